@@ -1,0 +1,235 @@
+"""The configuration: frozen, every key known, no default here (defaults and comments stand in `conf/base.yaml`)."""
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+# --- sources --------------------------------------------------------------------------------------------------------------
+class TableSource(Section):
+    """Where one input table is read from, and what its columns are called there."""
+
+    path: str
+    format: Literal["csv", "parquet"]
+    columns: dict[str, str]
+    drop: tuple[str, ...]
+
+
+class OnlineRetail(Section):
+    """How invoice lines in the Online Retail II layout become sales."""
+
+    site: str
+    cancellations: Literal["net", "drop"]
+    product_code: str
+
+
+class Generator(Section):
+    """The platform that the generator writes."""
+
+    n_skus: Count
+    n_sites: Count
+    n_periods: Count
+    n_suppliers: Count
+    channels: tuple[str, ...]
+    intermittent_share: Share
+    promotion_share: Share
+    stock_out_share: Share
+
+
+class AssumedSupply(Section):
+    """Supply terms of products for which no table gives any."""
+
+    supplier: str
+    lead_time_days: NonNegative
+    review_period_days: Positive
+    order_multiple: Annotated[float, Field(ge=1)]
+    min_order_quantity: NonNegative
+    unit_cost_share: Share
+
+
+class Assume(Section):
+    """What is made up where a data set has no such table; every use is reported. null = the table must be there."""
+
+    stock_cover_periods: NonNegative | None
+    supply: AssumedSupply | None
+
+
+class Sources(Section):
+    """Outside data: where they are and how to read them."""
+
+    kind: Literal["files", "online_retail", "generator"]
+    path: str | None
+    complete: bool
+    tables: dict[str, TableSource]
+    online_retail: OnlineRetail
+    generator: Generator
+    assume: Assume
+
+
+# --- features -------------------------------------------------------------------------------------------------------------
+MissingRule = Literal["interpolate", "carry", "mean", "zero", "unknown"]
+
+
+class Outliers(Section):
+    """How unusual values of the history up to a cutoff are treated before a model sees them."""
+
+    rule: Literal["none", "robust_z", "iqr"]
+    action: Literal["clip", "mask", "keep"]
+    threshold: Positive
+    min_periods: Count
+
+
+class DemandClasses(Section):
+    """Thresholds of the ADI/CV2, ABC and XYZ classes."""
+
+    adi: Positive
+    cv2: Positive
+    abc: tuple[Share, Share]
+    xyz: tuple[Positive, Positive]
+
+
+class Features(Section):
+    """How the arrays of a series up to a cutoff become model inputs."""
+
+    missing: dict[str, MissingRule]
+    outliers: Outliers
+    classes: DemandClasses
+    active_periods: Count
+    min_in_stock: Share
+
+
+# --- forecast and evaluation ----------------------------------------------------------------------------------------------
+class SeasonalNaive(Section):
+    """The value one season ago."""
+
+    season: Count
+
+
+class MovingAverage(Section):
+    """The stock-out-masked seasonal moving average."""
+
+    window: Count
+    residual_windows: Count
+
+
+class Lstm(Section):
+    """The global LSTM."""
+
+    units: Count
+    layers: Count
+    embedding: Count
+    context: Count
+    head: Literal["negative_binomial", "tweedie"]
+    epochs: Count
+    patience: Count
+    batch_size: Count
+    learning_rate: Positive
+    dropout: Share
+    clip_norm: Positive
+    windows_per_epoch: Count
+    validation_windows: Count
+    n_models: Count
+
+
+class Forecast(Section):
+    """What is forecast, and with what."""
+
+    horizon: Count
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+    models: tuple[Literal["seasonal_naive", "moving_average", "lstm"], ...]
+    champion: Literal["best", "seasonal_naive", "moving_average", "lstm"]
+    fallback: Literal["seasonal_naive", "moving_average"]
+    min_history: Count
+    seasonal_naive: SeasonalNaive
+    moving_average: MovingAverage
+    lstm: Lstm
+
+
+class Evaluate(Section):
+    """Rolling-origin folds before the cutoff."""
+
+    folds: Annotated[int, Field(ge=0)]
+    horizon: Count
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+
+
+# --- plan and orders ------------------------------------------------------------------------------------------------------
+class CostRules(Section):
+    """Costs of (sku, site) for which no `costs` row is given."""
+
+    holding_rate_per_year: Positive
+    lost_sale_margin: Positive
+    backorder_share: NonNegative
+    order_cost: NonNegative
+    end_value_share: Share
+
+
+class Rule(Section):
+    """The simple rule that the plan is held against: cover of mean demand plus normal safety stock."""
+
+    cycle_service_level: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Plan(Section):
+    """The program per SKU and what it is compared with."""
+
+    horizon: Count
+    n_paths: Count
+    rule: Rule
+
+
+class Orders(Section):
+    """Where order tables go besides the warehouse."""
+
+    database: str | None
+
+
+# --- where it runs (never part of the run id) -----------------------------------------------------------------------------
+class Tracking(Section):
+    """MLflow."""
+
+    uri: str | None
+    experiment: str
+
+
+class Spark(Section):
+    """Session and stage sizes; results do not depend on them."""
+
+    master: str | None
+    partitions: Count
+    buckets_per_group: Count
+    driver_memory: str
+    settings: dict[str, str]
+
+
+class Config(Section):
+    """The whole run."""
+
+    name: str
+    warehouse: str
+    seed: int
+    freq: Literal["D", "W"]
+    cutoff: dt.date | None
+    currency: str
+    rates: dict[str, Positive]
+    sources: Sources
+    features: Features
+    forecast: Forecast
+    evaluate: Evaluate
+    costs: CostRules
+    plan: Plan
+    orders: Orders
+    tracking: Tracking
+    spark: Spark

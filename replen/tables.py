@@ -1,0 +1,245 @@
+"""Every table: columns, types, units, keys. A reader starts here.
+
+A `Column` is its own name, so code writes `frame[t.ON_HAND]` and a column is spelled once. Types are Spark DDL. A *series*
+is (sku, site, stream); stream `*` is all channels pooled. `period` columns name a day, or a week by its Monday.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+POOLED = "*"
+N_BUCKETS = 4096
+
+
+class Column(str):
+    """A column name that knows its type, its unit and what it means; a key column is never null."""
+
+    type: str
+    meaning: str
+
+    def __new__(cls, name: str, type: str = "double", meaning: str = "") -> Self:  # noqa: A002
+        """Return the name, with its Spark DDL type and its meaning attached."""
+        column = super().__new__(cls, name)
+        column.type, column.meaning = type, meaning
+        return column
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        """Keep type and meaning when a column travels between workers."""
+        return type(self), (str(self), self.type, self.meaning)
+
+    def by_period(self, meaning: str = "") -> "Column":
+        """Return the column of the same name that holds one value a period, oldest first."""
+        return Column(str(self), "array<float>", meaning or f"{self.meaning}; by period from start_date, null = unknown")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's contract: `select(table.names)` before every write; `key` is unique and never null."""
+
+    name: str
+    meaning: str
+    key: tuple[Column, ...]
+    values: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Return key columns, then values."""
+        return self.key + self.values
+
+    @property
+    def names(self) -> list[str]:
+        """Return the column names as plain strings, in the table's order."""
+        return [str(column) for column in self.columns]
+
+    @property
+    def ddl(self) -> str:
+        """Return the Spark schema.
+
+        >>> CATALOGUE.ddl[:36]
+        'sku string not null, category string'
+        """
+        keys = [f"{column} {column.type} not null" for column in self.key]
+        return ", ".join(keys + [f"{column} {column.type}" for column in self.values])
+
+
+# --- keys and dates -------------------------------------------------------------------------------------------------------
+SKU = Column("sku", "string", "stock keeping unit, as the shop writes it")
+SITE = Column("site", "string", "place that holds stock: warehouse or store")
+CHANNEL = Column("channel", "string", "how it was sold: web, store, a marketplace")
+STREAM = Column("stream", "string", "channel forecast on its own; `*` = all channels pooled")
+SUPPLIER = Column("supplier", "string", "who delivers")
+DATE = Column("date", "date", "period: the day, or the Monday of the week")
+AS_OF = Column("as_of", "date", "end of the period the stock was counted in; must be the cutoff")
+CUTOFF = Column("cutoff", "date", "last period known to a forecast or plan")
+RUN_ID = Column("run_id", "string", "hash of resolved config, input versions, cutoff, code version")
+BUCKET = Column("bucket", "int", "pmod(xxhash64(sku, site), 4096): what grouped stages are grouped by")
+NAME = Column("name", "string", "name of a signal, a limit or a rule")
+MODEL = Column("model", "string", "forecaster's name in the config")
+
+# --- sales and signals ----------------------------------------------------------------------------------------------------
+QUANTITY = Column("quantity", "double", "units; in sales: what stock allowed, not demand")
+PRICE = Column("price", "double", "money a unit, mean of the period weighted by quantity")
+CUSTOMER_COUNT = Column("customer_count", "double", "distinct customers in the period")
+PROMOTION = Column("promotion", "double", "share of the period on promotion, 0..1")
+IN_STOCK = Column("in_stock", "double", "share of the period in stock, 0..1; null = unknown")
+INVENTORY_LEVEL = Column("inventory_level", "double", "units on the shelf at the end of the period")
+VALUE = Column("value", "double", "value of a signal; of an order: money")
+KNOWN_IN_ADVANCE = Column("known_in_advance", "boolean", "true: values after the cutoff may be used")
+
+# --- products, stock, supply ----------------------------------------------------------------------------------------------
+CATEGORY = Column("category", "string", "product group; embedded, and a scope of limits")
+BRAND = Column("brand", "string", "maker")
+UNIT_PRICE = Column("unit_price", "double", "list price, money a unit")
+UNIT_VOLUME = Column("unit_volume", "double", "cubic metres a unit")
+SHELF_LIFE_DAYS = Column("shelf_life_days", "int", "days from receipt to expiry; null = keeps")
+LAUNCH_DATE = Column("launch_date", "date", "first day on sale")
+END_DATE = Column("end_date", "date", "last day on sale; null = no end known")
+ON_HAND = Column("on_hand", "double", "units on the shelf at the end of as_of, >= 0")
+BACKORDERS = Column("backorders", "double", "units owed to customers, >= 0")
+OPEN_ORDER_ID = Column("order_id", "string", "order already placed, never ordered again")
+EXPECTED_DATE = Column("expected_date", "date", "day the units are on the shelf")
+STATUS = Column("status", "string", "proposed, approved, sent, confirmed, received, cancelled")
+RANK = Column("rank", "int", "1 = first choice among the suppliers of (sku, site)")
+SOURCE_SITE = Column("source_site", "string", "set: a transfer from that site's stock")
+LEAD_TIME_DAYS = Column("lead_time_days", "double", "mean days from order to shelf, >= 0")
+LEAD_TIME_SD_DAYS = Column("lead_time_sd_days", "double", "standard deviation of the lead time, days; null = 0")
+ORDER_DAYS = Column("order_days", "string", "weekdays orders may be placed, e.g. `MO,TH`; null = every day")
+REVIEW_PERIOD_DAYS = Column("review_period_days", "double", "days between two orders, > 0")
+MIN_ORDER_QUANTITY = Column("min_order_quantity", "double", "units an order line has at least, or is not placed")
+ORDER_MULTIPLE = Column("order_multiple", "double", "units in a pack; lines are whole multiples, >= 1")
+MAX_ORDER_QUANTITY = Column("max_order_quantity", "double", "units an order line has at most; null = no limit")
+UNIT_COST = Column("unit_cost", "double", "purchase price, money a unit, >= 0")
+HOLDING_COST = Column("holding_cost", "double", "money a unit and period, > 0")
+LOST_SALE_COST = Column("lost_sale_cost", "double", "money a unit of lost sale, lost margin included")
+BACKORDER_COST = Column("backorder_cost", "double", "money a unit and period")
+ORDER_COST = Column("order_cost", "double", "money an order line")
+END_VALUE = Column("end_value", "double", "money a unit left at the horizon is worth")
+
+# --- features and forecasts -----------------------------------------------------------------------------------------------
+START_DATE = Column("start_date", "date", "first period of the arrays: first known period of the series")
+SALES_HISTORY = Column("sales", "array<float>", "units sold by period from start_date; null = unknown")
+PLANNED_PRICE = Column("planned_price", "array<float>", "planned price by period from start_date, past the end of sales too")
+PLANNED_PROMOTION = Column("planned_promotion", "array<float>", "planned promotion share, like planned_price")
+COVARIATES = Column("covariates", "map<string,array<float>>", "past-only signals by name and period (behaviour)")
+MEAN = Column("mean", "array<float>", "expected demand by step, units")
+MEDIAN = Column("median", "array<float>", "median demand by step, units")
+QUANTILES = Column("quantiles", "array<array<float>>", "demand by step and level of `forecast.quantiles`, units")
+FAMILY = Column("family", "string", "marginal distribution by step: `negative_binomial` or `quantiles`")
+PARAMETERS = Column("parameters", "array<array<float>>", "its parameters by step (see forecast/distribution.py)")
+DEPENDENCE = Column("dependence", "array<float>", "correlation of normal scores between steps at distance 1, 2, ...")
+SEED = Column("seed", "bigint", "what the series' sample paths are drawn from")
+REASON = Column("reason", "string", "why a fallback or nothing was given; null = as asked")
+MODEL_VERSION = Column("model_version", "string", "MLflow registry version that forecast")
+
+# --- plans and orders -----------------------------------------------------------------------------------------------------
+ORDER_QUANTITY = Column("order_quantity", "double", "units to order, a whole multiple of order_multiple")
+RECEIPT = Column("receipt", "double", "units that reach the shelf at the start of the period")
+PROJECTED_ON_HAND = Column("projected_on_hand", "double", "expected units at the end of the period")
+EXPECTED_LOST = Column("expected_lost", "double", "expected units of lost sale in the period")
+EXPECTED_COST = Column("expected_cost", "double", "expected money in the period: purchase, order line, holding, lost sales")
+ORDER_ID = Column("order_id", "string", "hash(plan_date, sku, site, supplier)")
+ORDER_DATE = Column("order_date", "date", "plan date: the day after the cutoff ends")
+NEXT_ORDER_DATE = Column("next_order_date", "date", "first later date on which the plan orders; null = not within the horizon")
+REORDER_POINT = Column("reorder_point", "double", "inventory position at or below which an order is due, units")
+ORDER_UP_TO_LEVEL = Column("order_up_to_level", "double", "inventory position after the order, before rounding, units")
+SAFETY_STOCK = Column("safety_stock", "double", "order_up_to_level less mean demand over the protection interval, units")
+POLICY = Column("policy", "string", "what set the quantity")
+FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the protection interval, units")
+PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand when the order arrives")
+TARGET = Column("target", "double", "quantity the program asked for before packs and limits, units")
+BINDING = Column("binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, ...")
+ROUNDING = Column("rounding", "double", "order_quantity less target, units")
+LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
+KIND = Column("kind", "string", "what is wrong")
+SEVERITY = Column("severity", "string", "info, warning or critical")
+VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nobody acts")
+ACTION = Column("action", "string", "what to do")
+LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
+DUAL_BOUND = Column("dual_bound", "double", "no plan costs less, money")
+FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on the same paths, money")
+GAP = Column("gap", "double", "(feasible_cost - dual_bound) / max(1, feasible_cost less the constants no decision changes)")
+LARGEST_VIOLATION = Column("largest_violation", "double", "largest excess over a limit, in the limit's measure")
+ITERATIONS = Column("iterations", "int", "price updates made")
+SOLVER_COUNTS = Column("solver_counts", "map<string,bigint>", "series by solver")
+
+# --- runs and measures ----------------------------------------------------------------------------------------------------
+JOB = Column("job", "string", "entry point that committed the tables")
+TABLE = Column("table", "string", "table a finding is about")
+ROW_KEY = Column("key", "string", "key of the row, as JSON")
+RULE = Column("rule", "string", "what was applied")
+VALUE_BEFORE = Column("value_before", "string", "as it was read")
+VALUE_AFTER = Column("value_after", "string", "as it was kept, or `quarantined`")
+N_ROWS = Column("n_rows", "bigint", "rows this finding stands for")
+FOLD = Column("fold", "string", "cutoff of the fold, or `all`")
+SEGMENT = Column("segment", "string", "group of series, e.g. `all` or `class=lumpy`")
+METRIC = Column("metric", "string", "wape, pinball, ...")
+COMMITTED_AT = Column("committed_at", "timestamp", "UTC")
+VERSIONS = Column("versions", "map<string,bigint>", "version of each table the job wrote")
+INPUT_VERSIONS = Column("input_versions", "map<string,bigint>", "version of each table the job read")
+COUNTS = Column("counts", "map<string,bigint>", "series and rows in and out, for the reconciliation")
+MLFLOW_RUNS = Column("mlflow_runs", "map<string,string>", "MLflow run id by model family")
+CONFIG = Column("config", "string", "resolved configuration, JSON, without secrets")
+
+SALES = Table(
+    "sales", "what was sold, by period", (SKU, SITE, CHANNEL, DATE),
+    (QUANTITY, PRICE, CUSTOMER_COUNT, PROMOTION, IN_STOCK, INVENTORY_LEVEL),
+)  # fmt: skip
+BEHAVIOUR = Table("behaviour", "what customers did; past only", (SKU, SITE, DATE, NAME), (VALUE,))
+MARKET = Table("market", "signals of a site or of all (`*`)", (SITE, DATE, NAME), (VALUE, KNOWN_IN_ADVANCE))
+PLANNED_PRICES = Table("planned_prices", "the known future of price", (SKU, SITE, DATE), (PRICE, PROMOTION))
+CATALOGUE = Table(
+    "catalogue", "what is sold", (SKU,),
+    (CATEGORY, BRAND, UNIT_PRICE, UNIT_VOLUME, SHELF_LIFE_DAYS, LAUNCH_DATE, END_DATE),
+)  # fmt: skip
+STOCK = Table("stock", "what is on the shelf", (SKU, SITE, AS_OF), (ON_HAND, BACKORDERS))
+OPEN_ORDERS = Table(
+    "open_orders", "what is on its way", (OPEN_ORDER_ID,), (SKU, SITE, SUPPLIER, QUANTITY, EXPECTED_DATE, STATUS)
+)
+SUPPLY = Table(
+    "supply", "how it can be bought", (SKU, SITE, SUPPLIER),
+    (RANK, SOURCE_SITE, LEAD_TIME_DAYS, LEAD_TIME_SD_DAYS, ORDER_DAYS, REVIEW_PERIOD_DAYS, MIN_ORDER_QUANTITY, ORDER_MULTIPLE,
+     MAX_ORDER_QUANTITY, UNIT_COST),
+)  # fmt: skip
+COSTS = Table(
+    "costs", "what too much and too little cost", (SKU, SITE),
+    (HOLDING_COST, LOST_SALE_COST, BACKORDER_COST, ORDER_COST, END_VALUE),
+)  # fmt: skip
+QUALITY = Table(
+    "quality", "everything ingest changed or refused", (RUN_ID, TABLE, ROW_KEY, RULE), (VALUE_BEFORE, VALUE_AFTER, N_ROWS)
+)
+SERIES = Table(
+    "series", "one row a series, arrays by period", (SKU, SITE, STREAM),
+    (BUCKET, START_DATE, SALES_HISTORY, PRICE.by_period(), PROMOTION.by_period(), IN_STOCK.by_period(), CUSTOMER_COUNT.by_period(), INVENTORY_LEVEL.by_period(),
+     PLANNED_PRICE, PLANNED_PROMOTION, COVARIATES, CATEGORY, BRAND, UNIT_PRICE, LAUNCH_DATE, END_DATE),
+)  # fmt: skip
+FORECASTS = Table(
+    "forecasts", "demand as a distribution, one row a series", (RUN_ID, MODEL, SKU, SITE, STREAM),
+    (BUCKET, CUTOFF, MEAN, MEDIAN, QUANTILES, FAMILY, PARAMETERS, DEPENDENCE, SEED, MODEL_VERSION, REASON),
+)  # fmt: skip
+PLAN = Table(
+    "plan", "what to order when, later dates included", (RUN_ID, SKU, SITE, SUPPLIER, DATE),
+    (ORDER_QUANTITY, RECEIPT, PROJECTED_ON_HAND, EXPECTED_LOST, EXPECTED_COST),
+)  # fmt: skip
+ORDERS = Table(
+    "orders", "order lines of the plan date", (ORDER_ID,),
+    (RUN_ID, SKU, SITE, SUPPLIER, ORDER_DATE, EXPECTED_DATE, NEXT_ORDER_DATE, ORDER_QUANTITY, REORDER_POINT, ORDER_UP_TO_LEVEL,
+     SAFETY_STOCK, VALUE, POLICY, STATUS),
+)  # fmt: skip
+EXPLANATIONS = Table(
+    "explanations", "why each order line is what it is", (ORDER_ID,),
+    (RUN_ID, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, MODEL, MODEL_VERSION),
+)  # fmt: skip
+EXCEPTIONS = Table("exceptions", "what a person must look at", (RUN_ID, SKU, SITE, KIND), (SEVERITY, VALUE_AT_RISK, ACTION))
+CERTIFICATES = Table(
+    "certificates", "proof of how good the plan is", (RUN_ID, LIMIT_NAME),
+    (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, SOLVER_COUNTS),
+)  # fmt: skip
+METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
+RUNS = Table(
+    "runs", "what was committed; readers see only what stands here", (RUN_ID, JOB),
+    (COMMITTED_AT, CUTOFF, VERSIONS, INPUT_VERSIONS, COUNTS, MLFLOW_RUNS, CONFIG),
+)  # fmt: skip
+
+INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS)
+OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, METRICS, RUNS)
+ALL = INPUTS + OUTPUTS
