@@ -170,7 +170,7 @@ class CostRules(Section):
     """Costs of (sku, site) for which no `costs` row is given."""
 
     holding_rate_per_year: Positive
-    lost_sale_margin: Positive
+    lost_sale_share: Positive
     backorder_share: NonNegative
     order_cost: NonNegative
     end_value_share: Share

@@ -1,0 +1,1 @@
+"""Demand history -> series rows -> model inputs."""

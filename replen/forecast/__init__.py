@@ -1,0 +1,1 @@
+"""Model inputs -> demand distributions, one file a forecaster."""

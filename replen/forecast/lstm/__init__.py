@@ -1,0 +1,1 @@
+"""The global LSTM: inputs, network, training, prediction."""

@@ -1,0 +1,1 @@
+"""Quantities -> order lines, explanations, exceptions, database."""

@@ -1,0 +1,1 @@
+"""Demand distribution + stock -> order quantities."""

@@ -1,0 +1,1 @@
+"""Outside data -> typed tables: files, the generator, public data sets; cleaning and quality."""

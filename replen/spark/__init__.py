@@ -1,0 +1,1 @@
+"""Session, table store, buckets: with jobs/ and sources/ the only places that import pyspark."""
