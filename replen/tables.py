@@ -17,7 +17,7 @@ class Column(str):
     type: str
     meaning: str
 
-    def __new__(cls, name: str, type: str = "double", meaning: str = "") -> Self:  # noqa: A002
+    def __new__(cls, name: str, type: str = "double", meaning: str = "") -> Self:
         """Return the name, with its Spark DDL type and its meaning attached."""
         column = super().__new__(cls, name)
         column.type, column.meaning = type, meaning
@@ -147,7 +147,9 @@ POLICY = Column("policy", "string", "what set the quantity")
 FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the protection interval, units")
 PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand when the order arrives")
 TARGET = Column("target", "double", "quantity the program asked for before packs and limits, units")
-BINDING = Column("binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, ...")
+BINDING = Column(
+    "binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, ..."
+)
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
 KIND = Column("kind", "string", "what is wrong")
@@ -209,8 +211,9 @@ QUALITY = Table(
 )
 SERIES = Table(
     "series", "one row a series, arrays by period", (SKU, SITE, STREAM),
-    (BUCKET, START_DATE, SALES_HISTORY, PRICE.by_period(), PROMOTION.by_period(), IN_STOCK.by_period(), CUSTOMER_COUNT.by_period(), INVENTORY_LEVEL.by_period(),
-     PLANNED_PRICE, PLANNED_PROMOTION, COVARIATES, CATEGORY, BRAND, UNIT_PRICE, LAUNCH_DATE, END_DATE),
+    (BUCKET, START_DATE, SALES_HISTORY, PRICE.by_period(), PROMOTION.by_period(), IN_STOCK.by_period(),
+     CUSTOMER_COUNT.by_period(), INVENTORY_LEVEL.by_period(), PLANNED_PRICE, PLANNED_PROMOTION, COVARIATES,
+     CATEGORY, BRAND, UNIT_PRICE, LAUNCH_DATE, END_DATE),
 )  # fmt: skip
 FORECASTS = Table(
     "forecasts", "demand as a distribution, one row a series", (RUN_ID, MODEL, SKU, SITE, STREAM),

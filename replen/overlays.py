@@ -1,0 +1,130 @@
+"""Configuration files -> `Config`: base, overlay, `--set`. The only door to YAML."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from replen.config import Config
+from replen.errors import ConfigError
+
+Tree = dict[str, Any]
+WHERE_IT_RUNS = frozenset({"warehouse", "tracking", "spark"})
+
+
+def load_config(path: Path | None, settings: Iterable[str] = ()) -> Config:
+    """Return `base.yaml`, overlaid by the file at `path`, overlaid by `key=value` settings.
+
+    `base.yaml` is the one beside `path`, else the one the package ships.
+
+    Raises:
+        ConfigError: naming every unknown, missing, mistyped or contradictory key.
+    """
+    tree = _read(_base_beside(path))
+    origin = str(path or "base.yaml")
+    if path is not None and path.name != "base.yaml":
+        tree = _overlay(tree, _read(path))
+    for setting in settings:
+        tree = _overlay(tree, _parse_setting(setting))
+        origin = f"{path or 'base.yaml'} and --set"
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as invalid:
+        raise ConfigError("\n  ".join([f"{origin} is not a valid configuration:", *_explain(invalid)])) from None
+
+
+def results_config(config: Config) -> str:
+    """Return as JSON what results depend on: the configuration without where it runs."""
+    return json.dumps(config.model_dump(mode="json", exclude=set(WHERE_IT_RUNS)), sort_keys=True)
+
+
+def code_version() -> str:
+    """Return a hash of the package's source, the same from a folder, a wheel or a zip shipped to a cluster."""
+    digest = hashlib.sha256()
+    for name, source in sorted(_sources(resources.files("replen"), "")):
+        digest.update(f"{name}\0{len(source)}\0".encode() + source)
+    return digest.hexdigest()[:12]
+
+
+def run_id(config: Config, input_fingerprint: str) -> str:
+    """Return the identity of a run: what is configured, what is read and what code reads it."""
+    identity = json.dumps([results_config(config), input_fingerprint, code_version()])
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def _sources(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _sources(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".py"):
+            yield f"{prefix}{entry.name}", entry.read_bytes()
+
+
+def _base_beside(path: Path | None) -> Path:
+    beside = path.parent / "base.yaml" if path is not None else None
+    if beside is not None and beside.is_file():
+        return beside
+    return Path(str(resources.files("replen.conf") / "base.yaml"))
+
+
+def _read(path: Path) -> Tree:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: expected a configuration file, found none; see conf/ for the ones that exist") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as unreadable:
+        raise ConfigError(f"{path}: cannot be read as YAML: {unreadable}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected sections with keys, found {type(tree).__name__}")
+    return tree
+
+
+def _overlay(base: Tree, over: Tree) -> Tree:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _overlay(base[key], value) if both else value
+    return merged
+
+
+def _parse_setting(setting: str) -> Tree:
+    key, separator, value = setting.partition("=")
+    if not separator or not all(key.split(".")):
+        raise ConfigError(f"--set {setting!r}: expected key=value, e.g. --set plan.horizon=6")
+    try:
+        tree = yaml.safe_load(value)
+    except yaml.YAMLError as unreadable:
+        raise ConfigError(f"--set {setting!r}: the value is not YAML: {unreadable}") from None
+    for part in reversed(key.split(".")):
+        tree = {part: tree}
+    return dict(tree)
+
+
+def _explain(invalid: ValidationError) -> list[str]:
+    return [_explain_one(error["loc"], error["type"], error["msg"], error.get("input")) for error in invalid.errors()]
+
+
+def _explain_one(location: tuple[int | str, ...], kind: str, message: str, found: object) -> str:
+    key = ".".join(str(part) for part in location) or "configuration"
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(str(location[-1]), _known_keys(location[:-1]), n=1)
+        return f"{key}: unknown key" + (f"; did you mean {close[0]!r}?" if close else "; see conf/base.yaml for every key")
+    if kind == "missing":
+        return f"{key}: expected a value, found none"
+    if kind == "value_error":
+        return f"{key}: {message.removeprefix('Value error, ')}"
+    return f"{key}: {message[0].lower()}{message[1:]}, found {found!r}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    section: Any = Config
+    for part in location:
+        field = section.model_fields.get(part) if isinstance(section, type) and issubclass(section, BaseModel) else None
+        section = field.annotation if field is not None else None
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
