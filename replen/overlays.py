@@ -125,6 +125,6 @@ def _explain_one(location: tuple[int | str, ...], kind: str, message: str, found
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     section: Any = Config
     for part in location:
-        field = section.model_fields.get(part) if isinstance(section, type) and issubclass(section, BaseModel) else None
+        field = section.model_fields.get(str(part)) if isinstance(section, type) and issubclass(section, BaseModel) else None
         section = field.annotation if field is not None else None
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

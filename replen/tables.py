@@ -23,7 +23,7 @@ class Column(str):
         column.type, column.meaning = type, meaning
         return column
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Keep type and meaning when a column travels between workers."""
         return type(self), (str(self), self.type, self.meaning)
 
