@@ -15,7 +15,6 @@ from replen.config import Config
 from replen.errors import ConfigError
 
 Tree = dict[str, Any]
-WHERE_IT_RUNS = frozenset({"warehouse", "tracking", "spark"})
 
 
 def load_config(path: Path | None, settings: Iterable[str] = ()) -> Config:
@@ -39,23 +38,19 @@ def load_config(path: Path | None, settings: Iterable[str] = ()) -> Config:
         raise ConfigError("\n  ".join([f"{origin} is not a valid configuration:", *_explain(invalid)])) from None
 
 
-def results_config(config: Config) -> str:
-    """Return as JSON what results depend on: the configuration without where it runs."""
-    return json.dumps(config.model_dump(mode="json", exclude=set(WHERE_IT_RUNS)), sort_keys=True)
-
-
 def code_version() -> str:
     """Return a hash of the package's source, the same from a folder, a wheel or a zip shipped to a cluster."""
-    digest = hashlib.sha256()
-    for name, source in sorted(_sources(resources.files("replen"), "")):
-        digest.update(f"{name}\0{len(source)}\0".encode() + source)
-    return digest.hexdigest()[:12]
+    return digest([[name, source.decode()] for name, source in sorted(_sources(resources.files("replen"), ""))])
 
 
-def run_id(config: Config, input_fingerprint: str) -> str:
-    """Return the identity of a run: what is configured, what is read and what code reads it."""
-    identity = json.dumps([results_config(config), input_fingerprint, code_version()])
-    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+def digest(*parts: object) -> str:
+    """Return a short hash of JSON-able parts; configuration sections among them are hashed key by key.
+
+    >>> digest("a", 1) == digest("a", 1), digest("a", 1) == digest("a", 2)
+    (True, False)
+    """
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _sources(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:

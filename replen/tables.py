@@ -175,9 +175,10 @@ N_ROWS = Column("n_rows", "bigint", "rows this finding stands for")
 FOLD = Column("fold", "string", "cutoff of the fold, or `all`")
 SEGMENT = Column("segment", "string", "group of series, e.g. `all` or `class=lumpy`")
 METRIC = Column("metric", "string", "wape, pinball, ...")
+JOB_KEY = Column("job_key", "string", "hash of everything the job's tables depend on: equal key, equal tables")
+PRODUCER = Column("producer", "string", "run whose data files these are; another run's where its job had the same key")
 COMMITTED_AT = Column("committed_at", "timestamp", "UTC")
 VERSIONS = Column("versions", "map<string,bigint>", "version of each table the job wrote")
-INPUT_VERSIONS = Column("input_versions", "map<string,bigint>", "version of each table the job read")
 COUNTS = Column("counts", "map<string,bigint>", "series and rows in and out, for the reconciliation")
 MLFLOW_RUNS = Column("mlflow_runs", "map<string,string>", "MLflow run id by model family")
 CONFIG = Column("config", "string", "resolved configuration, JSON, without secrets")
@@ -240,7 +241,7 @@ CERTIFICATES = Table(
 METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 RUNS = Table(
     "runs", "what was committed; readers see only what stands here", (RUN_ID, JOB),
-    (COMMITTED_AT, CUTOFF, VERSIONS, INPUT_VERSIONS, COUNTS, MLFLOW_RUNS, CONFIG),
+    (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, MLFLOW_RUNS, CONFIG),
 )  # fmt: skip
 
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS)
