@@ -7,9 +7,8 @@ setup(
     version="0.1.0",
     description="Replenishment planning on Spark: from transactions to a certified order table, for millions of SKUs",
     python_requires=">=3.11,<3.13",
-    packages=[*find_packages(include=["replen", "replen.*", "jobs"]), "replen.conf"],
-    package_dir={"replen.conf": "conf"},
-    package_data={"replen": ["py.typed"], "replen.conf": ["*.yaml"]},
+    packages=find_packages(include=["replen", "replen.*", "jobs"]),
+    package_data={"replen": ["py.typed", "conf/*.yaml"]},
     install_requires=[
         "pyspark>=4.1,<5",
         "pandas>=2.2,<3",

@@ -65,7 +65,7 @@ def _base_beside(path: Path | None) -> Path:
     beside = path.parent / "base.yaml" if path is not None else None
     if beside is not None and beside.is_file():
         return beside
-    return Path(str(resources.files("replen.conf") / "base.yaml"))
+    return Path(str(resources.files("replen") / "conf" / "base.yaml"))
 
 
 def _read(path: Path) -> Tree:
@@ -73,7 +73,7 @@ def _read(path: Path) -> Tree:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: expected a configuration file, found none; see conf/ for the ones that exist") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as unreadable:
+    except (yaml.YAMLError, ValueError, OSError) as unreadable:
         raise ConfigError(f"{path}: cannot be read as YAML: {unreadable}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected sections with keys, found {type(tree).__name__}")
@@ -94,7 +94,7 @@ def _parse_setting(setting: str) -> Tree:
         raise ConfigError(f"--set {setting!r}: expected key=value, e.g. --set plan.horizon=6")
     try:
         tree = yaml.safe_load(value)
-    except yaml.YAMLError as unreadable:
+    except (yaml.YAMLError, ValueError) as unreadable:
         raise ConfigError(f"--set {setting!r}: the value is not YAML: {unreadable}") from None
     for part in reversed(key.split(".")):
         tree = {part: tree}

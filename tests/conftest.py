@@ -16,8 +16,8 @@ settings.load_profile("replen")
 @pytest.fixture(scope="session")
 def spark() -> "Iterator[SparkSession]":
     """Return the one session of the test run; the JVM starts with the first test that asks for it."""
-    from replen.config import Spark  # noqa: PLC0415
-    from replen.spark.session import session  # noqa: PLC0415
+    from replen.config import Spark
+    from replen.spark.session import session
 
     settings = Spark(master="local[2]", partitions=2, buckets_per_group=2048, driver_memory="1g", settings={})
     running = session(settings, "replen tests")
