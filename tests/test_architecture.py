@@ -63,9 +63,6 @@ def test_columns_are_spelled_in_tables_only() -> None:
     for path in MODULES:
         if path.name in {"tables.py", "config.py"}:
             continue
-        literals = {
-            node.value
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        }
+        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+        literals = {node.value for node in nodes if isinstance(node.value, str)}
         assert not names & literals, f"{path.relative_to(ROOT)} spells {sorted(names & literals)}: use replen.tables"
