@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from replen import tables as t
 from replen.errors import TableError
-from replen.features.periods import DateArray, Freq, period_numbers, period_range
+from replen.features.periods import DateArray, Freq, period_dates, period_numbers
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -100,7 +100,7 @@ def panel_from_series(
             signal, rows[t.SITE], period_numbers(signal[t.DATE], freq) - first, widths[is_known]
         )
     keys = rows[list(_KEYS)].reset_index(drop=True)
-    return Panel(keys=keys, periods=period_range(start.min(initial=last), cutoff, freq), past=past, known=known)
+    return Panel(keys=keys, periods=period_dates(np.arange(first, last + 1), freq), past=past, known=known)
 
 
 def active(panel: Panel, n_periods: int) -> NDArray[np.bool_]:
