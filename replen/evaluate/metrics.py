@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from replen import tables as t
-from replen.features.known import known_mean
-
 Array = NDArray[np.float32] | NDArray[np.float64]
 Doubles = NDArray[np.float64]
 COVERAGES = {0.5: "coverage_50", 0.9: "coverage_90"}
