@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _sources(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
+def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _sources(entry, f"{prefix}{entry.name}/")
@@ -61,14 +62,14 @@ def _sources(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield f"{prefix}{entry.name}", entry.read_bytes()
 
 
-def _base_beside(path: Path | None) -> Path:
+def _base_beside(path: Path | None) -> Traversable:
     beside = path.parent / "base.yaml" if path is not None else None
     if beside is not None and beside.is_file():
         return beside
-    return Path(str(resources.files("replen") / "conf" / "base.yaml"))
+    return resources.files("replen") / "conf" / "base.yaml"
 
 
-def _read(path: Path) -> Tree:
+def _read(path: Traversable) -> Tree:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
