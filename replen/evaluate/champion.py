@@ -23,7 +23,9 @@ def champions(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     compared = metrics[~metrics[t.SEGMENT].str.startswith(f"{STEP}=")]
     if compared.empty:
-        raise TableError(f"table {t.METRICS.name}: expected scores of at least one model, found none; set evaluate.folds above 0")
+        raise TableError(
+            f"table {t.METRICS.name}: expected scores of at least one model, found none; set evaluate.folds above 0"
+        )
     raise_all(TableError, _differences(compared))
     chosen = compared[(compared[t.METRIC] == MEASURE) & (compared[t.FOLD] == ALL)]
     best = chosen.sort_values([t.SEGMENT, t.VALUE, t.MODEL]).groupby(t.SEGMENT, as_index=False)

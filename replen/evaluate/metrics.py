@@ -31,8 +31,9 @@ RATIOS = {
     "spl": ("spl", "n_scaled"),
     "wspl": ("weighted_spl", "weight"),
 }
-"""Metric -> the parts it is the ratio of; `rmse` is the root of its ratio. Errors are those of the mean, `median_` of the median."""
+"""Metric -> the parts it is the ratio of; `rmse` is the root of its ratio. Errors are of the mean; `median_`: of the median."""
 
+COVERAGE = {"below_50": 0.5, "below_90": 0.9}
 COUNTS = ("n", "n_missing", "absolute_actual", "n_scaled", "weight")
 
 
@@ -147,9 +148,7 @@ def metric_parts(scored: Scored, scale: InSample) -> Parts:
         "squared_error": error**2,
         "median_absolute_error": np.abs(scored.median - actual),
         "pinball": pinball,
-        "below_50": np.where(scored.transform < 0.5, 1.0, 0.0),
-        "below_90": np.where(scored.transform < 0.9, 1.0, 0.0),
-    }
+    } | {part: np.where(scored.transform < level, 1.0, 0.0) for part, level in COVERAGE.items()}
     by_step = {name: np.where(counted, values, 0.0) for name, values in cells.items()}
     by_step["n_missing"] = (known & missing).astype(np.float64)
     return Parts(by_step, _scaled_parts(by_step, scale))

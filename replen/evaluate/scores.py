@@ -63,5 +63,5 @@ def summarise(scores: pd.DataFrame, *, run_id: str) -> pd.DataFrame:
     pooled = pd.concat([scores, scores.assign(**{str(t.FOLD): ALL})])
     sums = pooled.pivot_table(index=_GROUP, columns=str(t.METRIC), values=str(t.VALUE), aggfunc="sum", fill_value=0.0)
     metrics = pd.DataFrame(ratios({str(part): sums[part].to_numpy() for part in sums}), index=sums.index)
-    rows = metrics.rename_axis(columns=str(t.METRIC)).stack().rename(str(t.VALUE)).reset_index()
+    rows = metrics.reset_index().melt(_GROUP, var_name=str(t.METRIC), value_name=str(t.VALUE))
     return rows.assign(**{str(t.RUN_ID): run_id})[t.METRICS.names]

@@ -1,7 +1,9 @@
 """Long rows of sales and signals -> one row a series with arrays by period. Nothing here depends on a cutoff but array ends."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +59,7 @@ def series_rows(inputs: SeriesInputs, *, freq: Freq, last_period: dt.date, compl
     rows[t.BUCKET] = _bucket(sales, series, len(index))
     rows[t.START_DATE] = period_dates(start, freq).astype(object)
     arrays = _pool_channels(sales, layout.place(series, period)[0], complete=complete)
-    columns = {column: layout.cut(values) for column, values in arrays.items()}
+    columns: dict[str, Sequence[Any]] = {column: layout.cut(values) for column, values in arrays.items()}
     columns |= _planned(*_rows_of(index, inputs.planned_prices, freq), start)
     columns[t.COVARIATES] = _covariates(*_rows_of(index, inputs.behaviour, freq), layout)
     for column, values in columns.items():
@@ -83,7 +85,7 @@ class _SeriesIndex:
 
     def find(self, rows: pd.DataFrame) -> IntArray:
         """Return the number of the series of each row, -1 where it is none of ours."""
-        return np.asarray(self._pairs.get_indexer(self._pair(rows)), dtype=np.int64)
+        return np.asarray(self._pairs.get_indexer(pd.Index(self._pair(rows))), dtype=np.int64)
 
     def keys(self) -> pd.DataFrame:
         """Return sku, site and stream of each series."""
