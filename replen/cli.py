@@ -83,7 +83,7 @@ def _guarded(chosen: argparse.Namespace) -> int:
 
 def _execute(command: str, config: Config) -> int:
     if command == "show":
-        sys.stdout.write(config.model_dump_json(indent=2, exclude={"orders": {"database"}}) + "\n")
+        sys.stdout.write(config.model_dump_json(indent=2, exclude={"orders": {"database"}, "tracking": {"uri"}}) + "\n")
         return 0
     if command == "ui":
         from replen.tracking import serve_ui

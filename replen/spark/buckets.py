@@ -12,7 +12,6 @@ from replen.tables import Table
 
 GROUP = "bucket_group"
 BucketFunction = Callable[[pd.DataFrame], pd.DataFrame]
-TwoFramesFunction = Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
 
 
 def bucket() -> Column:
@@ -29,18 +28,6 @@ def per_bucket(rows: DataFrame, function: BucketFunction, result: Table | str, *
     grouped = _with_group(rows, sizes).repartition(sizes.partitions, GROUP).groupBy(GROUP)
     columns = rows.columns
     return grouped.applyInPandas(lambda group: function(group[columns]), _schema(result))
-
-
-def per_bucket_of_two(
-    rows: DataFrame, other: DataFrame, function: TwoFramesFunction, result: Table | str, *, sizes: config.Spark
-) -> DataFrame:
-    """Return what `function` makes of each range of buckets of two frames, each shuffled once."""
-    left = _with_group(rows, sizes).repartition(sizes.partitions, GROUP).groupBy(GROUP)
-    right = _with_group(other, sizes).repartition(sizes.partitions, GROUP).groupBy(GROUP)
-    columns, other_columns = rows.columns, other.columns
-    return left.cogroup(right).applyInPandas(
-        lambda group, others: function(group[columns], others[other_columns]), _schema(result)
-    )
 
 
 def _with_group(rows: DataFrame, sizes: config.Spark) -> DataFrame:

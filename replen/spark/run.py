@@ -11,6 +11,8 @@ import replen.tables as t
 from replen.config import Config
 from replen.errors import TableError
 from replen.overlays import code_version, digest
+from replen.sources.generator import ensure_generated
+from replen.sources.ingest import fingerprint
 from replen.spark.store import TableStore
 from replen.tables import Table
 
@@ -77,24 +79,13 @@ class Run:
         tables: Mapping[Table, DataFrame],
         *,
         cutoff: dt.date,
-        counts: Mapping[str, int],
+        counts: Mapping[str, int] | None = None,
         mlflow_runs: Mapping[str, str] | None = None,
     ) -> Committed:
-        """Write the tables of a job, then one row of `runs` that makes them visible together."""
+        """Write the tables of a job, then one row of `runs` that makes them visible together; rows are counted by table."""
         written = {table.name: self.store.write(table, rows, run_id=self.run_id) for table, rows in tables.items()}
         versions = {name: version for name, (version, _) in written.items()}
-        return self.commit_written(job, versions, cutoff=cutoff, counts=counts, mlflow_runs=mlflow_runs or {})
-
-    def commit_written(
-        self,
-        job: str,
-        versions: Mapping[str, int],
-        *,
-        cutoff: dt.date,
-        counts: Mapping[str, int],
-        mlflow_runs: Mapping[str, str],
-    ) -> Committed:
-        """Make versions that the job has written before visible together."""
+        n_rows = {name: n_rows for name, (_, n_rows) in written.items()}
         row: dict[str, object] = {
             str(t.RUN_ID): self.run_id,
             str(t.JOB): job,
@@ -102,13 +93,20 @@ class Run:
             str(t.PRODUCER): self.run_id,
             str(t.COMMITTED_AT): dt.datetime.now(dt.UTC),
             str(t.CUTOFF): cutoff,
-            str(t.VERSIONS): dict(versions),
-            str(t.COUNTS): dict(counts),
-            str(t.MLFLOW_RUNS): dict(mlflow_runs),
-            str(t.CONFIG): self.config.model_dump_json(exclude={"orders": {"database"}}),
+            str(t.VERSIONS): versions,
+            str(t.COUNTS): {**n_rows, **(counts or {})},
+            str(t.MLFLOW_RUNS): dict(mlflow_runs or {}),
+            str(t.CONFIG): self.config.model_dump_json(exclude={"orders": {"database"}, "tracking": {"uri"}}),
         }
         self.store.append(t.RUNS, row)
         return _as_committed(row)
+
+
+def open_run(spark: SparkSession, config: Config) -> Run:
+    """Return the run that this configuration, its inputs and this code make; generated inputs are generated first."""
+    if config.sources.kind == "generator":
+        ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
+    return Run(spark, config, fingerprint(config.sources))
 
 
 def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:
