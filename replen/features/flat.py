@@ -1,6 +1,7 @@
 """Flat arrays with pointers: all series one after the other. Rows are added up into them without sorting or looping."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Layout:
     def cut(self, values: Flat) -> list[NDArray[np.float32]]:
         """Return one array a series."""
         flat, bounds = values.astype(np.float32), self.pointers.tolist()
-        return [flat[begin:end] for begin, end in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [flat[begin:end] for begin, end in pairwise(bounds)]
 
 
 @dataclass(frozen=True)

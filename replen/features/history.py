@@ -1,7 +1,9 @@
 """Long rows of sales and signals -> one row a series with arrays by period. Nothing here depends on a cutoff but array ends."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,13 +25,11 @@ class SeriesInputs:
         sales: rows of `tables.SALES` with the column `bucket`, several channels a period; they say which series there are.
         planned_prices: rows of `tables.PLANNED_PRICES`; those of other series or before the first sale row are left out.
         behaviour: rows of `tables.BEHAVIOUR`; likewise, and those after the last period too.
-        catalogue: rows of `tables.CATALOGUE`.
     """
 
     sales: pd.DataFrame
     planned_prices: pd.DataFrame
     behaviour: pd.DataFrame
-    catalogue: pd.DataFrame
 
 
 def series_rows(inputs: SeriesInputs, *, freq: Freq, last_period: dt.date, complete: bool) -> pd.DataFrame:
@@ -37,7 +37,8 @@ def series_rows(inputs: SeriesInputs, *, freq: Freq, last_period: dt.date, compl
 
     Channels are pooled by period: quantities and customers are summed, prices weighted by quantity (a plain mean where
     nothing was sold), promotion and in_stock averaged; inventory_level is the largest, since channels share the shelf. Means
-    and sums are over known values, but one unknown quantity makes the sales of the period unknown.
+    and sums are over known values, but one unknown quantity makes the sales of the period unknown. The columns of `STATIC`
+    are null: they are joined by sku from the catalogue.
 
     Args:
         inputs: rows of some series; rows of sales after `last_period` are not used.
@@ -57,13 +58,12 @@ def series_rows(inputs: SeriesInputs, *, freq: Freq, last_period: dt.date, compl
     rows[t.BUCKET] = _bucket(sales, series, len(index))
     rows[t.START_DATE] = period_dates(start, freq).astype(object)
     arrays = _pool_channels(sales, layout.place(series, period)[0], complete=complete)
-    columns = {column: layout.cut(values) for column, values in arrays.items()}
+    columns: dict[str, Sequence[Any]] = {column: layout.cut(values) for column, values in arrays.items()}
     columns |= _planned(*_rows_of(index, inputs.planned_prices, freq), start)
     columns[t.COVARIATES] = _covariates(*_rows_of(index, inputs.behaviour, freq), layout)
     for column, values in columns.items():
         rows[column] = pd.Series(values, dtype=object)
-    static = inputs.catalogue[[t.SKU, *STATIC]]
-    return rows.merge(static, on=t.SKU, how="left", validate="many_to_one")[t.SERIES.names]
+    return rows.reindex(columns=t.SERIES.names)
 
 
 class _SeriesIndex:
@@ -83,7 +83,7 @@ class _SeriesIndex:
 
     def find(self, rows: pd.DataFrame) -> IntArray:
         """Return the number of the series of each row, -1 where it is none of ours."""
-        return np.asarray(self._pairs.get_indexer(self._pair(rows)), dtype=np.int64)
+        return np.asarray(self._pairs.get_indexer(pd.Index(self._pair(rows))), dtype=np.int64)
 
     def keys(self) -> pd.DataFrame:
         """Return sku, site and stream of each series."""

@@ -1,29 +1,32 @@
 """Statistics over the known values of each row; NaN = unknown. A row without known values gives NaN, and no warning."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[np.floating[Any]]
 FloatArray = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
-def known_count(values: FloatArray) -> NDArray[np.int64]:
+def known_count(values: Array) -> NDArray[np.int64]:
     """Return the number of known values, shape (n_series, 1)."""
     return np.asarray(np.count_nonzero(~np.isnan(values), axis=1, keepdims=True), dtype=np.int64)
 
 
-def known_total(values: FloatArray) -> Doubles:
+def known_total(values: Array) -> Doubles:
     """Return the sum of the known values, shape (n_series, 1); 0 where there is none."""
     return np.asarray(np.nansum(values, axis=1, keepdims=True, dtype=np.float64))
 
 
-def known_mean(values: FloatArray) -> Doubles:
+def known_mean(values: Array) -> Doubles:
     """Return the mean of the known values, shape (n_series, 1)."""
     count = known_count(values)
-    return np.divide(known_total(values), count, out=np.full(count.shape, np.nan), where=count > 0)
+    return np.asarray(np.divide(known_total(values), count, out=np.full(count.shape, np.nan), where=count > 0))
 
 
-def known_quantile(values: FloatArray, level: float) -> Doubles:
+def known_quantile(values: Array, level: float) -> Doubles:
     """Return the quantile of the known values, shape (n_series, 1), interpolated linearly between order statistics."""
     count = known_count(values)
     if values.shape[1] == 0:

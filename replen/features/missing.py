@@ -1,5 +1,8 @@
 """Unknown values filled by the rule of their column, from the history of the same series up to the cutoff."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +23,7 @@ def fill_missing(values: FloatArray, rule: MissingRule, *, started: NDArray[np.b
     """
     if rule == "unknown":
         return values
-    filled = {"interpolate": _interpolated, "carry": _carried, "mean": known_mean, "zero": np.zeros_like}[rule](values)
+    filled = _FILLS[rule](values)
     return np.where(np.isnan(values) & started, filled, values).astype(np.float32)
 
 
@@ -39,3 +42,11 @@ def _interpolated(values: FloatArray) -> NDArray[np.float64]:
     low, high = np.take_along_axis(values, before, axis=1), np.take_along_axis(values, after, axis=1)
     share = (np.arange(values.shape[1]) - before) / np.maximum(after - before, 1)
     return np.asarray(low + share * (high - low), dtype=np.float64)
+
+
+_FILLS: dict[MissingRule, Callable[[FloatArray], NDArray[np.floating[Any]]]] = {
+    "interpolate": _interpolated,
+    "carry": _carried,
+    "mean": known_mean,
+    "zero": np.zeros_like,
+}

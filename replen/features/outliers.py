@@ -22,7 +22,9 @@ def treat_outliers(values: FloatArray, settings: Outliers) -> tuple[FloatArray, 
     low, high = (_robust_fences if settings.rule == "robust_z" else _quartile_fences)(values, settings.threshold)
     judged = (known_count(values) >= settings.min_periods) & (high > low)
     outside = judged & ((values < low) | (values > high))
-    treated = {"clip": np.clip(values, low, high), "mask": np.nan, "keep": values}[settings.action]
+    if settings.action == "keep":
+        return values, outside
+    treated = np.clip(values, low, high) if settings.action == "clip" else np.nan
     return np.where(outside, treated, values).astype(np.float32), outside
 
 

@@ -89,8 +89,8 @@ def panel_from_series(
     start, last = period_numbers(rows[t.START_DATE], freq), int(period_numbers(cutoff, freq))
     first = min(int(start.min(initial=last)), last)
     widths = {False: last - first + 1, True: last - first + 1 + n_ahead}
-    past = {column: _dense(rows[column], start - first, widths[False]) for column in _PAST}
-    known = {column: _dense(rows[column], start - first, widths[True]) for column in _PLANNED}
+    past = {str(column): _dense(rows[column], start - first, widths[False]) for column in _PAST}
+    known = {str(column): _dense(rows[column], start - first, widths[True]) for column in _PLANNED}
     covariates = rows[t.COVARIATES].map(lambda signals: dict(signals or ()))
     for name in sorted(set().union(*covariates)):
         past[name] = _dense((signals.get(name) for signals in covariates), start - first, widths[False])
