@@ -9,6 +9,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+NonNegativeCount = Annotated[int, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -41,11 +42,15 @@ class Generator(Section):
     n_skus: Count
     n_sites: Count
     n_periods: Count
+    n_future_periods: NonNegativeCount
+    last_day: dt.date
     n_suppliers: Count
-    channels: tuple[str, ...]
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    behaviour: bool
     intermittent_share: Share
     promotion_share: Share
     stock_out_share: Share
+    dirt_share: Share
 
 
 class AssumedSupply(Section):
