@@ -238,6 +238,10 @@ CERTIFICATES = Table(
     "certificates", "proof of how good the plan is", (RUN_ID, LIMIT_NAME),
     (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, SOLVER_COUNTS),
 )  # fmt: skip
+BACKTEST = Table(
+    "backtest", "staging: parts of metrics by segment (metric, value) and metrics by series (metrics), of every fold",
+    (MODEL, FOLD, SEGMENT), (METRIC, VALUE, SKU, SITE, STREAM, Column("metrics", "map<string,double>", "metric -> value")),
+)  # fmt: skip
 METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 RUNS = Table(
