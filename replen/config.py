@@ -187,12 +187,20 @@ class Rule(Section):
     cycle_service_level: Annotated[float, Field(gt=0, lt=1)]
 
 
+class ExceptionRules(Section):
+    """When a planned series is shown to a person."""
+
+    stock_out_share: Share
+    overstock_periods: Positive
+
+
 class Plan(Section):
     """The program per SKU and what it is compared with."""
 
     horizon: Count
     n_paths: Count
     rule: Rule
+    exceptions: ExceptionRules
 
 
 class Orders(Section):
