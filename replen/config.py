@@ -1,9 +1,9 @@
 """The configuration: frozen, every key known, no default here (defaults and comments stand in `conf/base.yaml`)."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -246,3 +246,28 @@ class Config(Section):
     orders: Orders
     tracking: Tracking
     spark: Spark
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        """Refuse keys that contradict each other, all at once."""
+        forecast, levels = self.forecast, self.forecast.quantiles
+        rules = {
+            f"plan.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.plan.horizon}": (
+                self.plan.horizon <= forecast.horizon
+            ),
+            f"evaluate.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.evaluate.horizon}": (
+                self.evaluate.horizon <= forecast.horizon
+            ),
+            f"forecast.quantiles: expected rising levels, found {list(levels)}": list(levels) == sorted(set(levels)),
+            f"forecast.champion: expected best or one of forecast.models, found {forecast.champion}": (
+                forecast.champion in ("best", *forecast.models)
+            ),
+            f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": forecast.fallback in forecast.models,
+            "forecast.champion: best needs evaluate.folds of 1 or more; set evaluate.folds, or name a model": (
+                forecast.champion != "best" or self.evaluate.folds > 0
+            ),
+        }
+        broken = [message for message, holds in rules.items() if not holds]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self
