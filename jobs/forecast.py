@@ -52,7 +52,9 @@ def reconcile(series: DataFrame, forecasts: DataFrame) -> dict[str, int]:
     distinct = F.count_distinct(*t.SERIES.key)
     n_rows, n_distinct, n_forecast = forecasts.select(F.count("*"), distinct, F.count(t.MEAN)).first() or (0, 0, 0)
     if not n_series == n_rows == n_distinct:
-        raise TableError(f"forecasts: expected one row for each of {n_series} series, found {n_rows} rows of {n_distinct} series")
+        raise TableError(
+            f"forecasts: expected one row for each of {n_series} series, found {n_rows} rows of {n_distinct} series"
+        )
     reasons = forecasts.where(F.col(t.MEAN).isNull()).groupBy(t.REASON).count().collect()
     failed = {f"not forecast: {reason}": count for reason, count in reasons}
     return {"series": n_series, "forecast": n_forecast, **failed}

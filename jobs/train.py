@@ -3,8 +3,6 @@
 spark-submit jobs/train.py --config conf/cluster.yaml
 """
 
-import datetime as dt
-from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -16,55 +14,87 @@ import replen.tables as t
 from replen.cli import job_main
 from replen.config import Config
 from replen.evaluate.backtest import SERIES_SEGMENT, Backtest, Fold
+from replen.evaluate.champion import champions
 from replen.evaluate.folds import fold_cutoffs
+from replen.evaluate.scores import ALL, summarise
 from replen.features.periods import period_range
 from replen.features.view import View
 from replen.forecast import fit
-from replen.forecast.interface import Forecaster
-from replen.forecast.train import train_lstms
+from replen.forecast.storage import Packed, pack
+from replen.forecast.training import train_lstm
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.run import Committed, Run, open_run
 from replen.training_log import log_training
 
 JOB = "train"
-Fitted = dict[np.datetime64, dict[str, Forecaster]]
+Fitted = dict[np.datetime64, dict[str, Packed]]
 
 
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
-    """Return the commit of `metrics`, with the MLflow run of each model family."""
+    """Return the commit of `models` and `metrics`."""
     jobs = open_run(spark, config)
     if done := jobs.committed(JOB):
         return done
     cutoff = jobs.needed("build_features").cutoff
-    view = open_view(jobs)
-    series = jobs.read(t.SERIES, "build_features")
-    origins = fold_origins(series, config, cutoff)
-    fitted = fit_simple(series, [*origins, np.datetime64(cutoff)], view, config)
-    ...
+    view, series = open_view(jobs), jobs.read(t.SERIES, "build_features")
+    origins = fold_origins(series, config, np.datetime64(cutoff))
+    fitted = fit_all(jobs, series, [*origins, np.datetime64(cutoff)], view, progress)
+    scores = jobs.stage(t.BACKTEST, backtest(series, {origin: fitted[origin] for origin in origins}, view, config))
+    metrics = summarise(total_scores(scores), run_id=jobs.run_id)
+    winner, reason = choose_champion(metrics, config)
+    models = log_training(jobs, fitted[np.datetime64(cutoff)], metrics, series_metrics(scores), (winner, reason))
+    jobs.write(t.METRICS, spark.createDataFrame(metrics, t.METRICS.nullable_ddl))
+    jobs.write(t.MODELS, spark.createDataFrame(models, t.MODELS.nullable_ddl))
+    return jobs.commit(JOB, cutoff=cutoff)
 
 
 def open_view(jobs: Run) -> View:
     """Return how rows of `series` become panels in this run."""
     config = jobs.config
     market = jobs.read(t.MARKET, "ingest").toPandas()
-    cutoff = jobs.needed("build_features").cutoff
-    return View(market, config.freq, cutoff, config.forecast.horizon, config.features)
+    return View(market, config.freq, jobs.needed("build_features").cutoff, config.forecast.horizon, config.features)
 
 
-def fold_origins(series: DataFrame, config: Config, cutoff: dt.date) -> list[np.datetime64]:
+def fold_origins(series: DataFrame, config: Config, cutoff: np.datetime64) -> list[np.datetime64]:
     """Return the cutoffs of the backtest, oldest first."""
-    (start,) = series.agg(F.min(t.START_DATE)).first() or (cutoff,)
-    periods = period_range(start, cutoff, config.freq)
+    (start,) = series.agg(F.min(t.START_DATE)).first() or (None,)
+    periods = period_range(start or cutoff, cutoff, config.freq)
     folds, horizon = config.evaluate.folds, config.evaluate.horizon
     return list(fold_cutoffs(periods, folds=folds, horizon=horizon, min_history=config.forecast.min_history))
 
 
+def fit_all(jobs: Run, series: DataFrame, cutoffs: list[np.datetime64], view: View, progress: Progress) -> Fitted:
+    """Return every forecaster fitted at each cutoff, on nothing later than it."""
+    fitted = fit_simple(series, cutoffs, view, jobs.config)
+    if "lstm" in jobs.config.forecast.models:
+        files = jobs.files(t.SERIES, "build_features")
+        for cutoff in cutoffs:
+            with progress.stage(f"lstm, cutoff {cutoff}"):
+                fitted[cutoff]["lstm"] = train_lstm(...)
+    return fitted
+
+
 def fit_simple(series: DataFrame, cutoffs: list[np.datetime64], view: View, config: Config) -> Fitted:
-    """Return the simple forecasters at each cutoff; two passes, the second needs the season that the first adds up."""
-    sums = per_bucket(series, partial(season_rows, view, cutoffs), fit.SEASON_DDL, sizes=config.spark)
-    season = fit.seasons(sums.groupBy(*fit.SEASON_KEY).sum(t.VALUE, fit.COUNT).toDF(*sums.columns).toPandas())
-    measure = partial(profile_rows, view, cutoffs, season, config)
+    """Return the simple forecasters at each cutoff: two passes, as the second needs the season that the first adds up."""
+    parts = per_bucket(series, partial(season_parts, view, cutoffs), fit.SEASON_DDL, sizes=config.spark)
+    season = fit.seasons(parts.groupBy(*fit.SEASON_KEY).sum(t.VALUE, fit.COUNT).toDF(*parts.columns).toPandas())
+    measure = partial(profile_parts, view, cutoffs, season, config)
     counts = per_bucket(series, measure, fit.PROFILE_DDL, sizes=config.spark)
     profiles = counts.groupBy(*fit.PROFILE_KEY).agg(F.sum(fit.COUNT).alias(fit.COUNT)).toPandas()
-    return {cutoff: fit.simple_forecasters(cutoff, season, profiles, config.forecast) for cutoff in cutoffs}
+    fitted = {cutoff: fit.simple_forecasters(cutoff, season, profiles, config.forecast) for cutoff in cutoffs}
+    return {cutoff: {name: pack(name, one) for name, one in by_name.items()} for cutoff, by_name in fitted.items()}
+
+
+def season_parts(view: View, cutoffs: list[np.datetime64], rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the season sums of a range of buckets at each cutoff."""
+    panel = view.panel(rows)
+    return fit.season_rows({cutoff: view.at(panel, cutoff) for cutoff in cutoffs})
+
+
+def profile_parts(
+    view: View, cutoffs: list[np.datetime64], season: fit.Seasons, config: Config, rows: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the residual counts of a range of buckets at each cutoff."""
+    panel = view.panel(rows)
+    return fit.profile_rows({cutoff: view.at(panel, cutoff) for cutoff in cutoffs}, season, config.forecast)

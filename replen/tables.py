@@ -177,6 +177,8 @@ PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels
 PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's levels are played on the paths")
 RULE_COST = Column("rule_cost", "double", "expected money of the simple rule on the same paths, end value taken off")
 RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
+EXPECTED_SOLD = Column("expected_sold", "double", "expected units sold over the planned periods")
+FILL_RATE = Column("fill_rate", "double", "expected units sold / expected demand, 0..1")
 LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
 DUAL_BOUND = Column("dual_bound", "double", "no plan costs less, money")
 FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on the same paths, money")
@@ -261,6 +263,10 @@ CERTIFICATES = Table(
     "certificates", "proof of how good the plan is", (RUN_ID, LIMIT_NAME),
     (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, SOLVER_COUNTS),
 )  # fmt: skip
+POLICIES = Table(
+    "policies", "the plan beside the simple rule, both simulated on the same sample paths", (RUN_ID, POLICY),
+    (EXPECTED_COST, MEAN_DEMAND, EXPECTED_SOLD, FILL_RATE),
+)  # fmt: skip
 MODELS = Table(
     "models", "forecasters of the run: where MLflow keeps them and which one plans", (RUN_ID, MODEL),
     (MODEL_VERSION, MLFLOW_RUN, CHAMPION, REASON),
@@ -287,5 +293,5 @@ RUNS = Table(
 )  # fmt: skip
 
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS)
-OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, MODELS, METRICS, RUNS)
+OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS)
 ALL = INPUTS + OUTPUTS

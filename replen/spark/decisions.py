@@ -1,4 +1,4 @@
-"""Decisions -> plan, orders, explanations, exceptions, certificates: selections only, nothing is computed twice."""
+"""Decisions -> plan, orders, explanations, exceptions, certificates, policies: selections only, nothing is computed twice."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -8,10 +8,11 @@ from replen.tables import Table
 
 UNCOUPLED = "*"
 PROPOSED = "proposed"
+PLANNED, SIMPLE_RULE = "plan", "simple_rule"
 
 
 def split_decisions(decisions: DataFrame, run_id: str) -> dict[Table, DataFrame]:
-    """Return the five tables of a plan from rows of `tables.DECISIONS`."""
+    """Return the tables of a plan from rows of `tables.DECISIONS`."""
     owned = decisions.withColumn(t.RUN_ID, F.lit(run_id))
     ordered = owned.where(F.col(t.ORDER_QUANTITY) > 0)
     orders = ordered.withColumn(t.STATUS, F.lit(PROPOSED))
@@ -22,6 +23,7 @@ def split_decisions(decisions: DataFrame, run_id: str) -> dict[Table, DataFrame]
         t.EXPLANATIONS: ordered.withColumn(t.LIMIT_PRICES, prices).select(t.EXPLANATIONS.names),
         t.EXCEPTIONS: by_exception(owned).select(t.EXCEPTIONS.names),
         t.CERTIFICATES: certificate(decisions).withColumn(t.RUN_ID, F.lit(run_id)).select(t.CERTIFICATES.names),
+        t.POLICIES: policies(decisions).withColumn(t.RUN_ID, F.lit(run_id)).select(t.POLICIES.names),
     }
 
 
@@ -57,3 +59,14 @@ def certificate(decisions: DataFrame) -> DataFrame:
         F.lit(0).alias(t.ITERATIONS),
         t.SOLVER_COUNTS,
     ).where(F.col(t.DUAL_BOUND).isNotNull())
+
+
+def policies(decisions: DataFrame) -> DataFrame:
+    """Return expected cost and fill rate of the plan and of the simple rule, over all planned series."""
+    totals = decisions.where(F.col(t.REASON).isNull()).agg(
+        *(F.sum(column).alias(column) for column in (t.MEAN_DEMAND, t.PLAN_COST, t.PLAN_SOLD, t.RULE_COST, t.RULE_SOLD))
+    )
+    compared = ((PLANNED, t.PLAN_COST, t.PLAN_SOLD), (SIMPLE_RULE, t.RULE_COST, t.RULE_SOLD))
+    rows = F.array(*(F.struct(F.lit(name), F.col(cost), F.col(sold)) for name, cost, sold in compared))
+    by_policy = totals.select(t.MEAN_DEMAND, F.inline(rows).alias(t.POLICY, t.EXPECTED_COST, t.EXPECTED_SOLD))
+    return by_policy.withColumn(t.FILL_RATE, F.col(t.EXPECTED_SOLD) / F.col(t.MEAN_DEMAND))

@@ -52,7 +52,9 @@ def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, h
     coming = open_orders.where(F.col(t.STATUS).isin(*ON_THE_WAY)).withColumn("step", step).where(F.col("step") < horizon)
 
     def units(number: Column) -> Column:
-        return F.aggregate("lines", F.lit(0.0), lambda total, line: total + F.when(line.step == number, line[t.QUANTITY]).otherwise(0))
+        return F.aggregate(
+            "lines", F.lit(0.0), lambda total, line: total + F.when(line.step == number, line[t.QUANTITY]).otherwise(0)
+        )
 
     lines = coming.groupBy(*KEY).agg(F.collect_list(F.struct("step", t.QUANTITY)).alias("lines"))
     steps = F.sequence(F.lit(0), F.lit(horizon - 1))
