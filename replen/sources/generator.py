@@ -1,7 +1,7 @@
 """The generator: writes a platform of any size as Parquet folders, one a table, straight from the executors.
 
-Everything random is keyed by (seed, SKU, site), so the rows do not depend on partitions; a task makes whole blocks of products with
-vectorised numpy and hands them to Spark as Arrow batches. `true_demand` is for scoring only.
+Everything random is keyed by (seed, SKU, site), so the rows do not depend on partitions; a task makes whole blocks of products
+with vectorised numpy and hands them to Spark as Arrow batches. `true_demand` is for scoring only.
 """
 
 import hashlib
@@ -41,8 +41,8 @@ MAKERS: dict[t.Table, Maker] = {
 def ensure_generated(spark: SparkSession, sources: Sources, *, freq: str, seed: int) -> str:
     """Return the folder of the generated tables, after writing them there if it does not hold them yet.
 
-    The tables are written beside the folder and renamed when all are there, so a folder that exists is complete. A folder that the
-    generator wrote with other settings is replaced; anything else in its place is left alone.
+    The tables are written beside the folder and renamed when all are there, so a folder that exists is complete. A folder that
+    the generator wrote with other settings is replaced; anything else in its place is left alone.
 
     Raises:
         ConfigError: `sources.path` is null.

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from replen import tables as t
-from replen.sources.generator_platform import BlockAtSite, Platform, batch, constant, n_kept, sku_names
+from replen.sources.generator_platform import BlockAtSite, Platform, batch, constant, n_kept, site_name, sku_names
 from replen.sources.generator_world import CATEGORIES, DAYS_A_YEAR, World
 
 HOLDING_RATE_PER_YEAR = 0.25
@@ -58,14 +58,14 @@ def open_orders(platform: Platform, block: int) -> Iterator[pa.RecordBatch]:
         stock = at.stock
         places, placed = np.nonzero((stock.ordered > 0)[: at.n_kept] & (stock.arrival >= world.n_history)[: at.n_kept])
         lead_time = np.round(at.terms.lead_time_days[places]).astype("timedelta64[D]")
-        order_date = world.date_of(placed + 1)
-        keys = at.keys(places)
-        labels = zip(keys[t.SKU].to_pylist(), keys[t.SITE].to_pylist(), order_date, strict=True)
+        order_date, site = world.date_of(placed + 1), site_name(at.site)
+        names = sku_names(at.products).take(pa.array(places)).to_pylist()
+        order_ids = [f"{sku}/{site}/{day}" for sku, day in zip(names, order_date, strict=True)]
         yield batch(
             t.OPEN_ORDERS,
             {
-                **keys,
-                t.OPEN_ORDER_ID: pa.array([f"PO-{sku}-{site}-{date}" for sku, site, date in labels], pa.string()),
+                **at.keys(places),
+                t.OPEN_ORDER_ID: pa.array(order_ids, pa.string()),
                 t.SUPPLIER: supplier_names(at.terms.supplier[places]),
                 t.QUANTITY: stock.ordered[places, placed],
                 t.EXPECTED_DATE: order_date + lead_time,

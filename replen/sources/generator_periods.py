@@ -31,7 +31,7 @@ def sales_rows(at: BlockAtSite) -> pa.RecordBatch:
     served = np.ceil(at.demand.customers[places, periods] * sold / np.maximum(at.demand.units[places, periods], 1))
     units = by_channel(stock.sales, len(channels), at.rng(Stage.CHANNEL))[:, places, periods]
     customers = np.minimum(np.ceil(served * units / np.maximum(sold, 1)), units)
-    shared = {
+    shared: dict[str, object] = {
         **at.keys(places),
         t.DATE: at.dates(periods),
         t.PRICE: at.products.price[places, periods],
@@ -106,8 +106,8 @@ def true_demand(platform: Platform, block: int) -> Iterator[pa.RecordBatch]:
     """Yield what customers wanted, in the history and after the cutoff."""
     for at in platform.sites(block):
         places, periods = at.rows()
-        values = {DEMAND: at.demand.units[places, periods], EXPECTED_DEMAND: at.demand.expected[places, periods]}
-        yield batch(TRUE_DEMAND, {**at.keys(places), t.DATE: at.dates(periods), **values})
+        demand, expected = at.demand.units[places, periods], at.demand.expected[places, periods]
+        yield batch(TRUE_DEMAND, {**at.keys(places), t.DATE: at.dates(periods), DEMAND: demand, EXPECTED_DEMAND: expected})
 
 
 def market(platform: Platform, block: int) -> Iterator[pa.RecordBatch]:

@@ -90,7 +90,7 @@ class BlockAtSite:
         """Return how many places of the block hold one of the n_skus."""
         return n_kept(self.products, self.platform.settings)
 
-    def keys(self, places: IntArray) -> dict[str, pa.Array]:
+    def keys(self, places: IntArray) -> dict[str, object]:
         """Return SKU and site of rows."""
         return {t.SKU: sku_names(self.products).take(pa.array(places)), t.SITE: constant(site_name(self.site), len(places))}
 

@@ -76,7 +76,7 @@ def products_of(block: int, world: World, *, settings: Generator, seed: int) -> 
     size = rng.standard_normal(BLOCK)
     list_price = np.array([c.price for c in CATEGORIES])[category] * np.exp(0.6 * rng.standard_normal(BLOCK) - 0.2 * size)
     launch, end = life_cycles(world, rng)
-    elasticity = -np.clip(rng.normal(2.2, 0.6, BLOCK), 0.6, 4.0)[:, None]
+    elasticity = -np.clip(rng.normal(2.0, 0.5, BLOCK), 0.6, 3.2)[:, None]
     regular, discount = prices(list_price, category, world=world, settings=settings, rng=keyed_rng(seed, Stage.PRICE, block))
     price = np.maximum(np.round(regular * (1 - discount), 2), 0.01)
     unit_price = regular[:, world.n_history - 1]
@@ -114,15 +114,13 @@ def life_cycles(world: World, rng: np.random.Generator) -> tuple[NDArray[np.int6
     return launch, np.where(ends, end, NO_END)
 
 
-def life_profile(
-    launch: NDArray[np.int64], end: NDArray[np.int64], *, world: World, rng: np.random.Generator
-) -> FloatArray:
+def life_profile(launch: NDArray[np.int64], end: NDArray[np.int64], *, world: World, rng: np.random.Generator) -> FloatArray:
     """Return the log effect of the age of a product and of the last weeks before its end, shape (n, n_total)."""
     periods = np.arange(len(world.periods))
     ramp = world.week * rng.uniform(2.0, 12.0, (BLOCK, 1))
     age = np.maximum(periods - launch[:, None], 0)
     left = (end[:, None] - periods) / (8 * world.week)
-    return np.log1p(-0.8 * np.exp(-age / ramp)) - 0.8 * (1 - np.clip(left, 0, 1))
+    return np.asarray(np.log1p(-0.8 * np.exp(-age / ramp)) - 0.8 * (1 - np.clip(left, 0, 1)))
 
 
 def prices(
@@ -142,12 +140,12 @@ def prices(
 
 
 def campaigns(n_weeks: int, world: World) -> FloatArray:
-    """Return how much likelier promotions are in a week, mean 1, shape (n_categories, n_weeks): every category has its weeks."""
+    """Return how much likelier promotions are in a week, mean 1, shape (n_categories, n_weeks)."""
     week = np.arange(n_weeks)
     own = 1 + (week % 8 == (3 * np.arange(len(CATEGORIES))[:, None]) % 8) * 3.0
     busy = world.events[2:4].sum(axis=0)[:: world.week][:n_weeks]  # summer sale and Black Friday
     weights = own * (1 + 3 * busy)
-    return weights / weights.mean(axis=1, keepdims=True)
+    return np.asarray(weights / weights.mean(axis=1, keepdims=True))
 
 
 def after(values: FloatArray, lag: int) -> FloatArray:

@@ -14,7 +14,10 @@ from replen.sources.generator_world import CATEGORIES, FloatArray, Stage, World,
 IntArray = NDArray[np.int64]
 PACKS = np.array([1.0, 1.0, 2.0, 6.0, 12.0, 24.0])
 REVIEW_WEEKS = np.array([1, 1, 2, 4])
+MONDAY_SHARE, LIMITED_SHARE, SECOND_SUPPLIER_SHARE = 0.5, 0.2, 0.2
 FORECAST_ERROR_SD = 0.2  # of the buyer, log scale
+SAFETY_SLOPE, SAFETY_OFFSET = 2.2, 2.1  # fitted: the share of censored periods comes out about as asked for
+RAREST = 1e-6  # share of stock-outs aimed at where none is wanted
 SAFETY_SPREAD = 0.4  # how differently buyers protect their products, standard deviations
 MAX_DELAY = 2.5  # standard deviations of the lead time
 HOURS = 12  # a shop is open a day
@@ -73,11 +76,11 @@ def terms_of(products: Products, site: int, *, settings: Generator, block: int, 
         lead_time_days=mean,
         lead_time_sd_days=np.where(perishable, 0.5, lead_time_sd[supplier]),
         review_weeks=np.where(perishable, 1, rng.choice(REVIEW_WEEKS, BLOCK)),
-        monday_only=rng.random(BLOCK) < 0.5,
+        monday_only=rng.random(BLOCK) < MONDAY_SHARE,
         order_multiple=pack,
         min_order_quantity=pack * rng.choice([1, 1, 2, 4], BLOCK),
-        max_order_quantity=np.where(rng.random(BLOCK) < 0.2, largest, np.inf),
-        second_supplier=np.where(rng.random(BLOCK) < 0.2, (supplier + 1) % settings.n_suppliers, supplier),
+        max_order_quantity=np.where(rng.random(BLOCK) < LIMITED_SHARE, largest, np.inf),
+        second_supplier=np.where(rng.random(BLOCK) < SECOND_SUPPLIER_SHARE, (supplier + 1) % settings.n_suppliers, supplier),
         second_markup=rng.uniform(1.03, 1.15, BLOCK),
         order_cost=np.round(rng.choice([0.0, 0.5, 1.0, 2.0], BLOCK), 2),
     )
@@ -126,7 +129,8 @@ def order_up_to(
     now = np.arange(world.n_history)
     cover = np.take_along_axis(total, now + protection[:, None], axis=1) - total[:, : world.n_history]
     noise = (2 * products.basket - 1)[:, None] * cover + (products.dispersion / protection)[:, None] * cover**2
-    aim = ndtri(1 - max(settings.stock_out_share, 1e-9)) + SAFETY_SPREAD * rng.standard_normal((BLOCK, 1))
+    aim = SAFETY_SLOPE * ndtri(1 - max(settings.stock_out_share, RAREST)) - SAFETY_OFFSET
+    aim = aim + SAFETY_SPREAD * rng.standard_normal((BLOCK, 1))
     return np.asarray(cover * np.exp(FORECAST_ERROR_SD * rng.standard_normal(cover.shape)) + aim * np.sqrt(noise))
 
 
@@ -158,7 +162,7 @@ def order_line(need: FloatArray, terms: Terms) -> FloatArray:
 def share_in_stock(
     sales: FloatArray, available: FloatArray, wanted: FloatArray, *, days: int, rng: np.random.Generator
 ) -> FloatArray:
-    """Return the share of the period with units on the shelf, to the hour: when the last unit went, customers came at random."""
+    """Return the share of the period with units on the shelf, to the hour; customers come at random hours."""
     when = sales / np.maximum(wanted, 1)
     when = when + rng.standard_normal(when.shape) * np.sqrt(when * (1 - when) / np.maximum(wanted, 1))
     hours = HOURS * days

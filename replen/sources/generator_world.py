@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from dateutil.easter import easter
+from dateutil.easter import easter  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from replen.config import Generator
@@ -75,6 +75,7 @@ EVENTS = (
     Event("shops_closed", -1.6, 0.0),
 )
 DAYS_A_YEAR = 365.25
+SATURDAY = 5  # Monday = 0
 SHOCK_SD, SHOCK_MEMORY, JUMP_RATE, JUMP_SD = 0.03, 0.97, 1 / 60, 0.2  # a week
 WEATHER_SD, WEATHER_MEMORY = 2.5, 0.8  # degrees, a day
 
@@ -115,7 +116,7 @@ class World:
 
     def date_of(self, period: NDArray[np.int64]) -> DateArray:
         """Return the first day of periods counted from the first one; they may lie outside the data."""
-        return self.periods[0] + (period * self.days).astype("timedelta64[D]")
+        return np.asarray(self.periods[0] + (period * self.days).astype("timedelta64[D]"))
 
 
 def keyed_rng(seed: int, *key: int) -> np.random.Generator:
@@ -148,12 +149,12 @@ def world_of(settings: Generator, *, freq: str, seed: int) -> World:
 
 def by_period(daily: FloatArray, days: int) -> FloatArray:
     """Return means of the periods' days, shape (n, n_days / days)."""
-    return daily.reshape(len(daily), -1, days).mean(axis=2)
+    return np.asarray(daily.reshape(len(daily), -1, days).mean(axis=2))
 
 
 def day_of_year(calendar: DateArray) -> NDArray[np.int64]:
     """Return days since 1 January."""
-    return (calendar - calendar.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
+    return np.asarray(calendar - calendar.astype("datetime64[Y]").astype("datetime64[D]"), dtype=np.int64)
 
 
 def daily_season(calendar: DateArray, on_event: FloatArray) -> FloatArray:
@@ -167,7 +168,7 @@ def daily_season(calendar: DateArray, on_event: FloatArray) -> FloatArray:
     angle = 2 * np.pi * (day - peak) / DAYS_A_YEAR
     wave = amplitude * (np.cos(angle) + 0.25 * np.cos(2 * angle))
     effects = np.array([event.base for event in EVENTS]) + gifts * np.array([event.gifts for event in EVENTS])
-    return wave + weekend * (weekday >= 5) + effects @ on_event
+    return np.asarray(wave + weekend * (weekday >= SATURDAY) + effects @ on_event)
 
 
 def event_days(calendar: DateArray) -> FloatArray:
