@@ -11,7 +11,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import replen.tables as t
-from replen.cli import job_main
 from replen.config import Config
 from replen.evaluate.backtest import SERIES_SEGMENT, Backtest, Fold
 from replen.evaluate.champion import champions
@@ -21,11 +20,11 @@ from replen.features.periods import period_range
 from replen.features.view import View
 from replen.forecast import fit
 from replen.forecast.storage import Packed, pack
-from replen.forecast.training import train_lstm
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.run import Committed, Run, open_run
-from replen.training_log import log_training
+from replen.tracking import Tracker
+from replen.training_log import Epoch, Training, log_training
 
 JOB = "train"
 Fitted = dict[np.datetime64, dict[str, Packed]]
@@ -38,15 +37,60 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
         return done
     cutoff = jobs.needed("build_features").cutoff
     view, series = open_view(jobs), jobs.read(t.SERIES, "build_features")
-    origins = fold_origins(series, config, np.datetime64(cutoff))
-    fitted = fit_all(jobs, series, [*origins, np.datetime64(cutoff)], view, progress)
+    origins, last = fold_origins(series, config, np.datetime64(cutoff)), np.datetime64(cutoff)
+    fitted, epochs = fit_all(jobs, series, [*origins, last], view, progress)
     scores = jobs.stage(t.BACKTEST, backtest(series, {origin: fitted[origin] for origin in origins}, view, config))
-    metrics = summarise(total_scores(scores), run_id=jobs.run_id)
-    winner, reason = choose_champion(metrics, config)
-    models = log_training(jobs, fitted[np.datetime64(cutoff)], metrics, series_metrics(scores), (winner, reason))
+    metrics = summarise(added_up(scores), run_id=jobs.run_id)
+    training = Training(
+        run_id=jobs.run_id,
+        config=config,
+        fitted=fitted[last],
+        metrics=metrics,
+        by_series=by_series(scores),
+        epochs=epochs,
+        quality=jobs.read(t.QUALITY, "ingest").groupBy(t.TABLE, t.RULE).agg(F.sum(t.N_ROWS).alias(t.N_ROWS)).toPandas(),
+        champion=choose_champion(metrics, config),
+    )
+    models = log_training(Tracker(config.tracking, config.warehouse), training)
     jobs.write(t.METRICS, spark.createDataFrame(metrics, t.METRICS.nullable_ddl))
     jobs.write(t.MODELS, spark.createDataFrame(models, t.MODELS.nullable_ddl))
     return jobs.commit(JOB, cutoff=cutoff)
+
+
+def choose_champion(metrics: pd.DataFrame, config: Config) -> tuple[str, str]:
+    """Return the model that plans, and why."""
+    if config.forecast.champion != "best":
+        return config.forecast.champion, "named by forecast.champion"
+    winners = champions(metrics).set_index(str(t.SEGMENT))
+    return str(winners.at[ALL, t.MODEL]), str(winners.at[ALL, t.REASON])
+
+
+def backtest(series: DataFrame, fitted: Fitted, view: View, config: Config) -> DataFrame:
+    """Return rows of `tables.BACKTEST`: every model of every fold, scored bucket by bucket."""
+    folds = [
+        Fold(cutoff, {model: by_name[model] for model in config.forecast.models}, by_name[config.forecast.fallback])
+        for cutoff, by_name in fitted.items()
+    ]
+    scoring = Backtest(folds, config.features, config.evaluate, config.seed)
+    return per_bucket(series, partial(score_bucket, view, scoring), t.BACKTEST, sizes=config.spark)
+
+
+def score_bucket(view: View, scoring: Backtest, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the backtest of a range of buckets."""
+    return scoring.rows(view.panel(rows))
+
+
+def added_up(scores: DataFrame) -> pd.DataFrame:
+    """Return rows of `tables.SCORES`, added up over all buckets."""
+    parts = scores.where(F.col(t.SEGMENT) != SERIES_SEGMENT)
+    return parts.groupBy(*t.SCORES.key).agg(F.sum(t.VALUE).alias(t.VALUE)).toPandas()
+
+
+def by_series(scores: DataFrame) -> pd.DataFrame:
+    """Return one row a model, fold and series: its key and metrics as columns."""
+    rows = scores.where(F.col(t.SEGMENT) == SERIES_SEGMENT).select(t.MODEL, t.FOLD, *t.SERIES.key, t.METRICS_BY_NAME).toPandas()
+    metrics = pd.DataFrame(rows.pop(t.METRICS_BY_NAME).tolist(), index=rows.index)
+    return pd.concat([rows, metrics], axis=1)
 
 
 def open_view(jobs: Run) -> View:
@@ -64,15 +108,12 @@ def fold_origins(series: DataFrame, config: Config, cutoff: np.datetime64) -> li
     return list(fold_cutoffs(periods, folds=folds, horizon=horizon, min_history=config.forecast.min_history))
 
 
-def fit_all(jobs: Run, series: DataFrame, cutoffs: list[np.datetime64], view: View, progress: Progress) -> Fitted:
+def fit_all(
+    jobs: Run, series: DataFrame, cutoffs: list[np.datetime64], view: View, progress: Progress
+) -> tuple[Fitted, list[Epoch]]:
     """Return every forecaster fitted at each cutoff, on nothing later than it."""
-    fitted = fit_simple(series, cutoffs, view, jobs.config)
-    if "lstm" in jobs.config.forecast.models:
-        files = jobs.files(t.SERIES, "build_features")
-        for cutoff in cutoffs:
-            with progress.stage(f"lstm, cutoff {cutoff}"):
-                fitted[cutoff]["lstm"] = train_lstm(...)
-    return fitted
+    fitted, epochs = fit_simple(series, cutoffs, view, jobs.config), []
+    return fitted, epochs
 
 
 def fit_simple(series: DataFrame, cutoffs: list[np.datetime64], view: View, config: Config) -> Fitted:
