@@ -32,6 +32,7 @@ class OnlineRetail(Section):
     """How invoice lines in the Online Retail II layout become sales."""
 
     site: str
+    home_country: str | None
     cancellations: Literal["net", "drop"]
     product_code: str
 
@@ -76,7 +77,9 @@ class Sources(Section):
 
     kind: Literal["files", "online_retail", "generator"]
     path: str | None
+    sales_rows: Literal["transactions", "days", "periods"]
     complete: bool
+    date_format: str | None
     tables: dict[str, TableSource]
     online_retail: OnlineRetail
     generator: Generator
