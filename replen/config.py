@@ -129,7 +129,6 @@ class MovingAverage(Section):
     """The stock-out-masked seasonal moving average."""
 
     window: Count
-    residual_windows: Count
 
 
 class Lstm(Section):
@@ -139,7 +138,8 @@ class Lstm(Section):
     layers: Count
     embedding: Count
     context: Count
-    head: Literal["negative_binomial", "tweedie"]
+    lags: tuple[Count, ...]
+    windows: tuple[Count, Count, Count]
     epochs: Count
     patience: Count
     batch_size: Count
@@ -147,8 +147,11 @@ class Lstm(Section):
     dropout: Share
     clip_norm: Positive
     windows_per_epoch: Count
-    validation_windows: Count
+    origins_per_slice: Count
+    validation_periods: Count
+    validation_series: Count
     n_models: Count
+    threads: Count
 
 
 class Forecast(Section):
@@ -160,6 +163,7 @@ class Forecast(Section):
     champion: Literal["best", "seasonal_naive", "moving_average", "lstm"]
     fallback: Literal["seasonal_naive", "moving_average"]
     min_history: Count
+    residual_windows: Count
     seasonal_naive: SeasonalNaive
     moving_average: MovingAverage
     lstm: Lstm
