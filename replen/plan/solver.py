@@ -6,6 +6,7 @@ from functools import lru_cache
 import highspy
 import numpy as np
 from numpy.typing import NDArray
+
 from replen.plan.timing import FloatArray, IntArray
 
 STATUSES = np.array(
