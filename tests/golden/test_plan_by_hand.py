@@ -69,7 +69,8 @@ def test_packs_of_four():
     """Two periods, certain demand 3 and 3, packs of 4, c=1, h=0.5, p=4, v=0.
 
     The program orders 3 and 3 for 6. Whole packs: (4, 4): 8 + 1 * 0.5 + 2 * 0.5 = 9.5; (8, 0): 8 + 5 * 0.5 + 2 * 0.5 = 11.5;
-    (4, 0): 4 + 1 * 0.5 + 2 * 4 = 12.5; (0, 4): 4 + 3 * 4 + 0.5 = 16.5; nothing: 24. So (4, 4), one unit more than asked for today.
+    (4, 0): 4 + 1 * 0.5 + 2 * 4 = 12.5; (0, 4): 4 + 3 * 4 + 0.5 = 16.5; nothing: 24. So (4, 4):
+    one unit more than asked for today.
     """
     outcome = plan_series(one_series(2, order_multiple=4.0), paths([3, 3]))
     assert outcome.targets.tolist() == [[3.0, 3.0]]
@@ -80,8 +81,10 @@ def test_packs_of_four():
 
 
 def test_a_minimum_merges_two_orders():
-    """As above with single units, a minimum of 6 and h = 0.5: (6, 0) costs 6 + 3 * 0.5 = 7.5; (6, 6) 12 + 1.5 + 6 * 0.5 = 16.5;
-    (0, 6) 6 + 12 + 3 * 0.5 = 19.5."""  # noqa: D209
+    """Certain demand 3 and 3, a line has at least 6.
+
+    (6, 0) costs 6 + 3 * 0.5 = 7.5; (6, 6) 12 + 3 * 0.5 + 6 * 0.5 = 16.5; (0, 6) 6 + 3 * 4 + 3 * 0.5 = 19.5; nothing 24.
+    """
     outcome = plan_series(one_series(2, min_order_quantity=6.0), paths([3, 3]))
     assert outcome.quantities.tolist() == [[6.0, 0.0]]
     assert outcome.feasible_cost == approx([7.5])
@@ -89,7 +92,7 @@ def test_a_minimum_merges_two_orders():
 
 
 def test_an_order_line_that_costs_more_than_a_period_of_holding_merges_too():
-    """Order line 2, demand 3 and 3: two lines 6 + 4 = 10; one line 6 + 2 + 3 * 0.5 = 9.5. Within the bound: 6."""
+    """Order line 2, demand 3 and 3: two lines 6 + 4 = 10; one line 6 + 2 + 3 * 0.5 = 9.5."""
     outcome = plan_series(one_series(2, order_cost=2.0), paths([3, 3]))
     assert outcome.quantities.tolist() == [[6.0, 0.0]]
     assert outcome.feasible_cost == approx([9.5])

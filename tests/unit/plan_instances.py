@@ -34,7 +34,9 @@ def positions(n_series=1, horizon=4, **changed):
     arrays = {}
     for name, plain in PLAIN.items():
         shape = (n_series, horizon) if name == "receipts" else (n_series,)
-        arrays[name] = np.array(np.broadcast_to(changed.get(name, plain), shape), dtype=int if isinstance(plain, int) else float)
+        arrays[name] = np.array(
+            np.broadcast_to(changed.get(name, plain), shape), dtype=int if isinstance(plain, int) else float
+        )
     return Positions(**arrays)
 
 
