@@ -49,7 +49,7 @@ def check_costs(items: pd.DataFrame, *, where: str = "costs") -> None:
         items[column].astype(np.float64) for column in (t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST, t.END_VALUE)
     )
     endless = np.isinf(unit) | np.isinf(holding) | np.isinf(lost_sale) | np.isinf(end_value)
-    rules = {
+    rules: dict[str, pd.Series[bool]] = {
         "costs must be finite, and none below 0": endless | (unit < 0) | (lost_sale < 0) | (end_value < 0),
         "holding_cost must be above 0: give it in costs, or raise costs.holding_rate_per_year": holding <= 0,
         "lost_sale_cost must be above unit_cost, or nothing is ever ordered: raise lost_sale_cost or costs.lost_sale_share": (
@@ -58,7 +58,7 @@ def check_costs(items: pd.DataFrame, *, where: str = "costs") -> None:
         "end_value must be below unit_cost + holding_cost, or buying to keep pays without end: lower end_value or "
         "costs.end_value_share": end_value >= unit + holding,
     }
-    raise_all(PlanError, [_problem(items[wrong], where, rule) for rule, wrong in rules.items() if wrong.any()])
+    raise_all(PlanError, [_problem(items.loc[wrong], where, rule) for rule, wrong in rules.items() if wrong.any()])
 
 
 def _problem(items: pd.DataFrame, where: str, rule: str) -> str:

@@ -31,7 +31,8 @@ def frames(run_id="run", quantities=(6.0, 12.0, 18.0), suppliers="mill", date=DA
     explanations = pd.DataFrame(
         {
             "order_id": ids, "run_id": run_id, "forecast_demand": 10.0, "projected_stock": 1.0, "target": 5.5,
-            "binding": "none", "rounding": 0.5, "limit_prices": [{"budget": 0.5}] * len(ids), "model": "lstm", "model_version": None,
+            "binding": "none", "rounding": 0.5, "limit_prices": [{"budget": 0.5}] * len(ids),
+            "model": "lstm", "model_version": None,
         }
     )  # fmt: skip
     exceptions = pd.DataFrame(

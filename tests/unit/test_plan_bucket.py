@@ -32,8 +32,8 @@ def items(n_series=1, **changed):
         t.SKU: [f"sku {row}" for row in range(n_series)], t.SITE: "shop", t.SUPPLIER: "mill", t.ON_HAND: 10.0,
         t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n_series, t.LEAD_TIME_DAYS: 10.0, t.REVIEW_PERIOD_DAYS: 7.0,
         t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 6.0, t.MAX_ORDER_QUANTITY: np.nan, t.UNIT_COST: 2.0,
-        t.HOLDING_COST: 0.05, t.LOST_SALE_COST: 5.0, t.BACKORDER_COST: np.nan, t.ORDER_COST: np.nan, t.END_VALUE: 1.8, t.MODEL: "lstm",
-        t.MODEL_VERSION: "3", t.REASON: None,
+        t.HOLDING_COST: 0.05, t.LOST_SALE_COST: 5.0, t.BACKORDER_COST: np.nan, t.ORDER_COST: np.nan, t.END_VALUE: 1.8,
+        t.MODEL: "lstm", t.MODEL_VERSION: "3", t.REASON: None,
     }  # fmt: skip
     rows = pd.DataFrame({str(name): value for name, value in plain.items()}, index=range(n_series))
     return rows.assign(**{str(name): value for name, value in changed.items()})[[str(name) for name in COLUMNS]]

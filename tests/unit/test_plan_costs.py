@@ -45,7 +45,7 @@ def test_what_no_rule_can_fill_stays_null():
     [
         ({"lost_sale_cost": [10.0, 20.0]}, "nothing is ever ordered"),
         ({"end_value": [12.0, 9.0]}, "buying to keep pays"),
-        ({"unit_cost": [-1.0, 10.0]}, "not negative"),
+        ({"unit_cost": [-1.0, 10.0]}, "none below 0"),
         ({"lost_sale_cost": [np.inf, 20.0]}, "finite"),
         ({"holding_cost": [0.0, 0.1]}, "holding_cost must be above 0"),
     ],
