@@ -149,6 +149,28 @@ def test_active_series_sold_in_the_last_periods(rows: pd.DataFrame, n_periods: i
     assert active(build(rows), n_periods).tolist() == naive
 
 
+def test_a_series_that_sold_nothing_is_not_active() -> None:
+    row = _one_row()
+    row[t.SALES_HISTORY] = pd.Series([[3.0, 0.0, None, 0.0] + [0.0] * (N_PERIODS - 4)], dtype=object)
+    assert active(build(row), N_PERIODS).tolist() == [True]
+    assert active(build(row), N_PERIODS - 1).tolist() == [False]
+
+
+def test_stock_outs_are_masked_before_outliers_and_outliers_before_gaps() -> None:
+    row = _one_row()
+    row[t.SALES_HISTORY] = pd.Series([[4.0, 5.0, 0.0, 6.0, 900.0, 4.0, 5.0, 6.0] + [5.0] * (N_PERIODS - 8)], dtype=object)
+    row[t.IN_STOCK] = pd.Series([[1.0, 1.0, 0.2] + [1.0] * (N_PERIODS - 3)], dtype=object)
+    chosen = Features(
+        missing={t.SALES_HISTORY: "interpolate"},
+        outliers=Outliers(rule="robust_z", action="mask", threshold=6.0, min_periods=3),
+        classes=DemandClasses(adi=1.32, cv2=0.49, abc=(0.8, 0.95), xyz=(0.5, 1.0)),
+        active_periods=1,
+        min_in_stock=0.5,
+    )
+    sales = prepare(build(row), chosen).past[t.SALES_HISTORY]
+    assert sales[0, :8].tolist() == [4.0, 5.0, 5.5, 6.0, 5.0, 4.0, 5.0, 6.0]
+
+
 @given(rows=series())
 def test_a_series_has_started_from_its_start_date_on(rows: pd.DataFrame) -> None:
     panel = build(rows)
