@@ -25,8 +25,9 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     for assumption in read.assumptions:
         progress.note(f"assumed: {assumption}")
     quality = read.quality.withColumn(t.RUN_ID, F.lit(jobs.run_id)).select(t.QUALITY.names)
-    tables = {table: read.tables[table.name] for table in t.INPUTS} | {t.QUALITY: quality}
-    return jobs.commit(JOB, tables, cutoff=read.cutoff)
+    for table, rows in [*((table, read.tables[table.name]) for table in t.INPUTS), (t.QUALITY, quality)]:
+        jobs.write(table, rows)
+    return jobs.commit(JOB, cutoff=read.cutoff)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """The configuration: frozen, every key known, no default here (defaults and comments stand in `conf/base.yaml`)."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+NonNegativeCount = Annotated[int, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -31,6 +32,7 @@ class OnlineRetail(Section):
     """How invoice lines in the Online Retail II layout become sales."""
 
     site: str
+    home_country: str | None
     cancellations: Literal["net", "drop"]
     product_code: str
 
@@ -41,11 +43,15 @@ class Generator(Section):
     n_skus: Count
     n_sites: Count
     n_periods: Count
+    n_future_periods: NonNegativeCount
+    last_day: dt.date
     n_suppliers: Count
-    channels: tuple[str, ...]
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    behaviour: bool
     intermittent_share: Share
     promotion_share: Share
     stock_out_share: Share
+    dirt_share: Share
 
 
 class AssumedSupply(Section):
@@ -71,7 +77,9 @@ class Sources(Section):
 
     kind: Literal["files", "online_retail", "generator"]
     path: str | None
+    sales_rows: Literal["transactions", "days", "periods"]
     complete: bool
+    date_format: str | None
     tables: dict[str, TableSource]
     online_retail: OnlineRetail
     generator: Generator
@@ -186,12 +194,20 @@ class Rule(Section):
     cycle_service_level: Annotated[float, Field(gt=0, lt=1)]
 
 
+class ExceptionRules(Section):
+    """When a planned series is shown to a person."""
+
+    stock_out_share: Share
+    overstock_periods: Positive
+
+
 class Plan(Section):
     """The program per SKU and what it is compared with."""
 
     horizon: Count
     n_paths: Count
     rule: Rule
+    exceptions: ExceptionRules
 
 
 class Orders(Section):
@@ -237,3 +253,28 @@ class Config(Section):
     orders: Orders
     tracking: Tracking
     spark: Spark
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        """Refuse keys that contradict each other, all at once."""
+        forecast, levels = self.forecast, self.forecast.quantiles
+        rules = {
+            f"plan.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.plan.horizon}": (
+                self.plan.horizon <= forecast.horizon
+            ),
+            f"evaluate.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.evaluate.horizon}": (
+                self.evaluate.horizon <= forecast.horizon
+            ),
+            f"forecast.quantiles: expected rising levels, found {list(levels)}": list(levels) == sorted(set(levels)),
+            f"forecast.champion: expected best or one of forecast.models, found {forecast.champion}": (
+                forecast.champion in ("best", *forecast.models)
+            ),
+            f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": forecast.fallback in forecast.models,
+            "forecast.champion: best needs evaluate.folds of 1 or more; set evaluate.folds, or name a model": (
+                forecast.champion != "best" or self.evaluate.folds > 0
+            ),
+        }
+        broken = [message for message, holds in rules.items() if not holds]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self

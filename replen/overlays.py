@@ -114,7 +114,7 @@ def _explain_one(location: tuple[int | str, ...], kind: str, message: str, found
     if kind == "missing":
         return f"{key}: expected a value, found none"
     if kind == "value_error":
-        return f"{key}: {message.removeprefix('Value error, ')}"
+        return message.removeprefix("Value error, ").replace("; ", "\n  ")
     return f"{key}: {message[0].lower()}{message[1:]}, found {found!r}"
 
 

@@ -31,6 +31,14 @@ class Column(str):
         """Return the column of the same name that holds one value a period, oldest first."""
         return Column(str(self), "array<float>", meaning or f"{self.meaning}; by period from start_date, null = unknown")
 
+    def by_step(self) -> "Column":
+        """Return the column that holds one value a planned period, `order_quantity_by_step` for `order_quantity`."""
+        return Column(f"{self}_by_step", f"array<{self.type}>", f"{self.meaning}; by step from the plan date, null = no plan")
+
+    def by_exception(self) -> "Column":
+        """Return the column that holds one value an exception of the series, none being an empty array."""
+        return Column(f"{self}_by_exception", f"array<{self.type}>", f"{self.meaning}; by exception")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -60,6 +68,11 @@ class Table:
         """
         keys = [f"{column} {column.type} not null" for column in self.key]
         return ", ".join(keys + [f"{column} {column.type}" for column in self.values])
+
+    @property
+    def nullable_ddl(self) -> str:
+        """Return the Spark schema of frames on their way: every column nullable, the key is checked where it is made."""
+        return self.ddl.replace(" not null", "")
 
 
 # --- keys and dates -------------------------------------------------------------------------------------------------------
@@ -134,14 +147,15 @@ MODEL_VERSION = Column("model_version", "string", "MLflow registry version that 
 # --- plans and orders -----------------------------------------------------------------------------------------------------
 ORDER_QUANTITY = Column("order_quantity", "double", "units to order, a whole multiple of order_multiple")
 RECEIPT = Column("receipt", "double", "units that reach the shelf at the start of the period")
+RECEIPTS = Column("receipts", "array<double>", "units of open orders by step from the plan date, overdue ones at step 0")
 PROJECTED_ON_HAND = Column("projected_on_hand", "double", "expected units at the end of the period")
 EXPECTED_LOST = Column("expected_lost", "double", "expected units of lost sale in the period")
 EXPECTED_COST = Column("expected_cost", "double", "expected money in the period: purchase, order line, holding, lost sales")
 ORDER_ID = Column("order_id", "string", "hash(plan_date, sku, site, supplier)")
 ORDER_DATE = Column("order_date", "date", "plan date: the day after the cutoff ends")
 NEXT_ORDER_DATE = Column("next_order_date", "date", "first later date on which the plan orders; null = not within the horizon")
-REORDER_POINT = Column("reorder_point", "double", "inventory position at or below which an order is due, units")
-ORDER_UP_TO_LEVEL = Column("order_up_to_level", "double", "inventory position after the order, before rounding, units")
+REORDER_POINT = Column("reorder_point", "double", "largest inventory position at which the smallest order line pays, units")
+ORDER_UP_TO_LEVEL = Column("order_up_to_level", "double", "inventory position up to which a further unit today pays, units")
 SAFETY_STOCK = Column("safety_stock", "double", "order_up_to_level less mean demand over the protection interval, units")
 POLICY = Column("policy", "string", "what set the quantity")
 FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the protection interval, units")
@@ -156,6 +170,15 @@ KIND = Column("kind", "string", "what is wrong")
 SEVERITY = Column("severity", "string", "info, warning or critical")
 VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nobody acts")
 ACTION = Column("action", "string", "what to do")
+CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
+SOLVER = Column("solver", "string", "what found the quantities: `highs`, or `none` where nothing is to be decided")
+MEAN_DEMAND = Column("mean_demand", "double", "expected demand over the planned periods, units")
+PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels are played on the paths, end value taken off")
+PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's levels are played on the paths")
+RULE_COST = Column("rule_cost", "double", "expected money of the simple rule on the same paths, end value taken off")
+RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
+EXPECTED_SOLD = Column("expected_sold", "double", "expected units sold over the planned periods")
+FILL_RATE = Column("fill_rate", "double", "expected units sold / expected demand, 0..1")
 LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
 DUAL_BOUND = Column("dual_bound", "double", "no plan costs less, money")
 FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on the same paths, money")
@@ -180,7 +203,9 @@ PRODUCER = Column("producer", "string", "run whose data files these are; another
 COMMITTED_AT = Column("committed_at", "timestamp", "UTC")
 VERSIONS = Column("versions", "map<string,bigint>", "version of each table the job wrote")
 COUNTS = Column("counts", "map<string,bigint>", "series and rows in and out, for the reconciliation")
-MLFLOW_RUNS = Column("mlflow_runs", "map<string,string>", "MLflow run id by model family")
+MLFLOW_RUN = Column("mlflow_run", "string", "id of the MLflow run that holds parameters, metrics and artifacts")
+CHAMPION = Column("champion", "boolean", "true for the forecaster that the plan is made with")
+METRICS_BY_NAME = Column("metrics", "map<string,double>", "metric -> value")
 CONFIG = Column("config", "string", "resolved configuration, JSON, without secrets")
 
 SALES = Table(
@@ -238,13 +263,35 @@ CERTIFICATES = Table(
     "certificates", "proof of how good the plan is", (RUN_ID, LIMIT_NAME),
     (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, SOLVER_COUNTS),
 )  # fmt: skip
+POLICIES = Table(
+    "policies", "the plan beside the simple rule, both simulated on the same sample paths", (RUN_ID, POLICY),
+    (EXPECTED_COST, MEAN_DEMAND, EXPECTED_SOLD, FILL_RATE),
+)  # fmt: skip
+MODELS = Table(
+    "models", "forecasters of the run: where MLflow keeps them and which one plans", (RUN_ID, MODEL),
+    (MODEL_VERSION, MLFLOW_RUN, CHAMPION, REASON),
+)  # fmt: skip
+BACKTEST = Table(
+    "backtest", "staging: parts of metrics by segment (metric, value) and metrics by series (metrics), of every fold",
+    (MODEL, FOLD, SEGMENT), (METRIC, VALUE, SKU, SITE, STREAM, METRICS_BY_NAME),
+)  # fmt: skip
+DECISIONS = Table(
+    "decisions", "staging: one row a series; plan, orders, explanations, exceptions and certificates come from it",
+    (SKU, SITE),
+    (SUPPLIER, MODEL, MODEL_VERSION, REASON,
+     *(c.by_step() for c in (DATE, ORDER_QUANTITY, RECEIPT, PROJECTED_ON_HAND, EXPECTED_LOST, EXPECTED_COST)),
+     ORDER_ID, ORDER_DATE, EXPECTED_DATE, NEXT_ORDER_DATE, ORDER_QUANTITY, REORDER_POINT, ORDER_UP_TO_LEVEL, SAFETY_STOCK,
+     VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING,
+     *(c.by_exception() for c in (KIND, SEVERITY, VALUE_AT_RISK, ACTION)),
+     DUAL_BOUND, FEASIBLE_COST, CONSTANT_COST, SOLVER, MEAN_DEMAND, PLAN_COST, PLAN_SOLD, RULE_COST, RULE_SOLD),
+)  # fmt: skip
 METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 RUNS = Table(
     "runs", "what was committed; readers see only what stands here", (RUN_ID, JOB),
-    (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, MLFLOW_RUNS, CONFIG),
+    (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, CONFIG),
 )  # fmt: skip
 
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS)
-OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, METRICS, RUNS)
+OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS)
 ALL = INPUTS + OUTPUTS

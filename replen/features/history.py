@@ -63,7 +63,7 @@ def series_rows(inputs: SeriesInputs, *, freq: Freq, last_period: dt.date, compl
     columns[t.COVARIATES] = _covariates(*_rows_of(index, inputs.behaviour, freq), layout)
     for column, values in columns.items():
         rows[column] = pd.Series(values, dtype=object)
-    return rows.reindex(columns=t.SERIES.names)
+    return rows.assign(**dict.fromkeys(STATIC))[t.SERIES.names]
 
 
 class _SeriesIndex:

@@ -1,0 +1,54 @@
+"""The plan held against the simple rule: both simulated on the same paths, packs and limits respected by both."""
+
+import numpy as np
+import pandas as pd
+
+from replen import tables as t
+from replen.config import Rule
+from replen.evaluate.policies import FloatArray, OrderUpTo, plan_levels, simple_rule_levels
+from replen.evaluate.simulation import Score, score, simulate
+from replen.plan.items import read_positions
+from replen.plan.positions import Positions, serve_backorders
+from replen.plan.projection import arrivals, by_step, project
+
+
+def compare_with_rule(
+    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, rule: Rule, freq: str
+) -> pd.DataFrame:
+    """Return decisions with mean_demand, and cost and units sold of plan and rule; null where there is no plan.
+
+    Args:
+        decisions: what `plan_bucket` returned for the other arguments.
+        items: one row a series, in the same order.
+        demand_paths: shape (n_series, n_paths, horizon), units.
+        rule: the `plan.rule` section.
+        freq: D or W.
+    """
+    rows = np.flatnonzero(decisions[t.REASON].isna())
+    if not len(rows):
+        return decisions
+    positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=freq)
+    positions, demand = serve_backorders(positions, by_step(demand_paths[rows]))
+    quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].iloc[rows].to_list())
+    planned = _play(positions, demand, _levels_of_plan(positions, demand, quantities))
+    ruled = _play(positions, demand, simple_rule_levels(positions, demand, cycle_service_level=rule.cycle_service_level))
+    compared = {
+        t.MEAN_DEMAND: planned.demand,
+        t.PLAN_COST: planned.cost,
+        t.PLAN_SOLD: planned.sold,
+        t.RULE_COST: ruled.cost,
+        t.RULE_SOLD: ruled.sold,
+    }
+    values = pd.DataFrame(compared, index=rows).reindex(range(len(decisions)))
+    return decisions.assign(**{str(column): values[column] for column in compared})
+
+
+def _levels_of_plan(positions: Positions, demand: FloatArray, quantities: FloatArray) -> FloatArray:
+    """Return the inventory positions after each order that the plan expects, (n_series, n_steps)."""
+    projection = project(positions.on_hand, arrivals(positions, quantities), demand)
+    return plan_levels(positions, quantities, (demand - projection.lost).mean(axis=2).T)
+
+
+def _play(positions: Positions, demand: FloatArray, levels: FloatArray) -> Score:
+    """Return the score of ordering up to the levels, demand known only up to each order."""
+    return score(positions, simulate(positions, demand, OrderUpTo(positions, levels)))

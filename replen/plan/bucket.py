@@ -1,0 +1,135 @@
+"""Plan a bucket: items and demand paths -> one wide row a series, whatever its data are."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.config import Plan
+from replen.plan.exceptions import Finding, listed, planned_findings
+from replen.plan.items import numbers, read_positions, refusals
+from replen.plan.outcome import Outcome, plan_series
+from replen.plan.projection import by_step
+from replen.plan.timing import FloatArray, step_dates
+
+POLICY = "lost_sales_program"
+PASSED_THROUGH = (t.SKU, t.SITE, t.SUPPLIER, t.MODEL, t.MODEL_VERSION)
+Rows = NDArray[np.intp]
+
+
+def plan_bucket(
+    items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, plan_date: dt.date, freq: str
+) -> pd.DataFrame:
+    """Return the decisions, one row of `tables.DECISIONS` for each item, in the order of items.
+
+    What cannot be planned has exceptions, no order, and its kinds of trouble in `reason`. The comparison with the simple rule
+    is filled by `evaluate.comparison`, the order ids by `orders.lines`.
+
+    Args:
+        items: one row a series: `items.COLUMNS`.
+        demand_paths: shape (n_series, n_paths, settings.horizon), units from the plan date on; NaN = no forecast.
+        settings: the `plan` section.
+        plan_date: first day of step 0.
+        freq: D or W.
+    """
+    findings = refusals(items, demand_paths)
+    rows = np.setdiff1d(np.arange(len(items)), np.concatenate([finding.rows for finding in findings]))
+    frames, planned = [], []
+    for part, outcome in _outcomes(items, demand_paths, rows, freq=freq):
+        frames.append(_frame(items.iloc[part], outcome, plan_date=plan_date, freq=freq).set_index(part))
+        findings += [replace(one, rows=part[one.rows]) for one in planned_findings(outcome, settings.exceptions)]
+        planned.append(part)
+    unsolved = np.setdiff1d(rows, np.concatenate([*planned, rows[:0]]))
+    findings.append(Finding("not_solved", "critical", unsolved, np.full(len(unsolved), np.nan)))
+    decisions = pd.concat(frames).reindex(range(len(items))) if frames else pd.DataFrame(index=range(len(items)))
+    decisions[list(PASSED_THROUGH)] = items[list(PASSED_THROUGH)].to_numpy()
+    exceptions = listed(findings, len(items))
+    decisions[exceptions.columns] = exceptions
+    decisions[t.REASON] = _reasons(exceptions, np.concatenate([*planned, rows[:0]]))
+    return in_contract(decisions)
+
+
+def _outcomes(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, *, freq: str) -> Iterator[tuple[Rows, Outcome]]:
+    """Yield the chosen rows' plans; where one row breaks the rest, each is planned alone and only the broken one left out."""
+    if not len(rows):
+        return
+    try:
+        positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=freq)
+        outcome = plan_series(positions, by_step(demand_paths[rows]))
+    except Exception:  # a failing series becomes a row with a reason, never a failing bucket
+        for row in rows if len(rows) > 1 else ():
+            yield from _outcomes(items, demand_paths, np.array([row]), freq=freq)
+        return
+    proven = np.flatnonzero(np.isfinite(outcome.dual_bound))
+    if len(proven) < len(rows):
+        yield from _outcomes(items, demand_paths, rows[proven], freq=freq)
+    else:
+        yield rows, outcome
+
+
+def in_contract(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of `tables.DECISIONS` in its order, with numbers as floats and null as None elsewhere."""
+    whole = decisions.reindex(columns=t.DECISIONS.names)
+    for column in t.DECISIONS.columns:
+        values = whole[column]
+        whole[column] = (
+            values.astype(np.float64) if column.type == "double" else values.astype(object).where(values.notna(), None)
+        )
+    return whole
+
+
+def _reasons(exceptions: pd.DataFrame, planned: Rows) -> list[str | None]:
+    """Return the kinds of trouble of each row that has no plan, null where there is one."""
+    has_plan = set(planned.tolist())
+    return [None if row in has_plan else ", ".join(kinds) for row, kinds in enumerate(exceptions[t.KIND.by_exception()])]
+
+
+def _frame(items: pd.DataFrame, outcome: Outcome, *, plan_date: dt.date, freq: str) -> pd.DataFrame:
+    """Return the columns that a plan gives, one row a series."""
+    today, horizon = outcome.quantities[:, 0], outcome.quantities.shape[1]
+    dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq).tolist()
+    protection = np.arange(horizon) < (outcome.positions.lead_time + outcome.positions.review_period)[:, None]
+    forecast_demand = np.where(protection, outcome.mean_demand, 0.0).sum(axis=1)
+    lead_days = np.ceil(numbers(items, t.LEAD_TIME_DAYS)).astype(int)
+    by_step_columns = {
+        t.ORDER_QUANTITY: outcome.quantities,
+        t.RECEIPT: outcome.receipts,
+        t.PROJECTED_ON_HAND: outcome.mean_on_hand,
+        t.EXPECTED_LOST: outcome.expected_lost,
+        t.EXPECTED_COST: outcome.expected_cost,
+    }
+    return pd.DataFrame(
+        {
+            t.DATE.by_step(): [dates] * len(items),
+            **{column.by_step(): list(values) for column, values in by_step_columns.items()},
+            t.ORDER_DATE: plan_date,
+            t.EXPECTED_DATE: [plan_date + dt.timedelta(days=int(days)) for days in lead_days],
+            t.NEXT_ORDER_DATE: _next_order_dates(outcome.quantities, dates),
+            t.ORDER_QUANTITY: today,
+            t.REORDER_POINT: outcome.reorder_point,
+            t.ORDER_UP_TO_LEVEL: outcome.order_up_to_level,
+            t.SAFETY_STOCK: outcome.order_up_to_level - forecast_demand,
+            t.VALUE: today * outcome.positions.unit_cost,
+            t.POLICY: POLICY,
+            t.FORECAST_DEMAND: forecast_demand,
+            t.PROJECTED_STOCK: outcome.stock_at_arrival,
+            t.TARGET: outcome.targets[:, 0],
+            t.BINDING: outcome.binding,
+            t.ROUNDING: today - outcome.targets[:, 0],
+            t.DUAL_BOUND: outcome.dual_bound,
+            t.FEASIBLE_COST: outcome.feasible_cost,
+            t.CONSTANT_COST: outcome.constant_cost,
+            t.SOLVER: np.where(outcome.solved, "highs", "none"),
+            t.MEAN_DEMAND: outcome.mean_demand.sum(axis=1),
+        }
+    )
+
+
+def _next_order_dates(quantities: FloatArray, dates: list[dt.date]) -> list[dt.date | None]:
+    """Return the first later date of each series on which an order is planned, null if there is none within the horizon."""
+    later = [np.flatnonzero(ordered) for ordered in quantities[:, 1:] > 0]
+    return [dates[1 + steps[0]] if len(steps) else None for steps in later]

@@ -1,0 +1,86 @@
+"""What a person must look at: refused series, and planned ones in trouble that no order placed today can mend."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.config import ExceptionRules
+from replen.plan.outcome import Outcome
+from replen.plan.timing import FloatArray
+
+ACTIONS = {
+    "no_forecast": "find out why there is no forecast (column reason of forecasts), or order by hand",
+    "no_stock": "give a stock row as of the cutoff",
+    "no_supply": "give a supply row with a supplier, or end the product",
+    "no_costs": "give a unit cost in supply, or a row in costs",
+    "bad_stock": "correct on_hand and open orders: they must be finite and not negative",
+    "bad_supply": "correct the supply row: lead time, review period, packs, limits",
+    "bad_costs": "correct the costs: unit_cost < lost_sale_cost, end_value < unit_cost + holding_cost, holding_cost > 0",
+    "not_solved": "report it with the row's data; order by hand meanwhile",
+    "horizon_too_short": "raise plan.horizon above the lead time, or order by hand",
+    "no_line_fits": "raise max_order_quantity to a whole pack of at least min_order_quantity",
+    "stock_out_expected": "expedite an open order, transfer stock or buy elsewhere: today's order comes too late",
+    "overstock": "cancel open orders, return or mark down",
+    "max_order_quantity_binds": "ask the supplier for more, or find a second one",
+    "min_order_quantity_binds": "ask for a smaller minimum or pack: the order is larger than needed",
+    "order_below_minimum": "nothing is ordered though there is need: the smallest line costs more than the sales it saves",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Series with one kind of trouble.
+
+    Attributes:
+        kind: key of `ACTIONS`.
+        severity: info, warning or critical.
+        rows: shape (n_found,), rows of the series.
+        value_at_risk: shape (n_found,), money.
+    """
+
+    kind: str
+    severity: str
+    rows: NDArray[np.intp]
+    value_at_risk: FloatArray
+
+
+def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
+    """Return one row a series with arrays of kind, severity, value at risk and action; the most severe come first."""
+    names = [column.by_exception() for column in (t.KIND, t.SEVERITY, t.VALUE_AT_RISK, t.ACTION)]
+    columns: dict[t.Column, list[list[object]]] = {name: [[] for _ in range(n_series)] for name in names}
+    kinds, severities, values, actions = columns.values()
+    for finding in sorted(findings, key=lambda one: ("critical", "warning", "info").index(one.severity)):
+        for row, value in zip(finding.rows, finding.value_at_risk, strict=True):
+            kinds[row].append(finding.kind)
+            severities[row].append(finding.severity)
+            values[row].append(float(value) if np.isfinite(value) else None)
+            actions[row].append(ACTIONS[finding.kind])
+    return pd.DataFrame(columns)
+
+
+def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
+    """Return what a person must look at among planned series, by kind."""
+    positions, horizon = outcome.positions, outcome.quantities.shape[1]
+    late = np.arange(horizon) < positions.lead_time[:, None]
+    demand = np.where(late, outcome.mean_demand, 0.0).sum(axis=1)
+    lost = np.where(late, outcome.expected_lost, 0.0).sum(axis=1)
+    lost_later = (outcome.expected_lost.sum(axis=1) - lost) * positions.lost_sale_cost
+    per_period = outcome.mean_demand.mean(axis=1)
+    excess = outcome.idle_end - rules.overstock_periods * per_period
+    today, target, unit_cost = outcome.quantities[:, 0], outcome.targets[:, 0], positions.unit_cost
+    no_line, too_late = positions.largest_order == 0, positions.lead_time >= horizon
+    short = ~too_late & (lost > rules.stock_out_share * demand)
+    masks = {
+        ("horizon_too_short", "critical"): (too_late, outcome.expected_lost.sum(axis=1) * positions.lost_sale_cost),
+        ("no_line_fits", "critical"): (no_line, lost_later),
+        ("stock_out_expected", "critical"): (short, lost * positions.lost_sale_cost),
+        ("overstock", "warning"): (excess > 0, excess * unit_cost),
+        ("max_order_quantity_binds", "warning"): (outcome.binding == "max_order_quantity", lost_later),
+        ("order_below_minimum", "info"): (~no_line & (today == 0) & (target >= positions.smallest_order / 2), lost_later),
+        ("min_order_quantity_binds", "info"): (outcome.binding == "min_order_quantity", (today - target) * unit_cost),
+    }
+    return [Finding(*key, np.flatnonzero(mask), value[mask]) for key, (mask, value) in masks.items()]

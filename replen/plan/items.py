@@ -1,0 +1,114 @@
+"""Rows of stock, supply and costs -> positions; what cannot be planned is named here, so that nothing else meets a NaN."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.plan.exceptions import Finding
+from replen.plan.positions import Positions
+from replen.plan.timing import FloatArray, periods
+
+BoolArray = NDArray[np.bool_]
+COLUMNS = (
+    t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.REVIEW_PERIOD_DAYS,
+    t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST, t.BACKORDER_COST, t.ORDER_COST,
+    t.END_VALUE, t.MODEL, t.MODEL_VERSION, t.REASON,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Default:
+    """What an optional column means where it is null, and what it must be at least."""
+
+    value: float
+    least: float
+
+
+OPTIONAL = {
+    t.BACKORDERS: Default(0.0, 0.0),
+    t.REVIEW_PERIOD_DAYS: Default(1.0, 1e-9),
+    t.MIN_ORDER_QUANTITY: Default(0.0, 0.0),
+    t.ORDER_MULTIPLE: Default(1.0, 1e-9),
+    t.MAX_ORDER_QUANTITY: Default(np.inf, 0.0),
+    t.BACKORDER_COST: Default(0.0, 0.0),
+    t.ORDER_COST: Default(0.0, 0.0),
+    t.END_VALUE: Default(0.0, 0.0),
+}
+
+
+def numbers(items: pd.DataFrame, column: t.Column) -> FloatArray:
+    """Return a column as floats, (n_series,); null is NaN unless the column is optional."""
+    values = items[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isnan(values), OPTIONAL[column].value, values) if column in OPTIONAL else values
+
+
+def receipts_by_step(items: pd.DataFrame, horizon: int) -> FloatArray:
+    """Return units of open orders by step, (n_series, horizon); null or short arrays end in zeros, later steps are cut."""
+    receipts = np.zeros((len(items), horizon))
+    for row, units in enumerate(items[t.RECEIPTS]):
+        if units is not None and np.ndim(units):
+            known = np.asarray(units, dtype=np.float64)[:horizon]
+            receipts[row, : len(known)] = known
+    return receipts
+
+
+def read_positions(items: pd.DataFrame, *, horizon: int, freq: str) -> Positions:
+    """Return the positions of rows that `refusals` finds nothing against."""
+    plain = (t.ORDER_MULTIPLE, t.MIN_ORDER_QUANTITY, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST,
+             t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE)  # fmt: skip
+    return Positions(
+        on_hand=numbers(items, t.ON_HAND),
+        backorders=numbers(items, t.BACKORDERS),
+        receipts=receipts_by_step(items, horizon),
+        lead_time=periods(numbers(items, t.LEAD_TIME_DAYS), freq),
+        review_period=np.maximum(periods(numbers(items, t.REVIEW_PERIOD_DAYS), freq), 1),
+        **{str(column): numbers(items, column) for column in plain},
+    )
+
+
+def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
+    """Return why rows cannot be planned, by kind; rows may have several.
+
+    Args:
+        items: one row a series, `COLUMNS`.
+        demand_paths: shape (n_series, n_paths, horizon), units; NaN = no forecast.
+    """
+    on_hand, lead_time = numbers(items, t.ON_HAND), numbers(items, t.LEAD_TIME_DAYS)
+    unit_cost, lost_sale_cost = numbers(items, t.UNIT_COST), numbers(items, t.LOST_SALE_COST)
+    receipts = receipts_by_step(items, demand_paths.shape[2])
+    no_supply = items[t.SUPPLIER].isna().to_numpy()
+    good_stock = np.isfinite(on_hand) & (on_hand >= 0)
+    good_receipts = (np.isfinite(receipts) & (receipts >= 0)).all(axis=1)
+    no_stock, no_costs = np.isnan(on_hand), np.isnan(unit_cost + lost_sale_cost + numbers(items, t.HOLDING_COST))
+    no_forecast = ~np.isfinite(demand_paths).all(axis=(1, 2))
+    at_risk = np.where(no_forecast, 0.0, demand_paths.mean(axis=1).sum(axis=1)) * lost_sale_cost
+    masks = {
+        "no_forecast": no_forecast,
+        "no_stock": no_stock,
+        "no_supply": no_supply,
+        "no_costs": no_costs & ~no_supply,
+        "bad_stock": (~no_stock & ~good_stock) | ~good_receipts,
+        "bad_supply": ~no_supply & (~(np.isfinite(lead_time) & (lead_time >= 0)) | _out_of_range(items)),
+        "bad_costs": ~no_costs & ~no_supply & absurd_costs(items),
+    }
+    return [Finding(kind, "critical", np.flatnonzero(mask), at_risk[mask]) for kind, mask in masks.items()]
+
+
+def _out_of_range(items: pd.DataFrame) -> BoolArray:
+    """Return which rows have an optional value below what it must be at least, or infinite where only a limit may be."""
+    wrong = np.zeros(len(items), dtype=bool)
+    for column, default in OPTIONAL.items():
+        values = numbers(items, column)
+        wrong |= (values < default.least) | (np.isinf(values) & (column != t.MAX_ORDER_QUANTITY))
+    return wrong
+
+
+def absurd_costs(items: pd.DataFrame) -> BoolArray:
+    """Return which rows have costs under which the program is unbounded, idle or not convex (see `costs.check_costs`)."""
+    unit, holding = numbers(items, t.UNIT_COST), numbers(items, t.HOLDING_COST)
+    lost_sale, end_value = numbers(items, t.LOST_SALE_COST), numbers(items, t.END_VALUE)
+    sound = np.isfinite(unit + holding + lost_sale + end_value) & (unit >= 0) & (holding > 0)
+    return ~(sound & (unit < lost_sale) & (end_value < unit + holding))

@@ -1,0 +1,102 @@
+"""What is known of the series of a bucket when their plan is made, as flat arrays: stock, timing, packs, costs."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replen.plan.timing import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Positions:
+    """One entry a series; nothing is NaN.
+
+    Attributes:
+        on_hand: shape (n_series,), units on the shelf when the first order is placed.
+        backorders: shape (n_series,), units owed to customers, served before anything is sold.
+        receipts: shape (n_series, horizon), units of open orders that reach the shelf at the start of the step.
+        lead_time: shape (n_series,), periods: an order of step t is on the shelf at the start of step t + lead_time.
+        review_period: shape (n_series,), periods between two orders, >= 1; the first is placed at step 0.
+        order_multiple: shape (n_series,), units in a pack, > 0.
+        min_order_quantity: shape (n_series,), units a line has at least, or is not placed.
+        max_order_quantity: shape (n_series,), units a line has at most; inf = no limit.
+        unit_cost: shape (n_series,), money a unit ordered.
+        holding_cost: shape (n_series,), money a unit left at the end of a period.
+        lost_sale_cost: shape (n_series,), money a unit of demand that is not met.
+        backorder_cost: shape (n_series,), money a unit owed at the end of a period.
+        order_cost: shape (n_series,), money an order line.
+        end_value: shape (n_series,), money a unit left at the horizon is worth.
+    """
+
+    on_hand: FloatArray
+    backorders: FloatArray
+    receipts: FloatArray
+    lead_time: IntArray
+    review_period: IntArray
+    order_multiple: FloatArray
+    min_order_quantity: FloatArray
+    max_order_quantity: FloatArray
+    unit_cost: FloatArray
+    holding_cost: FloatArray
+    lost_sale_cost: FloatArray
+    backorder_cost: FloatArray
+    order_cost: FloatArray
+    end_value: FloatArray
+
+    @property
+    def n_series(self) -> int:
+        """Return the number of series."""
+        return len(self.on_hand)
+
+    @property
+    def inventory_position(self) -> FloatArray:
+        """Return on hand + on order - backorders, shape (n_series,), units."""
+        return np.asarray(self.on_hand + self.receipts.sum(axis=1) - self.backorders)
+
+    @property
+    def smallest_order(self) -> FloatArray:
+        """Return the smallest line that may be placed, shape (n_series,), units: packs that reach the minimum, at least one."""
+        return np.maximum(np.ceil(self.min_order_quantity / self.order_multiple - 1e-9), 1.0) * self.order_multiple
+
+    @property
+    def largest_order(self) -> FloatArray:
+        """Return the largest line that may be placed, shape (n_series,), units; 0 where no line fits between the limits."""
+        largest = np.floor(self.max_order_quantity / self.order_multiple + 1e-9) * self.order_multiple
+        return np.where(largest < self.smallest_order, 0.0, largest)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
+        """Return the chosen series."""
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def serve_backorders(positions: Positions, demand: FloatArray) -> tuple[Positions, FloatArray]:
+    """Return positions and demand after what is owed to customers is taken off the units that come first.
+
+    Stock serves backorders first, then open orders up to the first order's arrival; what is owed even then is demand of the
+    step in which that order arrives (of the last step, if none arrives within the horizon).
+
+    Args:
+        positions: n_series positions.
+        demand: shape (horizon, n_series, n_paths), units.
+
+    Returns:
+        Positions without backorders, and demand of the same shape.
+    """
+    if not positions.backorders.any():
+        return positions, demand
+    horizon = len(demand)
+    arrival = np.minimum(positions.lead_time, horizon - 1)
+    stock = np.column_stack([positions.on_hand, np.where(np.arange(horizon) <= arrival[:, None], positions.receipts, 0.0)])
+    served = np.diff(np.minimum(np.cumsum(stock, axis=1), positions.backorders[:, None]), axis=1, prepend=0.0)
+    owed = positions.backorders - served.sum(axis=1)
+    values = {field.name: getattr(positions, field.name) for field in fields(positions)}
+    values |= {
+        "on_hand": positions.on_hand - served[:, 0],
+        "receipts": positions.receipts - served[:, 1:],
+        "backorders": np.zeros_like(owed),
+    }
+    demand = demand.copy()
+    demand[arrival, np.arange(positions.n_series)] += owed[:, None]
+    return Positions(**values), demand

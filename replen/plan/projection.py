@@ -1,0 +1,77 @@
+"""Inventory projected over sample paths: what is left, what is lost, what it costs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from replen.plan.positions import Positions
+from replen.plan.timing import FloatArray
+
+
+def by_step(demand_paths: FloatArray) -> FloatArray:
+    """Return paths of shape (n_series, n_paths, horizon) as (horizon, n_series, n_paths), contiguous, never below zero."""
+    return np.maximum(np.ascontiguousarray(np.moveaxis(demand_paths, 2, 0), dtype=np.float64), 0.0)
+
+
+def arrivals(positions: Positions, quantities: FloatArray) -> FloatArray:
+    """Return units on the shelf at the start of each step, (n_series, horizon): open orders, and orders by step placed."""
+    total = positions.receipts.copy()
+    horizon = total.shape[1]
+    rows, steps = np.nonzero(quantities)
+    arrive = steps + positions.lead_time[rows]
+    inside = arrive < horizon
+    np.add.at(total, (rows[inside], arrive[inside]), quantities[rows[inside], steps[inside]])
+    return total
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Stock on every path under lost sales.
+
+    Attributes:
+        ending: shape (horizon, n_series, n_paths), units left at the end of the step.
+        lost: shape (horizon, n_series, n_paths), units of demand not met in the step.
+    """
+
+    ending: FloatArray
+    lost: FloatArray
+
+
+def project(opening: FloatArray, receipts: FloatArray, demand: FloatArray) -> Projection:
+    """Return the stock of every path: each step receives, then sells what there is, and loses the rest.
+
+    Args:
+        opening: shape (n_series,) or (n_series, n_paths), units on the shelf before the first step.
+        receipts: shape (n_series, horizon), units at the start of each step.
+        demand: shape (horizon, n_series, n_paths), units.
+
+    >>> project(np.array([3.0]), np.array([[0.0, 2.0]]), np.array([[[1.0, 5.0]], [[4.0, 1.0]]])).ending.tolist()
+    [[[2.0, 0.0]], [[0.0, 1.0]]]
+    """
+    ending, lost = np.empty_like(demand), np.empty_like(demand)
+    stock = opening if opening.ndim > 1 else opening[:, None]
+    for step, wanted in enumerate(demand):
+        net = stock + receipts[:, step, None] - wanted
+        stock = np.maximum(net, 0.0, out=ending[step])
+        np.subtract(stock, net, out=lost[step])
+    return Projection(ending, lost)
+
+
+def step_costs(positions: Positions, quantities: FloatArray, projection: Projection) -> FloatArray:
+    """Return expected money by step, (n_series, horizon): purchase, order lines, holding, lost sales; no end value."""
+    purchase = positions.unit_cost[:, None] * quantities + positions.order_cost[:, None] * (quantities > 0)
+    holding = positions.holding_cost[:, None] * projection.ending.mean(axis=2).T
+    return np.asarray(purchase + holding + positions.lost_sale_cost[:, None] * projection.lost.mean(axis=2).T)
+
+
+def expected_cost(positions: Positions, quantities: FloatArray, demand: FloatArray) -> FloatArray:
+    """Return the expected money of a plan, (n_series,): all steps, less the value of what is left at the horizon.
+
+    Args:
+        positions: n_series positions without backorders (see `serve_backorders`).
+        quantities: shape (n_series, horizon), units ordered by step.
+        demand: shape (horizon, n_series, n_paths), units.
+    """
+    projection = project(positions.on_hand, arrivals(positions, quantities), demand)
+    left = projection.ending[-1].mean(axis=1)
+    return np.asarray(step_costs(positions, quantities, projection).sum(axis=1) - positions.end_value * left)
