@@ -1,6 +1,7 @@
 """A bucket planned: positions and paths in, quantities by step with their projection, levels and proof out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,11 @@ class Outcome:
     feasible_cost: FloatArray
     constant_cost: FloatArray
     solved: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the chosen series."""
+        arrays = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "positions"}
+        return type(self)(positions=self.positions.take(rows), **arrays)
 
     @property
     def binding(self) -> NDArray[np.str_]:

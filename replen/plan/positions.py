@@ -71,6 +71,15 @@ class Positions:
         return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
+def chunks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
+    """Return the rows in parts of at most `size`, so that the paths worked on at once fit into memory; none if there are none.
+
+    >>> [part.tolist() for part in chunks(np.arange(5), 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    return [rows[first : first + size] for first in range(0, len(rows), size)]
+
+
 def serve_backorders(positions: Positions, demand: FloatArray) -> tuple[Positions, FloatArray]:
     """Return positions and demand after what is owed to customers is taken off the units that come first.
 
