@@ -83,13 +83,17 @@ BAD = {
 }
 MORE_BAD = [
     ("bad_supply", {t.LEAD_TIME_DAYS: np.nan}),
+    ("bad_supply", {t.LEAD_TIME_DAYS: 1e12}),
+    ("bad_supply", {t.REVIEW_PERIOD_DAYS: 1e30}),
     ("bad_supply", {t.ORDER_MULTIPLE: 0.0}),
     ("bad_supply", {t.REVIEW_PERIOD_DAYS: np.inf}),
     ("bad_supply", {t.MIN_ORDER_QUANTITY: -1.0}),
     ("bad_supply", {t.MAX_ORDER_QUANTITY: -1.0}),
     ("bad_stock", {t.ON_HAND: np.inf}),
     ("bad_costs", {t.LOST_SALE_COST: 2.0}),
+    ("bad_stock", {t.BACKORDERS: -1.0}),
     ("bad_costs", {t.HOLDING_COST: 0.0}),
+    ("bad_costs", {t.ORDER_COST: -1.0}),
     ("bad_costs", {t.UNIT_COST: np.inf}),
     ("no_costs", {t.LOST_SALE_COST: np.nan}),
 ]
