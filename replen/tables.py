@@ -17,7 +17,7 @@ class Column(str):
     type: str
     meaning: str
 
-    def __new__(cls, name: str, type: str = "double", meaning: str = "") -> Self:  # noqa: A002
+    def __new__(cls, name: str, type: str = "double", meaning: str = "") -> Self:
         """Return the name, with its Spark DDL type and its meaning attached."""
         column = super().__new__(cls, name)
         column.type, column.meaning = type, meaning
@@ -171,7 +171,7 @@ PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's l
 RULE_COST = Column("rule_cost", "double", "expected money when the simple rule is played on the same paths, end value taken off")
 RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
 LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
-DUAL_BOUND = Column("dual_bound", "double", "no plan costs less, money")
+DUAL_BOUND = Column("dual_bound", "double", "no plan fixed on the plan date costs less on the same paths, money")
 FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on the same paths, money")
 GAP = Column("gap", "double", "(feasible_cost - dual_bound) / max(1, feasible_cost less the constants no decision changes)")
 LARGEST_VIOLATION = Column("largest_violation", "double", "largest excess over a limit, in the limit's measure")

@@ -1,4 +1,8 @@
-"""The plan held against the simple rule: both simulated on the same paths, packs and limits respected by both."""
+"""The plan held against the simple rule: both simulated on the same paths, packs and limits respected by both.
+
+The plan is played as levels: its first order is its own, later ones answer what was sold meanwhile. So it may cost less than
+the dual bound, which holds for plans fixed on the plan date.
+"""
 
 import numpy as np
 import pandas as pd
