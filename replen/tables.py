@@ -155,8 +155,8 @@ SAFETY_STOCK = Column("safety_stock", "double", "order_up_to_level less mean dem
 POLICY = Column("policy", "string", "what set the quantity")
 FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the protection interval, units")
 PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand when the order arrives")
-TARGET = Column("target", "double", "quantity the program asked for before packs and limits, units")
-BINDING = Column("binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, ...")
+TARGET = Column("target", "double", "quantity the program asked for before packs, units")
+BINDING = Column("binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple")
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
 KIND = Column("kind", "string", "what is wrong")
@@ -166,9 +166,9 @@ ACTION = Column("action", "string", "what to do")
 CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
 SOLVER = Column("solver", "string", "what found the quantities: `highs`, or `none` where nothing is to be decided")
 MEAN_DEMAND = Column("mean_demand", "double", "expected demand over the planned periods, units")
-PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels are played on the paths, end value taken off")
+PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels are played on the paths, less end value")
 PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's levels are played on the paths")
-RULE_COST = Column("rule_cost", "double", "expected money when the simple rule is played on the same paths, end value taken off")
+RULE_COST = Column("rule_cost", "double", "expected money when the simple rule is played on the same paths, less end value")
 RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
 LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
 DUAL_BOUND = Column("dual_bound", "double", "no plan fixed on the plan date costs less on the same paths, money")
@@ -251,12 +251,12 @@ CERTIFICATES = Table(
     (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, SOLVER_COUNTS),
 )  # fmt: skip
 DECISIONS = Table(
-    "decisions", "staging: all a series' plan, one row a series; plan, orders, explanations, exceptions, certificates come from it",
+    "decisions", "staging: one row a series, of which plan, orders, explanations, exceptions and certificates are made",
     (SKU, SITE),
     (SUPPLIER, MODEL, MODEL_VERSION, REASON,
      *(c.by_step() for c in (DATE, ORDER_QUANTITY, RECEIPT, PROJECTED_ON_HAND, EXPECTED_LOST, EXPECTED_COST)),
-     ORDER_ID, ORDER_DATE, EXPECTED_DATE, NEXT_ORDER_DATE, ORDER_QUANTITY, REORDER_POINT, ORDER_UP_TO_LEVEL, SAFETY_STOCK, VALUE,
-     POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING,
+     ORDER_ID, ORDER_DATE, EXPECTED_DATE, NEXT_ORDER_DATE, ORDER_QUANTITY, REORDER_POINT, ORDER_UP_TO_LEVEL, SAFETY_STOCK,
+     VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING,
      *(c.by_exception() for c in (KIND, SEVERITY, VALUE_AT_RISK, ACTION)),
      DUAL_BOUND, FEASIBLE_COST, CONSTANT_COST, SOLVER, MEAN_DEMAND, PLAN_COST, PLAN_SOLD, RULE_COST, RULE_SOLD),
 )  # fmt: skip

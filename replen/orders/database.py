@@ -71,8 +71,8 @@ class OrderDatabase:
                 return _Run(connection, run_id, plan_date).write(frames)
         except sa.exc.DBAPIError as error:
             raise TableError(
-                f"orders database, run {run_id}: nothing was written, the last run stands. Expected rows that keep the keys and "
-                f"checks of the tables and a database that can be written; found: {_first_line(error)}"
+                f"orders database, run {run_id}: nothing was written, the last run stands. Expected rows that keep the tables' "
+                f"keys and checks, and a database that can be written; found: {_first_line(error)}"
             ) from error
 
     def read(self, table: t.Table) -> pd.DataFrame:
