@@ -14,7 +14,7 @@ from replen.plan.program import solve_lost_sales
 from replen.plan.projection import project
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(instance=instances(max_series=1))
 def test_program_costs_what_scipy_finds(instance):
     # Costs, not quantities, are compared: several plans can share the least cost.
