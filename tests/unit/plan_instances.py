@@ -105,7 +105,7 @@ def least_cost(problem):
 
 
 def naive_simulation(drawn, demand, order, *, backorders=False):
-    """Return orders, ending stock, shortage and sales at once, (n_steps, n_series, n_paths), one series and path and step at a time."""
+    """Return orders, ending stock, shortage and sales, (n_steps, n_series, n_paths), one series, path and step at a time."""
     orders, on_hand, short, sales = (np.zeros(demand.shape) for _ in range(4))
     n_steps = len(demand)
     for row, path in np.ndindex(demand.shape[1:]):
