@@ -23,7 +23,7 @@ class Column(str):
         column.type, column.meaning = type, meaning
         return column
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Keep type and meaning when a column travels between workers."""
         return type(self), (str(self), self.type, self.meaning)
 
@@ -68,6 +68,11 @@ class Table:
         """
         keys = [f"{column} {column.type} not null" for column in self.key]
         return ", ".join(keys + [f"{column} {column.type}" for column in self.values])
+
+    @property
+    def nullable_ddl(self) -> str:
+        """Return the Spark schema of frames on their way: every column nullable, the key is checked where it is made."""
+        return self.ddl.replace(" not null", "")
 
 
 # --- keys and dates -------------------------------------------------------------------------------------------------------
@@ -170,6 +175,8 @@ PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels
 PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's levels are played on the paths")
 RULE_COST = Column("rule_cost", "double", "expected money when the simple rule is played on the same paths, less end value")
 RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
+EXPECTED_SOLD = Column("expected_sold", "double", "expected units sold over the planned periods")
+FILL_RATE = Column("fill_rate", "double", "expected units sold / expected demand, 0..1")
 LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
 DUAL_BOUND = Column("dual_bound", "double", "no plan fixed on the plan date costs less on the same paths, money")
 FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on the same paths, money")
@@ -189,11 +196,14 @@ N_ROWS = Column("n_rows", "bigint", "rows this finding stands for")
 FOLD = Column("fold", "string", "cutoff of the fold, or `all`")
 SEGMENT = Column("segment", "string", "group of series, e.g. `all` or `class=lumpy`")
 METRIC = Column("metric", "string", "wape, pinball, ...")
+JOB_KEY = Column("job_key", "string", "hash of everything the job's tables depend on: equal key, equal tables")
+PRODUCER = Column("producer", "string", "run whose data files these are; another run's where its job had the same key")
 COMMITTED_AT = Column("committed_at", "timestamp", "UTC")
 VERSIONS = Column("versions", "map<string,bigint>", "version of each table the job wrote")
-INPUT_VERSIONS = Column("input_versions", "map<string,bigint>", "version of each table the job read")
 COUNTS = Column("counts", "map<string,bigint>", "series and rows in and out, for the reconciliation")
-MLFLOW_RUNS = Column("mlflow_runs", "map<string,string>", "MLflow run id by model family")
+MLFLOW_RUN = Column("mlflow_run", "string", "id of the MLflow run that holds parameters, metrics and artifacts")
+CHAMPION = Column("champion", "boolean", "true for the forecaster that the plan is made with")
+METRICS_BY_NAME = Column("metrics", "map<string,double>", "metric -> value")
 CONFIG = Column("config", "string", "resolved configuration, JSON, without secrets")
 
 SALES = Table(
@@ -225,8 +235,9 @@ QUALITY = Table(
 )
 SERIES = Table(
     "series", "one row a series, arrays by period", (SKU, SITE, STREAM),
-    (BUCKET, START_DATE, SALES_HISTORY, PRICE.by_period(), PROMOTION.by_period(), IN_STOCK.by_period(), CUSTOMER_COUNT.by_period(), INVENTORY_LEVEL.by_period(),
-     PLANNED_PRICE, PLANNED_PROMOTION, COVARIATES, CATEGORY, BRAND, UNIT_PRICE, LAUNCH_DATE, END_DATE),
+    (BUCKET, START_DATE, SALES_HISTORY, PRICE.by_period(), PROMOTION.by_period(), IN_STOCK.by_period(),
+     CUSTOMER_COUNT.by_period(), INVENTORY_LEVEL.by_period(), PLANNED_PRICE, PLANNED_PROMOTION, COVARIATES,
+     CATEGORY, BRAND, UNIT_PRICE, LAUNCH_DATE, END_DATE),
 )  # fmt: skip
 FORECASTS = Table(
     "forecasts", "demand as a distribution, one row a series", (RUN_ID, MODEL, SKU, SITE, STREAM),
@@ -250,6 +261,18 @@ CERTIFICATES = Table(
     "certificates", "proof of how good the plan is", (RUN_ID, LIMIT_NAME),
     (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, SOLVER_COUNTS),
 )  # fmt: skip
+POLICIES = Table(
+    "policies", "the plan beside the simple rule, both simulated on the same sample paths", (RUN_ID, POLICY),
+    (EXPECTED_COST, MEAN_DEMAND, EXPECTED_SOLD, FILL_RATE),
+)  # fmt: skip
+MODELS = Table(
+    "models", "forecasters of the run: where MLflow keeps them and which one plans", (RUN_ID, MODEL),
+    (MODEL_VERSION, MLFLOW_RUN, CHAMPION, REASON),
+)  # fmt: skip
+BACKTEST = Table(
+    "backtest", "staging: parts of metrics by segment (metric, value) and metrics by series (metrics), of every fold",
+    (MODEL, FOLD, SEGMENT), (METRIC, VALUE, SKU, SITE, STREAM, METRICS_BY_NAME),
+)  # fmt: skip
 DECISIONS = Table(
     "decisions", "staging: one row a series, of which plan, orders, explanations, exceptions and certificates are made",
     (SKU, SITE),
@@ -261,11 +284,12 @@ DECISIONS = Table(
      DUAL_BOUND, FEASIBLE_COST, CONSTANT_COST, SOLVER, MEAN_DEMAND, PLAN_COST, PLAN_SOLD, RULE_COST, RULE_SOLD),
 )  # fmt: skip
 METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
+SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 RUNS = Table(
     "runs", "what was committed; readers see only what stands here", (RUN_ID, JOB),
-    (COMMITTED_AT, CUTOFF, VERSIONS, INPUT_VERSIONS, COUNTS, MLFLOW_RUNS, CONFIG),
+    (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, CONFIG),
 )  # fmt: skip
 
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS)
-OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, METRICS, RUNS)
+OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS)
 ALL = INPUTS + OUTPUTS

@@ -1,0 +1,37 @@
+# make demo | test | ui | lint | types | bench
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+BIN := .venv/bin
+CONFIG ?= conf/demo.yaml
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: help setup demo test unit lint types ui clean
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+setup:  ## make .venv complete: Java, compiler, pinned packages, Horovod
+	@.toolchain/setup.sh
+
+demo: setup  ## the main job on a generated platform: transactions in, order tables out
+	@$(BIN)/replen run --config conf/demo.yaml
+
+test: setup lint types  ## lint, types and all tests
+	$(BIN)/python -m pytest -q
+
+unit: setup  ## only the tests that need no JVM
+	$(BIN)/python -m pytest -q tests/unit tests/golden
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+ui: setup  ## the MLflow UI on the runs of $(CONFIG)
+	@$(BIN)/replen ui --config $(CONFIG)
+
+clean:  ## remove what runs have written (not .venv)
+	rm -rf warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Spark-submit entries, one for every table or group of tables written."""

@@ -1,0 +1,56 @@
+"""Sales and signals -> series: one row a series with arrays by period.
+
+spark-submit jobs/build_features.py --config conf/cluster.yaml
+"""
+
+import datetime as dt
+from functools import partial, reduce
+
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import replen.tables as t
+from replen.cli import job_main
+from replen.config import Config
+from replen.features.history import STATIC, SeriesInputs, series_rows
+from replen.features.periods import Freq
+from replen.progress import Progress
+from replen.spark.buckets import bucket, per_bucket
+from replen.spark.run import Committed, open_run
+
+JOB = "build_features"
+ORIGIN = "origin"
+BY_SERIES = (t.SALES, t.PLANNED_PRICES, t.BEHAVIOUR)
+
+
+def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
+    """Return the commit of `series`; every series of `sales` is a row."""
+    jobs = open_run(spark, config)
+    if done := jobs.committed(JOB):
+        return done
+    cutoff = jobs.needed("ingest").cutoff
+    inputs = {table: jobs.read(table, "ingest") for table in (*BY_SERIES, t.CATALOGUE)}
+    assemble = partial(assemble_series, freq=config.freq, last_period=cutoff, complete=config.sources.complete)
+    rows = per_bucket(one_frame(inputs), assemble, t.SERIES.ddl, sizes=config.spark)
+    static = inputs[t.CATALOGUE].select(t.SKU, *STATIC)
+    jobs.write(t.SERIES, rows.drop(*STATIC).join(static, on=t.SKU, how="left"))
+    return jobs.commit(JOB, cutoff=cutoff)
+
+
+def one_frame(inputs: dict[t.Table, DataFrame]) -> DataFrame:
+    """Return the rows of all tables by series in one frame, told apart by `origin`: grouped together with one shuffle."""
+    tagged = [inputs[table].withColumn(ORIGIN, F.lit(table.name)) for table in BY_SERIES]
+    union = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), tagged)
+    return union.withColumn(t.BUCKET, bucket())
+
+
+def assemble_series(rows: pd.DataFrame, *, freq: Freq, last_period: dt.date, complete: bool) -> pd.DataFrame:
+    """Return the series of a range of buckets from the rows of `one_frame`."""
+    sales, planned, behaviour = (rows[rows[ORIGIN] == table.name] for table in BY_SERIES)
+    inputs = SeriesInputs(sales=sales, planned_prices=planned, behaviour=behaviour)
+    return series_rows(inputs, freq=freq, last_period=last_period, complete=complete)
+
+
+if __name__ == "__main__":
+    job_main(JOB)

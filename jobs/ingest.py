@@ -1,0 +1,44 @@
+"""Outside data -> typed, cleaned tables and the `quality` report of everything changed or refused.
+
+spark-submit jobs/ingest.py --config conf/cluster.yaml --set sources.path=/data/shop
+"""
+
+import datetime as dt
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from replen.sources.ingest import ingest
+
+import replen.tables as t
+from replen.cli import job_main
+from replen.config import Config
+from replen.progress import Progress
+from replen.spark.run import Committed, open_run
+
+JOB = "ingest"
+
+
+def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
+    """Return the commit of all input tables and `quality`."""
+    jobs = open_run(spark, config)
+    if done := jobs.committed(JOB):
+        return done
+    read = ingest(
+        spark,
+        jobs.config.sources,
+        freq=config.freq,
+        cutoff=config.cutoff,
+        currency=config.currency,
+        rates=config.rates,
+        today=dt.datetime.now(dt.UTC).date(),
+    )
+    for assumption in read.assumptions:
+        progress.note(f"assumed: {assumption}")
+    quality = read.quality.withColumn(t.RUN_ID, F.lit(jobs.run_id)).select(t.QUALITY.names)
+    for table, rows in [*((table, read.tables[table.name]) for table in t.INPUTS), (t.QUALITY, quality)]:
+        jobs.write(table, rows)
+    return jobs.commit(JOB, cutoff=read.cutoff)
+
+
+if __name__ == "__main__":
+    job_main(JOB)

@@ -1,0 +1,112 @@
+"""The `replen` command, and what every spark-submit entry does around its `run`: arguments, session, exit code."""
+
+import argparse
+import importlib
+import importlib.util
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from replen.config import Config
+from replen.errors import ReplenError
+from replen.overlays import load_config
+from replen.progress import Progress
+
+COMMANDS = {
+    "run": "run_pipeline",
+    "ingest": "ingest",
+    "build-features": "build_features",
+    "train": "train",
+    "forecast": "forecast",
+    "plan-orders": "plan_orders",
+}
+EPILOG = """\
+examples:
+  replen run --config conf/demo.yaml
+  replen run --config conf/online_retail.yaml --set sources.path=online_retail_II.parquet
+  replen run --config my.yaml --set warehouse=/data/replen --set cutoff=2024-06-24 --set plan.n_paths=100
+  replen show --config my.yaml --set forecast.horizon=8      (print the resolved configuration, run nothing)
+
+Every key stands with its default and a comment in conf/base.yaml; an overlay changes only what it must. A job that is already
+committed for the same configuration, inputs and code is not done again. Exit codes: 0 done, 1 an error that names its remedy,
+2 wrong arguments, 130 interrupted.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="replen", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for command, module in COMMANDS.items():
+        job = importlib.util.find_spec(f"jobs.{module}")
+        _add_options(commands.add_parser(command, help=_first_line(job.origin if job else None)))
+    _add_options(commands.add_parser("ui", help="The MLflow UI on the runs of this configuration."))
+    _add_options(commands.add_parser("show", help="The resolved configuration."))
+    chosen = parser.parse_args(arguments)
+    return _guarded(chosen)
+
+
+def job_main(job: str) -> None:
+    """Run a job as a spark-submit entry and end the process with its exit code."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__, epilog=EPILOG)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    _add_options(parser)
+    chosen = parser.parse_args()
+    chosen.command = next(command for command, module in COMMANDS.items() if module == job)
+    sys.exit(_guarded(chosen))
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="overlay of conf/base.yaml (default: base.yaml alone)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="change one key; may be repeated"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _guarded(chosen: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)  # repeats, as JSON, what is raised anyway
+    try:
+        return _execute(chosen.command, load_config(chosen.config, chosen.settings))
+    except ReplenError as error:
+        if chosen.debug:
+            raise
+        sys.stderr.write(f"replen: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("replen: interrupted; the same command goes on after the last committed job\n")
+        return 130
+
+
+def _execute(command: str, config: Config) -> int:
+    if command == "show":
+        sys.stdout.write(config.model_dump_json(indent=2, exclude={"orders": {"database"}, "tracking": {"uri"}}) + "\n")
+        return 0
+    if command == "ui":
+        from replen.tracking import serve_ui
+
+        serve_ui(config.tracking, config.warehouse)
+        return 0
+    from replen.spark.failures import told_by_worker
+    from replen.spark.session import session
+
+    job = importlib.import_module(f"jobs.{COMMANDS[command]}")
+    log = None if "://" in config.warehouse else Path(config.warehouse) / "spark.log"
+    spark = session(config.spark, f"replen {command} {config.name}", log=log)
+    try:
+        outcome = job.run(spark, config, Progress())
+    except Exception as error:
+        raise told_by_worker(error) or error from None
+    finally:
+        spark.stop()
+    sys.stdout.write(f"{outcome}\n")
+    return 0
+
+
+def _first_line(origin: str | None) -> str:
+    text = Path(origin).read_text(encoding="utf-8") if origin else ""
+    return text.split('"""')[1].splitlines()[0] if '"""' in text else ""

@@ -1,0 +1,49 @@
+"""Lags and moving statistics: what each period knows of itself and of the periods before it, never of later ones."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+def lagged(values: FloatArray, lag: int) -> FloatArray:
+    """Return values of `lag` periods before, same shape (n_series, n_periods); NaN before the first period.
+
+    >>> lagged(np.array([[1, 2, 3]], np.float32), 1)
+    array([[nan,  1.,  2.]], dtype=float32)
+    """
+    moved = np.full(values.shape, np.nan, np.float32)
+    if lag < values.shape[1]:
+        moved[:, lag:] = values[:, : values.shape[1] - lag]
+    return moved
+
+
+def moving_mean(values: FloatArray, window: int) -> FloatArray:
+    """Return the mean of the known values among the last `window` periods, the present one included; NaN if none is known.
+
+    >>> moving_mean(np.array([[2, np.nan, 4, 6]], np.float32), 2)
+    array([[2., 2., 4., 5.]], dtype=float32)
+    """
+    known = np.isfinite(values)
+    sums = _moving_sum(np.where(known, values, 0.0), window)
+    counts = _moving_sum(known, window)
+    with np.errstate(invalid="ignore"):
+        return np.where(counts > 0, sums / counts, np.nan).astype(np.float32)
+
+
+def periods_since(happened: NDArray[np.bool_]) -> FloatArray:
+    """Return periods since `happened` was last true, 0 where it is; counted from before the first period if it never was.
+
+    >>> periods_since(np.array([[False, True, False, False]]))
+    array([[1., 0., 1., 2.]], dtype=float32)
+    """
+    places = np.arange(happened.shape[1])
+    last = np.maximum.accumulate(np.where(happened, places, -1), axis=1)
+    return (places - last).astype(np.float32)
+
+
+def _moving_sum(values: NDArray[np.generic], window: int) -> NDArray[np.float64]:
+    """Return the sum over the last `window` columns."""
+    total = np.cumsum(values, axis=1, dtype=np.float64)
+    total[:, window:] = total[:, window:] - total[:, :-window]
+    return total

@@ -1,0 +1,75 @@
+"""Stock-out-masked seasonal moving average: a recent level without the season, times the season that all series share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.features.calendar import periods_after
+from replen.features.panel import Panel
+from replen.forecast.distribution import Distribution
+from replen.forecast.residuals import ResidualProfile
+from replen.forecast.season import SeasonSums
+from replen.forecast.simple import ARRAYS, count_residuals, distribution_of
+
+FloatArray = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+
+NO_SALES = "no known sales in the last periods: zero"
+
+
+@dataclass(frozen=True)
+class MovingAverage:
+    """Level times season: the level is the mean of sales / index over the last `window` periods, known values only.
+
+    Attributes:
+        window: periods.
+        season: sales of all series by period, up to the cutoff at least.
+        profile: how far it was off before the cutoff, over all series.
+    """
+
+    window: int
+    season: SeasonSums
+    profile: ResidualProfile
+
+    @staticmethod
+    def measure(panel: Panel, season: SeasonSums, *, window: int, horizon: int, windows: int) -> ResidualProfile:
+        """Return the errors of a panel's last windows, to be added up over all panels; `season` is that of all series."""
+        return count_residuals(
+            panel, lambda at, n_steps: point(at, season, window=window, horizon=n_steps), horizon=horizon, windows=windows
+        )
+
+    def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
+        """Return the demand of the next `horizon` periods; zero, with the reason, where the window holds no known sales."""
+        forecast = point(panel, self.season, window=self.window, horizon=horizon)
+        known = np.isfinite(panel.past[t.SALES_HISTORY][:, -self.window :]).any(axis=1)
+        return distribution_of(forecast, self.profile, levels=levels, reason=np.where(known, "", NO_SALES))
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted state into a folder."""
+        season = self.season
+        days = season.periods.astype("datetime64[D]").astype(np.int64)
+        arrays = {"days": days, "sums": season.sums, "counts": season.counts, "profile": self.profile.counts}
+        np.savez_compressed(folder / ARRAYS, window=self.window, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return what `save` has written."""
+        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+            season = SeasonSums(arrays["days"].astype("datetime64[D]"), arrays["sums"], arrays["counts"])
+            return cls(int(arrays["window"]), season, ResidualProfile(arrays["profile"]))
+
+
+def point(panel: Panel, season: SeasonSums, *, window: int, horizon: int) -> Float64Array:
+    """Return shape (n_series, horizon): expected demand, units; 0 where the window holds no known sales."""
+    ahead = periods_after(panel.periods, horizon)
+    index = season.index(panel.cutoff, np.concatenate([panel.periods[-window:], ahead]))
+    recent, coming = index[:-horizon], index[-horizon:]
+    sales = panel.past[t.SALES_HISTORY][:, -window:].astype(np.float64)
+    known = np.isfinite(sales) & (recent > 0)
+    ratio = np.where(known, sales, 0.0) / np.where(recent > 0, recent, 1.0)
+    level = ratio.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return level[:, None] * coming

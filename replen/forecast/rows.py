@@ -1,0 +1,70 @@
+"""Distributions as rows of the `forecasts` table, and back; exact in float32."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.errors import TableError
+from replen.forecast.distribution import Distribution
+
+
+def to_rows(distribution: Distribution, keys: pd.DataFrame, *, seeds: NDArray[np.int64]) -> pd.DataFrame:
+    """Return one row a series: the columns of `tables.FORECASTS` but run_id, model, cutoff and model_version.
+
+    Args:
+        distribution: of the series of `keys`, in the same order.
+        keys: sku, site, stream, bucket.
+        seeds: shape (n_series,), what each series' sample paths are drawn from.
+    """
+    return pd.DataFrame(
+        {
+            **{str(column): keys[column].to_numpy() for column in (t.SKU, t.SITE, t.STREAM, t.BUCKET)},
+            t.MEAN: list(distribution.mean),
+            t.MEDIAN: list(distribution.median),
+            t.QUANTILES: [list(by_step) for by_step in distribution.quantiles],
+            t.FAMILY: distribution.family,
+            t.PARAMETERS: [list(by_step) for by_step in distribution.parameters],
+            t.DEPENDENCE: [distribution.dependence.astype(np.float32)] * len(distribution),
+            t.SEED: seeds,
+            t.REASON: np.where(distribution.reason == "", None, distribution.reason),
+        }
+    )
+
+
+def from_rows(forecasts: pd.DataFrame, *, levels: tuple[float, ...]) -> Distribution:
+    """Return the distribution of rows of one family and horizon, in the order of the rows.
+
+    Raises:
+        TableError: rows of several families or of no series.
+    """
+    families = sorted(set(forecasts[t.FAMILY]))
+    if len(families) != 1:
+        raise TableError(f"table {t.FORECASTS.name}, column {t.FAMILY}: expected rows of one family, found {families}")
+    return Distribution(
+        family=families[0],
+        parameters=_stack(forecasts[t.PARAMETERS]),
+        levels=np.asarray(levels, np.float32),
+        mean=_stack(forecasts[t.MEAN]),
+        quantiles=_stack(forecasts[t.QUANTILES]),
+        dependence=np.asarray(forecasts[t.DEPENDENCE].iloc[0], np.float32),
+        reason=forecasts[t.REASON].fillna("").to_numpy(dtype=str),
+    )
+
+
+def _stack(cells: "pd.Series[Any]") -> NDArray[np.float32]:
+    """Return the arrays of a column stacked; their inner arrays may be arrays of arrays, as Parquet and Arrow give them."""
+    if np.ndim(cells.iloc[0][0]) == 0:
+        return np.stack([np.asarray(cell, np.float32) for cell in cells])
+    return np.stack([np.stack([np.asarray(inner, np.float32) for inner in cell]) for cell in cells])
+
+
+def paths_of_rows(forecasts: pd.DataFrame, *, levels: tuple[float, ...], n_paths: int, horizon: int) -> NDArray[np.float32]:
+    """Return shape (n_rows, n_paths, horizon): joint sample paths of rows of any family; NaN where there is no forecast."""
+    paths = np.full((len(forecasts), n_paths, horizon), np.nan, np.float32)
+    for _, rows in forecasts[forecasts[t.MEAN].notna()].groupby(t.FAMILY):
+        drawn = from_rows(rows, levels=levels).sample_paths(rows[t.SEED].to_numpy(np.int64), n_paths)
+        paths[forecasts.index.get_indexer(rows.index)] = drawn[:, :, :horizon]
+    return paths

@@ -1,0 +1,149 @@
+"""A run: the jobs from sources to orders under one identity, and which of them are committed."""
+
+import datetime as dt
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+import replen.tables as t
+from replen.config import Config
+from replen.errors import TableError
+from replen.overlays import code_version, digest
+from replen.sources.generator import ensure_generated, table_sources
+from replen.sources.locate import fingerprint
+from replen.spark.store import TableStore
+from replen.tables import Table
+
+JOBS = ("ingest", "build_features", "train", "forecast", "plan_orders")
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A row of `runs`: a job of this run whose tables readers may see."""
+
+    job: str
+    producer: str
+    cutoff: dt.date
+    versions: Mapping[str, int]
+    counts: Mapping[str, int]
+
+
+class Run:
+    """One run as a job sees it. A job is done once: `committed` says so, `commit` makes all its tables visible together."""
+
+    def __init__(self, spark: SparkSession, config: Config, input_fingerprint: str) -> None:
+        self.config = config
+        self.store = TableStore(spark, config.warehouse)
+        self.keys = job_keys(config, input_fingerprint)
+        self.run_id = self.keys[JOBS[-1]]
+        self._written: dict[str, tuple[int, int]] = {}
+        self._staging = f"{self.store.root}/staging/{self.run_id}"
+
+    def committed(self, job: str) -> Committed | None:
+        """Return the job's commit, or None; where another run did the same job, its tables are adopted, not made again."""
+        rows = [row for row in self.store.rows(t.RUNS) if row[t.JOB] == job and row[t.JOB_KEY] == self.keys[job]]
+        if not rows:
+            return None
+        own = [row for row in rows if row[t.RUN_ID] == self.run_id]
+        if not own:
+            adopted = {**rows[0], t.RUN_ID: self.run_id, t.COMMITTED_AT: dt.datetime.now(dt.UTC)}
+            self.store.append(t.RUNS, {str(name): adopted[name] for name in t.RUNS.names})
+        return _as_committed((own or rows)[0])
+
+    def needed(self, job: str) -> Committed:
+        """Return the commit of a job that must have run before.
+
+        Raises:
+            TableError: saying which command to run first.
+        """
+        commit = self.committed(job)
+        if commit is None:
+            command = f"replen {job.replace('_', '-')}"
+            raise TableError(f"{self.store.root}: run {self.run_id} has not committed {job}; run `{command}` (or `replen run`)")
+        return commit
+
+    def read(self, table: Table, job: str) -> DataFrame:
+        """Return a table as `job` of this run committed it."""
+        commit = self.needed(job)
+        return self.store.read(table, version=commit.versions[table.name], run_id=commit.producer)
+
+    def files(self, table: Table, job: str) -> list[str]:
+        """Return the Parquet files of a table as `job` of this run committed it, for readers without Spark."""
+        commit = self.needed(job)
+        return self.store.files(table, version=commit.versions[table.name], run_id=commit.producer)
+
+    def stage(self, table: Table, rows: DataFrame) -> DataFrame:
+        """Return rows as read back from Parquet: what is used several times is computed once. Gone with the job's commit."""
+        path = f"{self._staging}/{table.name}-{uuid.uuid4().hex[:8]}"
+        rows.select(table.names).write.parquet(path)
+        return rows.sparkSession.read.schema(table.nullable_ddl).parquet(path)
+
+    def checkpoints(self, name: str) -> Path:
+        """Return a local folder for what a job that was killed can go on from."""
+        root = tempfile.gettempdir() if "://" in self.store.root else self.store.root
+        folder = Path(root) / "checkpoints" / self.run_id / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def write(self, table: Table, rows: DataFrame) -> DataFrame:
+        """Write a table of the job that is under way and return its rows as read back; readers see it once `commit` is done."""
+        version, n_rows = self.store.write(table, rows, run_id=self.run_id)
+        self._written[table.name] = (version, n_rows)
+        return self.store.read(table, version=version, run_id=self.run_id)
+
+    def commit(self, job: str, *, cutoff: dt.date, counts: Mapping[str, int] | None = None) -> Committed:
+        """Make all that the job has written visible together, by one row of `runs`; its rows are counted by table."""
+        versions = {name: version for name, (version, _) in self._written.items()}
+        n_rows = {name: n_rows for name, (_, n_rows) in self._written.items()}
+        row: dict[str, object] = {
+            str(t.RUN_ID): self.run_id,
+            str(t.JOB): job,
+            str(t.JOB_KEY): self.keys[job],
+            str(t.PRODUCER): self.run_id,
+            str(t.COMMITTED_AT): dt.datetime.now(dt.UTC),
+            str(t.CUTOFF): cutoff,
+            str(t.VERSIONS): versions,
+            str(t.COUNTS): {**n_rows, **(counts or {})},
+            str(t.CONFIG): self.config.model_dump_json(exclude={"orders": {"database"}, "tracking": {"uri"}}),
+        }
+        self.store.append(t.RUNS, row)
+        self.store.remove(self._staging)
+        self._written.clear()
+        return _as_committed(row)
+
+
+def open_run(spark: SparkSession, config: Config) -> Run:
+    """Return the run that this configuration, its inputs and this code make; generated inputs are generated first."""
+    if config.sources.kind == "generator":
+        ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
+        generated = {"tables": table_sources(), "sales_rows": "periods"}
+        config = config.model_copy(update={"sources": config.sources.model_copy(update=generated)})
+    return Run(spark, config, fingerprint(config.sources))
+
+
+def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:
+    """Return for each job a hash of all that its tables depend on: its sections, the job before it, inputs and code.
+
+    Where a run takes place (warehouse, tracking, spark, database) is no part of it; the last key is the run's id.
+    """
+    sections: dict[str, tuple[object, ...]] = {
+        "ingest": (config.freq, config.cutoff, config.currency, config.rates, config.sources.model_dump(exclude={"path"})),
+        "build_features": (config.forecast.horizon,),
+        "train": (config.seed, config.features, config.forecast, config.evaluate),
+        "forecast": (),
+        "plan_orders": (config.costs, config.plan),
+    }
+    keys, before = {}, digest(config.seed, input_fingerprint, code_version())
+    for job in JOBS:
+        before = keys[job] = digest(job, before, *sections[job])
+    return keys
+
+
+def _as_committed(row: Mapping[str, Any]) -> Committed:
+    fields = (t.JOB, t.PRODUCER, t.CUTOFF, t.VERSIONS, t.COUNTS)
+    return Committed(*(row[name] for name in fields))

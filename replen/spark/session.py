@@ -1,0 +1,80 @@
+"""The Spark session: one place for every setting that a result or a stage depends on."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from replen import config
+
+# Numeric libraries start a thread a core in every worker; a task has only its own cpus.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def session(settings: config.Spark, app_name: str, *, log: Path | None = None) -> SparkSession:
+    """Return the running session, or a new one; `spark.settings` of the configuration win over everything set here.
+
+    Master, driver memory and UI are left to `spark-submit` where that started the process.
+
+    Args:
+        settings: the `spark` section.
+        app_name: as the cluster shows it.
+        log: file that what the JVM and its workers say goes to, where this process starts them; None: to standard error.
+    """
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    options = required_options(settings) | ({} if submitted else laptop_options(settings)) | settings.settings
+    builder = SparkSession.builder.appName(app_name)
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    with nullcontext() if log is None or submitted else _stderr_to(log):
+        spark = builder.getOrCreate()
+        spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+@contextmanager
+def _stderr_to(log: Path) -> Iterator[None]:
+    """Lead standard error into a file, for this block and, for good, for the processes started in it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    before = os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+
+
+def required_options(settings: config.Spark) -> dict[str, str]:
+    """Return what every run needs to give the same tables everywhere."""
+    cpus = settings.settings.get("spark.task.cpus", "1")
+    return {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(settings.partitions),
+        # Merging partitions by their bytes would put a stage whose cost is Python time into one task.
+        "spark.sql.adaptive.coalescePartitions.enabled": "false",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.catalogImplementation": "in-memory",
+        # The catalogue makes this folder though no table lives in it; by default in the working directory.
+        "spark.sql.warehouse.dir": (Path(tempfile.gettempdir()) / "replen-spark-warehouse").as_uri(),
+        "spark.log.level": "ERROR",
+    } | {f"spark.executorEnv.{name}": cpus for name in THREADS}
+
+
+def laptop_options(settings: config.Spark) -> dict[str, str]:
+    """Return what is set only where no `spark-submit` has set it."""
+    master = settings.master or "local[*]"
+    loopback = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"} if master.startswith("local") else {}
+    return loopback | {
+        "spark.master": master,
+        "spark.driver.memory": settings.driver_memory,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
