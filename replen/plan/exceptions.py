@@ -81,8 +81,8 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
         ("stock_out_expected", "critical"): (short & (lost > MOST * demand), lost * positions.lost_sale_cost),
         ("stock_out_expected", "warning"): (short & (lost <= MOST * demand), lost * positions.lost_sale_cost),
         ("overstock", "warning"): (excess > 0, excess * unit_cost),
-        ("max_order_quantity_binds", "warning"): (outcome.binding == "max_order_quantity", lost_later),
+        ("max_order_quantity_binds", "warning"): (outcome.binding == t.MAX_ORDER_QUANTITY, lost_later),
         ("order_below_minimum", "info"): (~no_line & (today == 0) & (target >= positions.smallest_order / 2), lost_later),
-        ("min_order_quantity_binds", "info"): (outcome.binding == "min_order_quantity", (today - target) * unit_cost),
+        ("min_order_quantity_binds", "info"): (outcome.binding == t.MIN_ORDER_QUANTITY, (today - target) * unit_cost),
     }
     return [Finding(*key, np.flatnonzero(mask), value[mask]) for key, (mask, value) in masks.items()]

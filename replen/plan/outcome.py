@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from replen import tables as t
 from replen.plan.levels import worthwhile_units
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions, serve_backorders
@@ -71,7 +72,7 @@ class Outcome:
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
             [at_limit, at_minimum, np.abs(today - target) > ROUNDED],
-            ["max_order_quantity", "min_order_quantity", "order_multiple"],
+            [str(column) for column in (t.MAX_ORDER_QUANTITY, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)],
             default="none",
         )
 

@@ -1,6 +1,6 @@
 """What is known of the series of a bucket when their plan is made, as flat arrays: stock, timing, packs, costs."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -100,12 +100,12 @@ def serve_backorders(positions: Positions, demand: FloatArray) -> tuple[Position
     stock = np.column_stack([positions.on_hand, np.where(np.arange(horizon) <= arrival[:, None], positions.receipts, 0.0)])
     served = np.diff(np.minimum(np.cumsum(stock, axis=1), positions.backorders[:, None]), axis=1, prepend=0.0)
     owed = positions.backorders - served.sum(axis=1)
-    values = {field.name: getattr(positions, field.name) for field in fields(positions)}
-    values |= {
-        "on_hand": positions.on_hand - served[:, 0],
-        "receipts": positions.receipts - served[:, 1:],
-        "backorders": np.zeros_like(owed),
-    }
+    net = replace(
+        positions,
+        on_hand=positions.on_hand - served[:, 0],
+        receipts=positions.receipts - served[:, 1:],
+        backorders=np.zeros_like(owed),
+    )
     demand = demand.copy()
     demand[arrival, np.arange(positions.n_series)] += owed[:, None]
-    return Positions(**values), demand
+    return net, demand
