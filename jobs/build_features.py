@@ -34,8 +34,8 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     assemble = partial(assemble_series, freq=config.freq, last_period=cutoff, complete=config.sources.complete)
     rows = per_bucket(one_frame(inputs), assemble, t.SERIES.ddl, sizes=config.spark)
     static = inputs[t.CATALOGUE].select(t.SKU, *STATIC)
-    series = rows.drop(*STATIC).join(static, on=t.SKU, how="left").select(t.SERIES.names)
-    return jobs.commit(JOB, {t.SERIES: series}, cutoff=cutoff)
+    jobs.write(t.SERIES, rows.drop(*STATIC).join(static, on=t.SKU, how="left"))
+    return jobs.commit(JOB, cutoff=cutoff)
 
 
 def one_frame(inputs: dict[t.Table, DataFrame]) -> DataFrame:

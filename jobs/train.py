@@ -3,8 +3,6 @@
 spark-submit jobs/train.py --config conf/cluster.yaml
 """
 
-import datetime as dt
-from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -13,58 +11,155 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import replen.tables as t
-from replen.cli import job_main
 from replen.config import Config
 from replen.evaluate.backtest import SERIES_SEGMENT, Backtest, Fold
+from replen.evaluate.champion import champions
 from replen.evaluate.folds import fold_cutoffs
+from replen.evaluate.scores import ALL, summarise
 from replen.features.periods import period_range
 from replen.features.view import View
 from replen.forecast import fit
-from replen.forecast.interface import Forecaster
-from replen.forecast.train import train_lstms
+from replen.forecast.lstm.train import EpochMetrics, train
+from replen.forecast.storage import Packed, pack
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.run import Committed, Run, open_run
-from replen.training_log import log_training
+from replen.tracking import Tracker
+from replen.training_log import Epoch, Training, log_training
 
 JOB = "train"
-Fitted = dict[np.datetime64, dict[str, Forecaster]]
+LSTM = "lstm"
+Fitted = dict[np.datetime64, dict[str, Packed]]
 
 
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
-    """Return the commit of `metrics`, with the MLflow run of each model family."""
+    """Return the commit of `models` and `metrics`."""
     jobs = open_run(spark, config)
     if done := jobs.committed(JOB):
         return done
     cutoff = jobs.needed("build_features").cutoff
-    view = open_view(jobs)
-    series = jobs.read(t.SERIES, "build_features")
-    origins = fold_origins(series, config, cutoff)
-    fitted = fit_simple(series, [*origins, np.datetime64(cutoff)], view, config)
-    ...
+    view, series = open_view(jobs), jobs.read(t.SERIES, "build_features")
+    origins, last = fold_origins(series, config, np.datetime64(cutoff)), np.datetime64(cutoff)
+    fitted, epochs = fit_all(jobs, series, [*origins, last], view, progress)
+    scores = jobs.stage(t.BACKTEST, backtest(series, {origin: fitted[origin] for origin in origins}, view, config))
+    metrics = summarise(added_up(scores), run_id=jobs.run_id)
+    training = Training(
+        run_id=jobs.run_id,
+        config=config,
+        fitted=fitted[last],
+        metrics=metrics,
+        by_series=by_series(scores),
+        epochs=epochs,
+        quality=jobs.read(t.QUALITY, "ingest").groupBy(t.TABLE, t.RULE).agg(F.sum(t.N_ROWS).alias(t.N_ROWS)).toPandas(),
+        champion=choose_champion(metrics, config),
+    )
+    models = log_training(Tracker(config.tracking, config.warehouse), training)
+    jobs.write(t.METRICS, spark.createDataFrame(metrics, t.METRICS.nullable_ddl))
+    jobs.write(t.MODELS, spark.createDataFrame(models, t.MODELS.nullable_ddl))
+    return jobs.commit(JOB, cutoff=cutoff)
+
+
+def choose_champion(metrics: pd.DataFrame, config: Config) -> tuple[str, str]:
+    """Return the model that plans, and why."""
+    if config.forecast.champion != "best":
+        return config.forecast.champion, "named by forecast.champion"
+    winners = champions(metrics).set_index(str(t.SEGMENT))
+    return str(winners.at[ALL, t.MODEL]), str(winners.at[ALL, t.REASON])
+
+
+def backtest(series: DataFrame, fitted: Fitted, view: View, config: Config) -> DataFrame:
+    """Return rows of `tables.BACKTEST`: every model of every fold, scored bucket by bucket."""
+    folds = [
+        Fold(cutoff, {model: by_name[model] for model in config.forecast.models}, by_name[config.forecast.fallback])
+        for cutoff, by_name in fitted.items()
+    ]
+    scoring = Backtest(folds, config.features, config.evaluate, config.seed)
+    return per_bucket(series, partial(score_bucket, view, scoring), t.BACKTEST, sizes=config.spark)
+
+
+def score_bucket(view: View, scoring: Backtest, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the backtest of a range of buckets."""
+    return scoring.rows(view.panel(rows))
+
+
+def added_up(scores: DataFrame) -> pd.DataFrame:
+    """Return rows of `tables.SCORES`, added up over all buckets."""
+    parts = scores.where(F.col(t.SEGMENT) != SERIES_SEGMENT)
+    return parts.groupBy(*t.SCORES.key).agg(F.sum(t.VALUE).alias(t.VALUE)).toPandas()
+
+
+def by_series(scores: DataFrame) -> pd.DataFrame:
+    """Return one row a model, fold and series: its key and metrics as columns."""
+    rows = scores.where(F.col(t.SEGMENT) == SERIES_SEGMENT).select(t.MODEL, t.FOLD, *t.SERIES.key, t.METRICS_BY_NAME).toPandas()
+    metrics = pd.DataFrame(rows.pop(t.METRICS_BY_NAME).tolist(), index=rows.index)
+    return pd.concat([rows, metrics], axis=1)
 
 
 def open_view(jobs: Run) -> View:
     """Return how rows of `series` become panels in this run."""
     config = jobs.config
     market = jobs.read(t.MARKET, "ingest").toPandas()
-    cutoff = jobs.needed("build_features").cutoff
-    return View(market, config.freq, cutoff, config.forecast.horizon, config.features)
+    return View(market, config.freq, jobs.needed("build_features").cutoff, config.forecast.horizon, config.features)
 
 
-def fold_origins(series: DataFrame, config: Config, cutoff: dt.date) -> list[np.datetime64]:
+def fold_origins(series: DataFrame, config: Config, cutoff: np.datetime64) -> list[np.datetime64]:
     """Return the cutoffs of the backtest, oldest first."""
-    (start,) = series.agg(F.min(t.START_DATE)).first() or (cutoff,)
-    periods = period_range(start, cutoff, config.freq)
+    (start,) = series.agg(F.min(t.START_DATE)).first() or (None,)
+    periods = period_range(start or cutoff, cutoff, config.freq)
     folds, horizon = config.evaluate.folds, config.evaluate.horizon
     return list(fold_cutoffs(periods, folds=folds, horizon=horizon, min_history=config.forecast.min_history))
 
 
+def fit_all(
+    jobs: Run, series: DataFrame, cutoffs: list[np.datetime64], view: View, progress: Progress
+) -> tuple[Fitted, list[Epoch]]:
+    """Return every forecaster fitted at each cutoff, on nothing later than it."""
+    config, epochs = jobs.config, list[Epoch]()
+    fitted = fit_simple(series, cutoffs, view, config)
+    if LSTM in config.forecast.models:
+        files = jobs.files(t.SERIES, "build_features")
+        for cutoff in cutoffs:
+            with progress.stage(f"lstm up to {cutoff}"):
+                model = train(
+                    view.shards(files, cutoff),
+                    config.forecast.lstm,
+                    horizon=config.forecast.horizon,
+                    seed=config.seed,
+                    folder=jobs.checkpoints(f"{LSTM}-{cutoff}"),
+                    observer=partial(note_epoch, progress, epochs, str(cutoff)),
+                )
+                fitted[cutoff][LSTM] = pack(LSTM, model)
+    return fitted, epochs
+
+
+def note_epoch(progress: Progress, epochs: list[Epoch], cutoff: str, told: EpochMetrics) -> None:
+    """Show an epoch and keep it for MLflow."""
+    measured = {"loss": told.loss, "validation_loss": told.validation_loss}
+    progress.note(f"model {told.model}, epoch {told.epoch}: " + ", ".join(f"{k} {v:.4f}" for k, v in measured.items()))
+    named = {f"model_{told.model}_{name}": value for name, value in measured.items()}
+    epochs.append(Epoch(LSTM, cutoff, told.epoch, named))
+
+
 def fit_simple(series: DataFrame, cutoffs: list[np.datetime64], view: View, config: Config) -> Fitted:
-    """Return the simple forecasters at each cutoff; two passes, the second needs the season that the first adds up."""
-    sums = per_bucket(series, partial(season_rows, view, cutoffs), fit.SEASON_DDL, sizes=config.spark)
-    season = fit.seasons(sums.groupBy(*fit.SEASON_KEY).sum(t.VALUE, fit.COUNT).toDF(*sums.columns).toPandas())
-    measure = partial(profile_rows, view, cutoffs, season, config)
+    """Return the simple forecasters at each cutoff: two passes, as the second needs the season that the first adds up."""
+    parts = per_bucket(series, partial(season_parts, view, cutoffs), fit.SEASON_DDL, sizes=config.spark)
+    season = fit.seasons(parts.groupBy(*fit.SEASON_KEY).sum(t.VALUE, fit.COUNT).toDF(*parts.columns).toPandas())
+    measure = partial(profile_parts, view, cutoffs, season, config)
     counts = per_bucket(series, measure, fit.PROFILE_DDL, sizes=config.spark)
     profiles = counts.groupBy(*fit.PROFILE_KEY).agg(F.sum(fit.COUNT).alias(fit.COUNT)).toPandas()
-    return {cutoff: fit.simple_forecasters(cutoff, season, profiles, config.forecast) for cutoff in cutoffs}
+    fitted = {cutoff: fit.simple_forecasters(cutoff, season, profiles, config.forecast) for cutoff in cutoffs}
+    return {cutoff: {name: pack(name, one) for name, one in by_name.items()} for cutoff, by_name in fitted.items()}
+
+
+def season_parts(view: View, cutoffs: list[np.datetime64], rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the season sums of a range of buckets at each cutoff."""
+    panel = view.panel(rows)
+    return fit.season_rows({cutoff: view.at(panel, cutoff) for cutoff in cutoffs})
+
+
+def profile_parts(
+    view: View, cutoffs: list[np.datetime64], season: fit.Seasons, config: Config, rows: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the residual counts of a range of buckets at each cutoff."""
+    panel = view.panel(rows)
+    return fit.profile_rows({cutoff: view.at(panel, cutoff) for cutoff in cutoffs}, season, config.forecast)

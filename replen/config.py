@@ -1,9 +1,9 @@
 """The configuration: frozen, every key known, no default here (defaults and comments stand in `conf/base.yaml`)."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -32,6 +32,7 @@ class OnlineRetail(Section):
     """How invoice lines in the Online Retail II layout become sales."""
 
     site: str
+    home_country: str | None
     cancellations: Literal["net", "drop"]
     product_code: str
 
@@ -76,7 +77,9 @@ class Sources(Section):
 
     kind: Literal["files", "online_retail", "generator"]
     path: str | None
+    sales_rows: Literal["transactions", "days", "periods"]
     complete: bool
+    date_format: str | None
     tables: dict[str, TableSource]
     online_retail: OnlineRetail
     generator: Generator
@@ -126,7 +129,6 @@ class MovingAverage(Section):
     """The stock-out-masked seasonal moving average."""
 
     window: Count
-    residual_windows: Count
 
 
 class Lstm(Section):
@@ -136,7 +138,8 @@ class Lstm(Section):
     layers: Count
     embedding: Count
     context: Count
-    head: Literal["negative_binomial", "tweedie"]
+    lags: tuple[Count, ...]
+    windows: tuple[Count, Count, Count]
     epochs: Count
     patience: Count
     batch_size: Count
@@ -144,8 +147,11 @@ class Lstm(Section):
     dropout: Share
     clip_norm: Positive
     windows_per_epoch: Count
-    validation_windows: Count
+    origins_per_slice: Count
+    validation_periods: Count
+    validation_series: Count
     n_models: Count
+    threads: Count
 
 
 class Forecast(Section):
@@ -157,6 +163,7 @@ class Forecast(Section):
     champion: Literal["best", "seasonal_naive", "moving_average", "lstm"]
     fallback: Literal["seasonal_naive", "moving_average"]
     min_history: Count
+    residual_windows: Count
     seasonal_naive: SeasonalNaive
     moving_average: MovingAverage
     lstm: Lstm
@@ -246,3 +253,28 @@ class Config(Section):
     orders: Orders
     tracking: Tracking
     spark: Spark
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        """Refuse keys that contradict each other, all at once."""
+        forecast, levels = self.forecast, self.forecast.quantiles
+        rules = {
+            f"plan.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.plan.horizon}": (
+                self.plan.horizon <= forecast.horizon
+            ),
+            f"evaluate.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.evaluate.horizon}": (
+                self.evaluate.horizon <= forecast.horizon
+            ),
+            f"forecast.quantiles: expected rising levels, found {list(levels)}": list(levels) == sorted(set(levels)),
+            f"forecast.champion: expected best or one of forecast.models, found {forecast.champion}": (
+                forecast.champion in ("best", *forecast.models)
+            ),
+            f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": forecast.fallback in forecast.models,
+            "forecast.champion: best needs evaluate.folds of 1 or more; set evaluate.folds, or name a model": (
+                forecast.champion != "best" or self.evaluate.folds > 0
+            ),
+        }
+        broken = [message for message, holds in rules.items() if not holds]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self

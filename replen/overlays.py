@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -39,6 +40,7 @@ def load_config(path: Path | None, settings: Iterable[str] = ()) -> Config:
         raise ConfigError("\n  ".join([f"{origin} is not a valid configuration:", *_explain(invalid)])) from None
 
 
+@cache
 def code_version() -> str:
     """Return a hash of the package's source, the same from a folder, a wheel or a zip shipped to a cluster."""
     return digest([[name, source.decode()] for name, source in sorted(_sources(resources.files("replen"), ""))])
@@ -114,7 +116,7 @@ def _explain_one(location: tuple[int | str, ...], kind: str, message: str, found
     if kind == "missing":
         return f"{key}: expected a value, found none"
     if kind == "value_error":
-        return f"{key}: {message.removeprefix('Value error, ')}"
+        return message.removeprefix("Value error, ").replace("; ", "\n  ")
     return f"{key}: {message[0].lower()}{message[1:]}, found {found!r}"
 
 

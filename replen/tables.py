@@ -69,6 +69,11 @@ class Table:
         keys = [f"{column} {column.type} not null" for column in self.key]
         return ", ".join(keys + [f"{column} {column.type}" for column in self.values])
 
+    @property
+    def nullable_ddl(self) -> str:
+        """Return the Spark schema of frames on their way: every column nullable, the key is checked where it is made."""
+        return self.ddl.replace(" not null", "")
+
 
 # --- keys and dates -------------------------------------------------------------------------------------------------------
 SKU = Column("sku", "string", "stock keeping unit, as the shop writes it")
@@ -172,6 +177,8 @@ PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels
 PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's levels are played on the paths")
 RULE_COST = Column("rule_cost", "double", "expected money of the simple rule on the same paths, end value taken off")
 RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
+EXPECTED_SOLD = Column("expected_sold", "double", "expected units sold over the planned periods")
+FILL_RATE = Column("fill_rate", "double", "expected units sold / expected demand, 0..1")
 LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
 DUAL_BOUND = Column("dual_bound", "double", "no plan costs less, money")
 FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on the same paths, money")
@@ -196,7 +203,9 @@ PRODUCER = Column("producer", "string", "run whose data files these are; another
 COMMITTED_AT = Column("committed_at", "timestamp", "UTC")
 VERSIONS = Column("versions", "map<string,bigint>", "version of each table the job wrote")
 COUNTS = Column("counts", "map<string,bigint>", "series and rows in and out, for the reconciliation")
-MLFLOW_RUNS = Column("mlflow_runs", "map<string,string>", "MLflow run id by model family")
+MLFLOW_RUN = Column("mlflow_run", "string", "id of the MLflow run that holds parameters, metrics and artifacts")
+CHAMPION = Column("champion", "boolean", "true for the forecaster that the plan is made with")
+METRICS_BY_NAME = Column("metrics", "map<string,double>", "metric -> value")
 CONFIG = Column("config", "string", "resolved configuration, JSON, without secrets")
 
 SALES = Table(
@@ -254,9 +263,17 @@ CERTIFICATES = Table(
     "certificates", "proof of how good the plan is", (RUN_ID, LIMIT_NAME),
     (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, SOLVER_COUNTS),
 )  # fmt: skip
+POLICIES = Table(
+    "policies", "the plan beside the simple rule, both simulated on the same sample paths", (RUN_ID, POLICY),
+    (EXPECTED_COST, MEAN_DEMAND, EXPECTED_SOLD, FILL_RATE),
+)  # fmt: skip
+MODELS = Table(
+    "models", "forecasters of the run: where MLflow keeps them and which one plans", (RUN_ID, MODEL),
+    (MODEL_VERSION, MLFLOW_RUN, CHAMPION, REASON),
+)  # fmt: skip
 BACKTEST = Table(
     "backtest", "staging: parts of metrics by segment (metric, value) and metrics by series (metrics), of every fold",
-    (MODEL, FOLD, SEGMENT), (METRIC, VALUE, SKU, SITE, STREAM, Column("metrics", "map<string,double>", "metric -> value")),
+    (MODEL, FOLD, SEGMENT), (METRIC, VALUE, SKU, SITE, STREAM, METRICS_BY_NAME),
 )  # fmt: skip
 DECISIONS = Table(
     "decisions", "staging: one row a series; plan, orders, explanations, exceptions and certificates come from it",
@@ -272,9 +289,9 @@ METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, 
 SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 RUNS = Table(
     "runs", "what was committed; readers see only what stands here", (RUN_ID, JOB),
-    (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, MLFLOW_RUNS, CONFIG),
+    (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, CONFIG),
 )  # fmt: skip
 
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS)
-OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, METRICS, RUNS)
+OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS)
 ALL = INPUTS + OUTPUTS

@@ -29,7 +29,7 @@ def compare_with_rule(
         return decisions
     positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=freq)
     positions, demand = serve_backorders(positions, by_step(demand_paths[rows]))
-    quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].iloc[rows])
+    quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].iloc[rows].to_list())
     planned = _play(positions, demand, _levels_of_plan(positions, demand, quantities))
     ruled = _play(positions, demand, simple_rule_levels(positions, demand, cycle_service_level=rule.cycle_service_level))
     compared = {
@@ -40,7 +40,7 @@ def compare_with_rule(
         t.RULE_SOLD: ruled.sold,
     }
     values = pd.DataFrame(compared, index=rows).reindex(range(len(decisions)))
-    return decisions.assign(**{column: values[column].to_numpy() for column in compared})
+    return decisions.assign(**{str(column): values[column] for column in compared})
 
 
 def _levels_of_plan(positions: Positions, demand: FloatArray, quantities: FloatArray) -> FloatArray:

@@ -1,10 +1,10 @@
 """Policies that can be played in the simulator."""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from replen.evaluate.simulation import Known
 from replen.plan.packs import nearest_line
@@ -61,9 +61,10 @@ def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_servic
     interval = positions.lead_time + positions.review_period
     length = np.minimum(interval, n_steps)
     running = np.concatenate([np.zeros((1, *demand.shape[1:])), np.cumsum(demand, axis=0)])
+    z = NormalDist().inv_cdf(cycle_service_level)
     growth, levels = interval / length, np.empty((positions.n_series, n_steps))
     for step in range(n_steps):
         first = np.minimum(step, n_steps - length)
         total = running[first + length, rows] - running[first, rows]
-        levels[:, step] = growth * total.mean(axis=1) + norm.ppf(cycle_service_level) * np.sqrt(growth) * total.std(axis=1)
+        levels[:, step] = growth * total.mean(axis=1) + z * np.sqrt(growth) * total.std(axis=1)
     return levels

@@ -37,7 +37,7 @@ class Known:
     @property
     def inventory_position(self) -> FloatArray:
         """Return on hand + on order - backorders, (n_series, n_paths), units."""
-        return self.on_hand + self.due.sum(axis=0) - self.backorders
+        return np.asarray(self.on_hand + self.due.sum(axis=0) - self.backorders)
 
 
 class Policy(Protocol):

@@ -4,7 +4,7 @@ What a forecaster returns, what the `forecasts` table stores and what the planne
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np

@@ -1,10 +1,11 @@
 """What every forecaster is to the rest: something that predicts a panel."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
 
-from numpy.typing import NDArray
 import numpy as np
+from numpy.typing import NDArray
 
 from replen.features.panel import Panel
 from replen.forecast.distribution import Distribution
@@ -18,5 +19,9 @@ class Forecaster(Protocol):
     """A fitted forecaster."""
 
     def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
-        """Return the demand of the `horizon` periods after the panel's cutoff; a series alone gives what it gives in a panel."""
+        """Return the demand of the `horizon` periods after the cutoff; a series alone gives what it gives in a panel."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write all that `predict` needs into a folder, as plain files."""
         ...

@@ -1,6 +1,8 @@
 """Stock-out-masked seasonal moving average: a recent level without the season, times the season that all series share."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from replen.features.panel import Panel
 from replen.forecast.distribution import Distribution
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.season import SeasonSums
-from replen.forecast.simple import count_residuals, distribution_of
+from replen.forecast.simple import ARRAYS, count_residuals, distribution_of
 
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -45,6 +47,20 @@ class MovingAverage:
         forecast = point(panel, self.season, window=self.window, horizon=horizon)
         known = np.isfinite(panel.past[t.SALES_HISTORY][:, -self.window :]).any(axis=1)
         return distribution_of(forecast, self.profile, levels=levels, reason=np.where(known, "", NO_SALES))
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted state into a folder."""
+        season = self.season
+        days = season.periods.astype("datetime64[D]").astype(np.int64)
+        arrays = {"days": days, "sums": season.sums, "counts": season.counts, "profile": self.profile.counts}
+        np.savez_compressed(folder / ARRAYS, window=self.window, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return what `save` has written."""
+        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+            season = SeasonSums(arrays["days"].astype("datetime64[D]"), arrays["sums"], arrays["counts"])
+            return cls(int(arrays["window"]), season, ResidualProfile(arrays["profile"]))
 
 
 def point(panel: Panel, season: SeasonSums, *, window: int, horizon: int) -> Float64Array:

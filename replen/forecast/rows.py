@@ -59,3 +59,12 @@ def _stack(cells: "pd.Series[Any]") -> NDArray[np.float32]:
     if np.ndim(cells.iloc[0][0]) == 0:
         return np.stack([np.asarray(cell, np.float32) for cell in cells])
     return np.stack([np.stack([np.asarray(inner, np.float32) for inner in cell]) for cell in cells])
+
+
+def paths_of_rows(forecasts: pd.DataFrame, *, levels: tuple[float, ...], n_paths: int, horizon: int) -> NDArray[np.float32]:
+    """Return shape (n_rows, n_paths, horizon): joint sample paths of rows of any family; NaN where there is no forecast."""
+    paths = np.full((len(forecasts), n_paths, horizon), np.nan, np.float32)
+    for _, rows in forecasts[forecasts[t.MEAN].notna()].groupby(t.FAMILY):
+        drawn = from_rows(rows, levels=levels).sample_paths(rows[t.SEED].to_numpy(np.int64), n_paths)
+        paths[forecasts.index.get_indexer(rows.index)] = drawn[:, :, :horizon]
+    return paths

@@ -1,6 +1,8 @@
 """Seasonal naive: demand of one season ago, with quantiles from how far that was off before."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from replen import tables as t
 from replen.features.panel import Panel
 from replen.forecast.distribution import Distribution
 from replen.forecast.residuals import ResidualProfile
-from replen.forecast.simple import RECENT, count_residuals, distribution_of, known_mean
+from replen.forecast.simple import ARRAYS, RECENT, count_residuals, distribution_of, known_mean
 
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -44,6 +46,16 @@ class SeasonalNaive:
         reason = np.where(np.isnan(_season_ago(sales, self.season, horizon)).any(axis=1), NO_SEASON, "")
         reason = np.where(np.isnan(forecast).any(axis=1), NO_SALES, reason)
         return distribution_of(forecast, self.profile, levels=levels, reason=reason)
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted state into a folder."""
+        np.savez_compressed(folder / ARRAYS, season=self.season, profile=self.profile.counts)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return what `save` has written."""
+        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+            return cls(int(arrays["season"]), ResidualProfile(arrays["profile"]))
 
 
 def point(panel: Panel, *, season: int, horizon: int) -> Float64Array:

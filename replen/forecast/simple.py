@@ -14,6 +14,8 @@ FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Point = Callable[[Panel, int], Float64Array]
 
+ARRAYS = "arrays.npz"
+"""The file a simple forecaster is kept in."""
 RECENT = 13
 """Periods that a level is taken from where nothing better is known."""
 PERSISTENCE = 0.3

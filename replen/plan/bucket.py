@@ -54,7 +54,7 @@ def plan_bucket(
 
 
 def _outcomes(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, *, freq: str) -> Iterator[tuple[Rows, Outcome]]:
-    """Yield the chosen rows' plans; if one row breaks the rest, each row is planned alone and only the broken one is left out."""
+    """Yield the chosen rows' plans; where one row breaks the rest, each is planned alone and only the broken one left out."""
     if not len(rows):
         return
     try:
@@ -74,11 +74,12 @@ def _outcomes(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, *, freq
 def in_contract(decisions: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of `tables.DECISIONS` in its order, with numbers as floats and null as None elsewhere."""
     whole = decisions.reindex(columns=t.DECISIONS.names)
-    typed = {
-        column: whole[column].astype(np.float64) if column.type == "double" else whole[column].astype(object).where(whole[column].notna(), None)
-        for column in t.DECISIONS.columns
-    }
-    return pd.DataFrame({str(column): values for column, values in typed.items()})
+    for column in t.DECISIONS.columns:
+        values = whole[column]
+        whole[column] = (
+            values.astype(np.float64) if column.type == "double" else values.astype(object).where(values.notna(), None)
+        )
+    return whole
 
 
 def _reasons(exceptions: pd.DataFrame, planned: Rows) -> list[str | None]:
@@ -88,7 +89,7 @@ def _reasons(exceptions: pd.DataFrame, planned: Rows) -> list[str | None]:
 
 
 def _frame(items: pd.DataFrame, outcome: Outcome, *, plan_date: dt.date, freq: str) -> pd.DataFrame:
-    """Return the columns that a plan gives, one row a series; the levels, dates and reasons of an order only where one is placed."""
+    """Return the columns that a plan gives, one row a series."""
     today, horizon = outcome.quantities[:, 0], outcome.quantities.shape[1]
     dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq).tolist()
     protection = np.arange(horizon) < (outcome.positions.lead_time + outcome.positions.review_period)[:, None]
@@ -130,5 +131,5 @@ def _frame(items: pd.DataFrame, outcome: Outcome, *, plan_date: dt.date, freq: s
 
 def _next_order_dates(quantities: FloatArray, dates: list[dt.date]) -> list[dt.date | None]:
     """Return the first later date of each series on which an order is planned, null if there is none within the horizon."""
-    later = quantities[:, 1:] > 0
-    return [dates[1 + step] if ordered else None for step, ordered in zip(later.argmax(axis=1), later.any(axis=1), strict=True)]
+    later = [np.flatnonzero(ordered) for ordered in quantities[:, 1:] > 0]
+    return [dates[1 + steps[0]] if len(steps) else None for steps in later]

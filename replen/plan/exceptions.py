@@ -49,8 +49,9 @@ class Finding:
 
 
 def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
-    """Return one row a series with arrays of kind, severity, value at risk and action; the most severe findings come first."""
-    columns = {column.by_exception(): [[] for _ in range(n_series)] for column in (t.KIND, t.SEVERITY, t.VALUE_AT_RISK, t.ACTION)}
+    """Return one row a series with arrays of kind, severity, value at risk and action; the most severe come first."""
+    names = [column.by_exception() for column in (t.KIND, t.SEVERITY, t.VALUE_AT_RISK, t.ACTION)]
+    columns: dict[t.Column, list[list[object]]] = {name: [[] for _ in range(n_series)] for name in names}
     kinds, severities, values, actions = columns.values()
     for finding in sorted(findings, key=lambda one: ("critical", "warning", "info").index(one.severity)):
         for row, value in zip(finding.rows, finding.value_at_risk, strict=True):
@@ -72,10 +73,11 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
     excess = outcome.idle_end - rules.overstock_periods * per_period
     today, target, unit_cost = outcome.quantities[:, 0], outcome.targets[:, 0], positions.unit_cost
     no_line, too_late = positions.largest_order == 0, positions.lead_time >= horizon
+    short = ~too_late & (lost > rules.stock_out_share * demand)
     masks = {
         ("horizon_too_short", "critical"): (too_late, outcome.expected_lost.sum(axis=1) * positions.lost_sale_cost),
         ("no_line_fits", "critical"): (no_line, lost_later),
-        ("stock_out_expected", "critical"): (~too_late & (lost > rules.stock_out_share * demand), lost * positions.lost_sale_cost),
+        ("stock_out_expected", "critical"): (short, lost * positions.lost_sale_cost),
         ("overstock", "warning"): (excess > 0, excess * unit_cost),
         ("max_order_quantity_binds", "warning"): (outcome.binding == "max_order_quantity", lost_later),
         ("order_below_minimum", "info"): (~no_line & (today == 0) & (target >= positions.smallest_order / 2), lost_later),

@@ -13,9 +13,9 @@ from replen.plan.timing import FloatArray, periods
 
 BoolArray = NDArray[np.bool_]
 COLUMNS = (
-    t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.REVIEW_PERIOD_DAYS, t.MIN_ORDER_QUANTITY,
-    t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST, t.BACKORDER_COST, t.ORDER_COST,
-    t.END_VALUE, t.MODEL, t.MODEL_VERSION, t.REASON,
+    t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.REVIEW_PERIOD_DAYS,
+    t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST,
+    t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE, t.MODEL, t.MODEL_VERSION, t.REASON,
 )  # fmt: skip
 
 
@@ -80,6 +80,8 @@ def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
     unit_cost, lost_sale_cost = numbers(items, t.UNIT_COST), numbers(items, t.LOST_SALE_COST)
     receipts = receipts_by_step(items, demand_paths.shape[2])
     no_supply = items[t.SUPPLIER].isna().to_numpy()
+    good_stock = np.isfinite(on_hand) & (on_hand >= 0)
+    good_receipts = (np.isfinite(receipts) & (receipts >= 0)).all(axis=1)
     no_stock, no_costs = np.isnan(on_hand), np.isnan(unit_cost + lost_sale_cost + numbers(items, t.HOLDING_COST))
     no_forecast = ~np.isfinite(demand_paths).all(axis=(1, 2))
     at_risk = np.where(no_forecast, 0.0, demand_paths.mean(axis=1).sum(axis=1)) * lost_sale_cost
@@ -88,7 +90,7 @@ def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
         "no_stock": no_stock,
         "no_supply": no_supply,
         "no_costs": no_costs & ~no_supply,
-        "bad_stock": ~no_stock & ~(np.isfinite(on_hand) & (on_hand >= 0)) | ~(np.isfinite(receipts) & (receipts >= 0)).all(axis=1),
+        "bad_stock": (~no_stock & ~good_stock) | ~good_receipts,
         "bad_supply": ~no_supply & (~(np.isfinite(lead_time) & (lead_time >= 0)) | _out_of_range(items)),
         "bad_costs": ~no_costs & ~no_supply & absurd_costs(items),
     }

@@ -25,7 +25,7 @@ def worthwhile_units(problem: Problem, quantities: FloatArray, line: FloatArray)
         middle = (low + high) / 2
         pays = _with_today(problem, quantities, middle + line) < _with_today(problem, quantities, middle)
         low, high = np.where(pays, middle, low), np.where(pays, high, middle)
-    return np.round(high, DECIMALS)
+    return np.asarray(np.round(high, DECIMALS))
 
 
 def _with_today(problem: Problem, quantities: FloatArray, today: FloatArray) -> FloatArray:

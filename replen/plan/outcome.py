@@ -13,6 +13,7 @@ from replen.plan.program import solve_lost_sales
 from replen.plan.projection import Projection, arrivals, project, step_costs
 from replen.plan.timing import FloatArray
 
+ROUNDED = 1e-6  # units: smaller differences are the solver's
 FURTHER_UNIT = 1e-6  # packs: "a further unit" when levels are read off
 
 
@@ -63,7 +64,7 @@ class Outcome:
         at_limit = (today > 0) & (today == packs.largest_order) & (target >= today)
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
-            [at_limit, at_minimum, np.abs(today - target) > 1e-6],
+            [at_limit, at_minimum, np.abs(today - target) > ROUNDED],
             ["max_order_quantity", "min_order_quantity", "order_multiple"],
             default="none",
         )

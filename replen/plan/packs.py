@@ -2,9 +2,10 @@
 
 A line is nothing or a number of packs between `smallest_order` and `largest_order`. From the best rounding of the program's
 optimum the search adds, takes, moves and merges packs until no such move saves money; the optimum of the program is the dual
-bound. All series of a problem are searched together, each on its own way, so that a series alone ends where it ends in a bucket.
+bound. All series of a problem are searched together, each on its own way: a series alone ends where it ends in a bucket.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -59,9 +60,10 @@ def _search(problem: Problem, quantities: FloatArray) -> FloatArray:
 
 def _moves(steps: list[int]) -> list[Move]:
     """Return the moves tried in each sweep: every order by a pack or as a whole, away or to its neighbours in time."""
-    pairs = [(None, step) for step in steps] + [(step, None) for step in steps]
-    pairs += [pair for first, second in zip(steps[:-1], steps[1:], strict=True) for pair in ((first, second), (second, first))]
-    return [Move(*pair, everything=everything) for pair in pairs for everything in (False, True) if pair[0] is not None or not everything]
+    ways: list[tuple[int, int | None]] = [(step, None) for step in steps]
+    ways += [way for first, second in pairwise(steps) for way in ((first, second), (second, first))]
+    grow = [Move(None, step, everything=False) for step in steps]
+    return grow + [Move(giver, taker, everything=everything) for giver, taker in ways for everything in (False, True)]
 
 
 def _moved(positions: Positions, quantities: FloatArray, move: Move) -> FloatArray:

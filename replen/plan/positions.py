@@ -53,7 +53,7 @@ class Positions:
     @property
     def inventory_position(self) -> FloatArray:
         """Return on hand + on order - backorders, shape (n_series,), units."""
-        return self.on_hand + self.receipts.sum(axis=1) - self.backorders
+        return np.asarray(self.on_hand + self.receipts.sum(axis=1) - self.backorders)
 
     @property
     def smallest_order(self) -> FloatArray:

@@ -56,7 +56,7 @@ class Problem:
         held, left = (units.mean(axis=1) for units in self.stock(quantities))
         lost = self.needs.mean(axis=2).sum(axis=0) - self.opening.mean(axis=1) - ordered + left
         purchase = costs.unit_cost * ordered + costs.order_cost * np.count_nonzero(quantities, axis=1)
-        return purchase + costs.holding_cost * held + costs.lost_sale_cost * lost - costs.end_value * left
+        return np.asarray(purchase + costs.holding_cost * held + costs.lost_sale_cost * lost - costs.end_value * left)
 
 
 def problems(positions: Positions, demand: FloatArray, idle: Projection) -> Iterator[tuple[NDArray[np.intp], Problem]]:

@@ -61,7 +61,7 @@ def step_costs(positions: Positions, quantities: FloatArray, projection: Project
     """Return expected money by step, (n_series, horizon): purchase, order lines, holding, lost sales; no end value."""
     purchase = positions.unit_cost[:, None] * quantities + positions.order_cost[:, None] * (quantities > 0)
     holding = positions.holding_cost[:, None] * projection.ending.mean(axis=2).T
-    return purchase + holding + positions.lost_sale_cost[:, None] * projection.lost.mean(axis=2).T
+    return np.asarray(purchase + holding + positions.lost_sale_cost[:, None] * projection.lost.mean(axis=2).T)
 
 
 def expected_cost(positions: Positions, quantities: FloatArray, demand: FloatArray) -> FloatArray:
@@ -73,4 +73,5 @@ def expected_cost(positions: Positions, quantities: FloatArray, demand: FloatArr
         demand: shape (horizon, n_series, n_paths), units.
     """
     projection = project(positions.on_hand, arrivals(positions, quantities), demand)
-    return step_costs(positions, quantities, projection).sum(axis=1) - positions.end_value * projection.ending[-1].mean(axis=1)
+    left = projection.ending[-1].mean(axis=1)
+    return np.asarray(step_costs(positions, quantities, projection).sum(axis=1) - positions.end_value * left)

@@ -6,15 +6,31 @@ from functools import lru_cache
 import highspy
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
 
-from replen.plan.timing import FloatArray
+from replen.plan.timing import FloatArray, IntArray
 
 STATUSES = np.array(
     [highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper], dtype=object
 )
 LOWER, BASIC, UPPER = np.int8(0), np.int8(1), np.int8(2)
-OPTIONS = {"output_flag": False, "threads": 1, "presolve": "off", "solver": "simplex", "simplex_strategy": 4}  # 4 = primal
+OPTIONS: dict[str, bool | int | str] = {
+    "output_flag": False,
+    "threads": 1,
+    "presolve": "off",
+    "solver": "simplex",
+    "simplex_strategy": 4,  # primal
+}
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A sparse matrix: entry k is values[k] at (rows[k], columns[k]), no entry twice."""
+
+    n_rows: int
+    n_columns: int
+    rows: IntArray
+    columns: IntArray
+    values: FloatArray
 
 
 @dataclass(frozen=True)
@@ -50,18 +66,19 @@ class Optimum:
 class TemplateSolver:
     """Solves programs that share one matrix; results depend on the program alone, never on the one before."""
 
-    def __init__(self, matrix: csc_array) -> None:
+    def __init__(self, matrix: Matrix) -> None:
         """Load the matrix once."""
-        n_rows, n_columns = matrix.shape
+        n_rows, n_columns = matrix.n_rows, matrix.n_columns
         program = highspy.HighsLp()
         program.num_col_, program.num_row_ = n_columns, n_rows
         program.col_cost_, program.col_lower_ = np.zeros(n_columns), np.zeros(n_columns)
         program.col_upper_ = np.full(n_columns, highspy.kHighsInf)
         program.row_lower_, program.row_upper_ = np.zeros(n_rows), np.full(n_rows, highspy.kHighsInf)
         program.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        program.a_matrix_.start_, program.a_matrix_.index_ = matrix.indptr, matrix.indices
-        program.a_matrix_.value_ = matrix.data
-        self._model = highspy.Highs()
+        order = np.lexsort((matrix.rows, matrix.columns))
+        program.a_matrix_.start_ = np.searchsorted(matrix.columns[order], np.arange(n_columns + 1)).astype(np.int32)
+        program.a_matrix_.index_, program.a_matrix_.value_ = matrix.rows[order].astype(np.int32), matrix.values[order]
+        self._model = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in OPTIONS.items():
             self._model.setOptionValue(option, value)
         self._model.passModel(program)
@@ -81,7 +98,7 @@ class TemplateSolver:
         model.clearSolver()  # forget the last solution: a series alone must give what it gives in a bucket
         model.changeColsCost(len(self._columns), self._columns, program.cost)
         model.changeColsBounds(len(self._columns), self._columns, self._zeros, program.upper)
-        model.changeRowsBounds(len(self._rows), self._rows, program.lower, self._no_limit)
+        model.changeRowsBounds(len(self._rows), self._rows, program.lower, self._no_limit)  # type: ignore[attr-defined]
         self._basis.col_status = STATUSES[column_basis].tolist()
         self._basis.row_status = STATUSES[row_basis].tolist()
         self._basis.valid = True
@@ -105,4 +122,4 @@ def lost_sales_solver(n_steps: int, n_paths: int) -> TemplateSolver:
     rows = np.concatenate([cells, cells, later])
     columns = np.concatenate([cells // n_paths, n_steps + cells, n_steps + later - n_paths])
     values = np.concatenate([-np.ones(n_stock), np.ones(n_stock), -np.ones(len(later))])
-    return TemplateSolver(csc_array((values, (rows, columns)), shape=(n_stock, n_steps + n_stock)))
+    return TemplateSolver(Matrix(n_stock, n_steps + n_stock, rows=rows, columns=columns, values=values))

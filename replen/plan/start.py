@@ -5,6 +5,7 @@ whichever series came before.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +42,10 @@ def newsvendor_start(problem: Problem) -> Start:
     Such an order empties one path exactly once. There both the stock and its row leave the basis by one, and the order
     enters it, so that the basis is square.
     """
-    limit, (n_steps, n_series, n_paths) = problem.positions.max_order_quantity, problem.needs.shape
+    limit, (n_steps, n_series, _) = problem.positions.max_order_quantity, problem.needs.shape
     start = Start(np.full((n_series, n_steps), LOWER), *(np.empty(problem.needs.shape, dtype=np.int8) for _ in range(2)))
     left, bounds = problem.opening, [*problem.steps, n_steps]
-    for first, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, stop in pairwise(bounds):
         short = np.cumsum(problem.needs[first:stop], axis=0) - left
         path = _critical_path(problem, short.max(axis=0), is_last=stop == n_steps)
         peak = short[:, np.arange(n_series), path]
@@ -67,4 +68,4 @@ def _critical_path(problem: Problem, peak: FloatArray, *, is_last: bool) -> NDAr
     under = costs.lost_sale_cost - costs.unit_cost
     over = costs.holding_cost * costs.review_period + (costs.unit_cost - costs.end_value if is_last else 0.0)
     rank = np.clip(np.ceil(n_paths * under / (under + np.maximum(over, 0.0))) - 1, 0, n_paths - 1).astype(np.intp)
-    return np.argsort(peak, axis=1, kind="stable")[np.arange(len(peak)), rank]
+    return np.asarray(np.argsort(peak, axis=1, kind="stable")[np.arange(len(peak)), rank])

@@ -36,4 +36,4 @@ def _with_group(rows: DataFrame, sizes: config.Spark) -> DataFrame:
 
 
 def _schema(result: Table | str) -> str:
-    return result if isinstance(result, str) else result.ddl.replace(" not null", "")
+    return result if isinstance(result, str) else result.nullable_ddl

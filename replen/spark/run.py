@@ -1,8 +1,11 @@
 """A run: the jobs from sources to orders under one identity, and which of them are committed."""
 
 import datetime as dt
+import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -11,8 +14,8 @@ import replen.tables as t
 from replen.config import Config
 from replen.errors import TableError
 from replen.overlays import code_version, digest
-from replen.sources.generator import ensure_generated
-from replen.sources.ingest import fingerprint
+from replen.sources.generator import ensure_generated, table_sources
+from replen.sources.locate import fingerprint
 from replen.spark.store import TableStore
 from replen.tables import Table
 
@@ -28,7 +31,6 @@ class Committed:
     cutoff: dt.date
     versions: Mapping[str, int]
     counts: Mapping[str, int]
-    mlflow_runs: Mapping[str, str]
 
 
 class Run:
@@ -39,6 +41,8 @@ class Run:
         self.store = TableStore(spark, config.warehouse)
         self.keys = job_keys(config, input_fingerprint)
         self.run_id = self.keys[JOBS[-1]]
+        self._written: dict[str, tuple[int, int]] = {}
+        self._staging = f"{self.store.root}/staging/{self.run_id}"
 
     def committed(self, job: str) -> Committed | None:
         """Return the job's commit, or None; where another run did the same job, its tables are adopted, not made again."""
@@ -73,19 +77,29 @@ class Run:
         commit = self.needed(job)
         return self.store.files(table, version=commit.versions[table.name], run_id=commit.producer)
 
-    def commit(
-        self,
-        job: str,
-        tables: Mapping[Table, DataFrame],
-        *,
-        cutoff: dt.date,
-        counts: Mapping[str, int] | None = None,
-        mlflow_runs: Mapping[str, str] | None = None,
-    ) -> Committed:
-        """Write the tables of a job, then one row of `runs` that makes them visible together; rows are counted by table."""
-        written = {table.name: self.store.write(table, rows, run_id=self.run_id) for table, rows in tables.items()}
-        versions = {name: version for name, (version, _) in written.items()}
-        n_rows = {name: n_rows for name, (_, n_rows) in written.items()}
+    def stage(self, table: Table, rows: DataFrame) -> DataFrame:
+        """Return rows as read back from Parquet: what is used several times is computed once. Gone with the job's commit."""
+        path = f"{self._staging}/{table.name}-{uuid.uuid4().hex[:8]}"
+        rows.select(table.names).write.parquet(path)
+        return rows.sparkSession.read.schema(table.nullable_ddl).parquet(path)
+
+    def checkpoints(self, name: str) -> Path:
+        """Return a local folder for what a job that was killed can go on from."""
+        root = tempfile.gettempdir() if "://" in self.store.root else self.store.root
+        folder = Path(root) / "checkpoints" / self.run_id / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def write(self, table: Table, rows: DataFrame) -> DataFrame:
+        """Write a table of the job that is under way and return its rows as read back; readers see it once `commit` is done."""
+        version, n_rows = self.store.write(table, rows, run_id=self.run_id)
+        self._written[table.name] = (version, n_rows)
+        return self.store.read(table, version=version, run_id=self.run_id)
+
+    def commit(self, job: str, *, cutoff: dt.date, counts: Mapping[str, int] | None = None) -> Committed:
+        """Make all that the job has written visible together, by one row of `runs`; its rows are counted by table."""
+        versions = {name: version for name, (version, _) in self._written.items()}
+        n_rows = {name: n_rows for name, (_, n_rows) in self._written.items()}
         row: dict[str, object] = {
             str(t.RUN_ID): self.run_id,
             str(t.JOB): job,
@@ -95,10 +109,11 @@ class Run:
             str(t.CUTOFF): cutoff,
             str(t.VERSIONS): versions,
             str(t.COUNTS): {**n_rows, **(counts or {})},
-            str(t.MLFLOW_RUNS): dict(mlflow_runs or {}),
             str(t.CONFIG): self.config.model_dump_json(exclude={"orders": {"database"}, "tracking": {"uri"}}),
         }
         self.store.append(t.RUNS, row)
+        self.store.remove(self._staging)
+        self._written.clear()
         return _as_committed(row)
 
 
@@ -106,6 +121,8 @@ def open_run(spark: SparkSession, config: Config) -> Run:
     """Return the run that this configuration, its inputs and this code make; generated inputs are generated first."""
     if config.sources.kind == "generator":
         ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
+        generated = {"tables": table_sources(), "sales_rows": "periods"}
+        config = config.model_copy(update={"sources": config.sources.model_copy(update=generated)})
     return Run(spark, config, fingerprint(config.sources))
 
 
@@ -128,5 +145,5 @@ def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:
 
 
 def _as_committed(row: Mapping[str, Any]) -> Committed:
-    fields = (t.JOB, t.PRODUCER, t.CUTOFF, t.VERSIONS, t.COUNTS, t.MLFLOW_RUNS)
+    fields = (t.JOB, t.PRODUCER, t.CUTOFF, t.VERSIONS, t.COUNTS)
     return Committed(*(row[name] for name in fields))

@@ -76,6 +76,12 @@ class TableStore:
             return []
         return listed
 
+    def remove(self, folder: str) -> None:
+        """Remove a folder that no version of a table refers to; nothing happens where there is none."""
+        filesystem, path = _filesystem(folder)
+        if filesystem.get_file_info(path).type == fs.FileType.Directory:
+            filesystem.delete_dir(path)
+
     def _commit(self, table: Table, actions: Sequence[AddAction], partition: Mapping[str, str]) -> int:
         path, schema = self.path(table), Schema.from_json(_schema(table).json())
         try:
@@ -92,7 +98,7 @@ class TableStore:
 
 def _schema(table: Table) -> StructType:
     """Return the table's Spark schema with every column nullable: the log describes data, the key is checked by jobs."""
-    return cast("StructType", StructType.fromDDL(table.ddl.replace(" not null", "")))
+    return cast("StructType", StructType.fromDDL(table.nullable_ddl))
 
 
 def _stored_schema(table: Table) -> StructType:
@@ -104,8 +110,12 @@ def _by_run(table: Table) -> bool:
     return t.RUN_ID in table.key
 
 
+def _filesystem(path: str) -> tuple[fs.FileSystem, str]:
+    return fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
+
+
 def _add_actions(path: str, folder: str, partition: Mapping[str, str]) -> tuple[list[AddAction], int]:
-    filesystem, base = fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), path)
+    filesystem, base = _filesystem(path)
     listed = filesystem.get_file_info(fs.FileSelector(f"{base}/{folder}"))
     actions, total = [], 0
     for info in sorted((info for info in listed if info.base_name.endswith(".parquet")), key=lambda info: info.base_name):

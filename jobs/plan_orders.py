@@ -1,0 +1,125 @@
+"""Forecasts + stock + supply + costs -> plan, orders, explanations, exceptions, certificates.
+
+spark-submit jobs/plan_orders.py --config conf/cluster.yaml
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import replen.tables as t
+from replen.cli import job_main
+from replen.config import Config, CostRules, Plan
+from replen.errors import TableError
+from replen.evaluate.comparison import compare_with_rule
+from replen.features.periods import Freq, period_dates, period_numbers
+from replen.forecast.rows import paths_of_rows
+from replen.orders.database import OrderDatabase
+from replen.orders.lines import with_order_ids
+from replen.plan.bucket import plan_bucket
+from replen.plan.costs import check_costs, fill_costs
+from replen.progress import Progress
+from replen.spark.buckets import per_bucket
+from replen.spark.decisions import split_decisions
+from replen.spark.items import planning_items
+from replen.spark.run import Committed, Run, open_run
+
+JOB = "plan_orders"
+INPUTS = (t.STOCK, t.OPEN_ORDERS, t.SUPPLY, t.COSTS, t.CATALOGUE)
+IN_DATABASE = (t.ORDERS, t.EXPLANATIONS, t.EXCEPTIONS, t.CERTIFICATES)
+ROWS_A_FRAME = 50_000
+
+
+def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
+    """Return the commit of the plan's tables; every (sku, site) of forecasts and supply is planned or an exception."""
+    jobs = open_run(spark, config)
+    plan_date = plan_date_after(jobs.needed("forecast").cutoff, config.freq)
+    done = jobs.committed(JOB) or make_plan(jobs, plan_date)
+    if config.orders.database is not None:
+        frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}
+        written = OrderDatabase(config.orders.database).write_run(done.producer, plan_date, frames)
+        progress.note(
+            f"database: {written.rows[t.ORDERS.name]:,} orders proposed, {written.frozen} approved ones left as they are"
+        )
+    return done
+
+
+def make_plan(jobs: Run, plan_date: dt.date) -> Committed:
+    """Plan every bucket once, write the tables that come from it, commit them."""
+    config = jobs.config
+    planner = Planner(config.plan, config.costs, config.forecast.quantiles, plan_date, config.freq)
+    tables = {table: jobs.read(table, "ingest") for table in INPUTS} | {t.FORECASTS: jobs.read(t.FORECASTS, "forecast")}
+    items = planning_items(tables, config, plan_date)
+    decisions = jobs.stage(t.DECISIONS, per_bucket(items, planner, t.DECISIONS, sizes=config.spark))
+    counts = reconcile(tables[t.FORECASTS], decisions)
+    for table, rows in split_decisions(decisions, jobs.run_id).items():
+        jobs.write(table, rows)
+    return jobs.commit(JOB, cutoff=jobs.needed("forecast").cutoff, counts=counts)
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans one range of buckets: sample paths, program, packs, and the simple rule on the same paths."""
+
+    plan: Plan
+    costs: CostRules
+    levels: tuple[float, ...]
+    plan_date: dt.date
+    freq: Freq
+
+    def __call__(self, items: pd.DataFrame) -> pd.DataFrame:
+        """Return rows of `tables.DECISIONS`, one an item."""
+        priced = fill_costs(items, self.costs, freq=self.freq)
+        check_costs(priced)
+        paths = paths_of_rows(priced, levels=self.levels, n_paths=self.plan.n_paths, horizon=self.plan.horizon)
+        decisions = plan_bucket(priced, paths, settings=self.plan, plan_date=self.plan_date, freq=self.freq)
+        compared = compare_with_rule(decisions, priced, paths, rule=self.plan.rule, freq=self.freq)
+        return with_order_ids(compared)
+
+
+def plan_date_after(cutoff: dt.date, freq: Freq) -> dt.date:
+    """Return the day after the cutoff period ends."""
+    date: dt.date = period_dates(np.atleast_1d(period_numbers(cutoff, freq) + 1), freq)[0].item()
+    return date
+
+
+def frames_of(rows: DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield rows as pandas frames of bounded size, partition by partition."""
+    names = rows.columns
+    batch: list[tuple[object, ...]] = []
+    for row in rows.toLocalIterator(prefetchPartitions=True):
+        batch.append(tuple(row))
+        if len(batch) == ROWS_A_FRAME:
+            yield pd.DataFrame(batch, columns=names)
+            batch = []
+    if batch:
+        yield pd.DataFrame(batch, columns=names)
+
+
+def reconcile(forecasts: DataFrame, decisions: DataFrame) -> dict[str, int]:
+    """Return the counts of (sku, site) planned and excepted, after checking that none was lost or doubled.
+
+    Raises:
+        TableError: a forecast has no decision, or a (sku, site) has two.
+    """
+    n_forecasts = forecasts.where(F.col(t.STREAM) == t.POOLED).count()
+    reason = F.col(t.REASON)
+    n_rows, n_distinct, n_planned, n_known = decisions.select(
+        F.count("*"), F.count_distinct(t.SKU, t.SITE), F.count_if(reason.isNull()), F.count(t.MODEL)
+    ).first() or (0, 0, 0, 0)
+    if n_rows != n_distinct or n_known != n_forecasts:
+        raise TableError(
+            f"decisions: expected one row for each of {n_forecasts} forecasts, found {n_known} in {n_rows} rows of "
+            f"{n_distinct} (sku, site)"
+        )
+    reasons = decisions.where(reason.isNotNull()).groupBy(t.REASON).count().collect()
+    return {"planned": n_planned, **{f"not planned: {why}": count for why, count in reasons}}
+
+
+if __name__ == "__main__":
+    job_main(JOB)

@@ -1,0 +1,167 @@
+"""A panel as the arrays that the network reads; every column of a period is known at the end of that period."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.features.calendar import calendar_features, periods_after
+from replen.features.lags import lagged, moving_mean, periods_since
+from replen.features.panel import Panel
+from replen.forecast.lstm.reading import Reading
+
+FloatArray = NDArray[np.float32]
+Places = NDArray[np.intp]
+
+SMALLEST_SCALE = 0.1
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the network reads of a panel.
+
+    Attributes:
+        past: shape (n_series, n_periods, n_past_columns).
+        sales: shape (n_series, n_periods), units, NaN = unknown.
+        scale: shape (n_series, n_periods), units, > 0: recent level at each period, what forecasts are relative to.
+        calendar: shape (n_periods + horizon, n_calendar_columns).
+        year_ago: one array a lag, shape (n_series, n_periods): the moving mean that lag before each period.
+        planned: shape (n_series, n_periods + horizon, n_planned_columns), price first; NaN = unknown.
+        usual_price: shape (n_series, n_periods), moving mean of the price at each period.
+        codes: shape (n_series, n_static).
+        first: shape (n_series,), first period with known sales; n_periods where there is none.
+        reading: how it was read.
+    """
+
+    past: FloatArray
+    sales: FloatArray
+    scale: FloatArray
+    calendar: FloatArray
+    year_ago: tuple[FloatArray, ...]
+    planned: FloatArray
+    usual_price: FloatArray
+    codes: NDArray[np.int32]
+    first: Places
+    reading: Reading
+
+    @classmethod
+    def of(cls, panel: Panel, reading: Reading) -> Self:
+        """Return the arrays of a prepared panel."""
+        sales = panel.past[t.SALES_HISTORY]
+        means = [moving_mean(sales, window) for window in reading.windows]
+        scale = (SMALLEST_SCALE + 0.7 * np.nan_to_num(means[1]) + 0.3 * np.nan_to_num(means[2])).astype(np.float32)
+        dates = np.concatenate([panel.periods, periods_after(panel.periods, reading.horizon)])
+        calendar = calendar_features(dates)
+        known = np.isfinite(sales)
+        return cls(
+            past=_past_columns(panel, reading, means=means, scale=scale, calendar=calendar),
+            sales=sales,
+            scale=scale,
+            calendar=calendar,
+            year_ago=tuple(lagged(means[1], lag) for lag in reading.lags),
+            planned=_planned_columns(panel, reading),
+            usual_price=moving_mean(_column(panel, t.PRICE), reading.windows[2]),
+            codes=reading.codes(panel),
+            first=np.where(known.any(axis=1), known.argmax(axis=1), sales.shape[1]),
+            reading=reading,
+        )
+
+    def slices(self, rows: Places, ends: Places, *, context: int) -> FloatArray:
+        """Return shape (n, context, n_past_columns): the periods of each row up to `ends` (inclusive), zeros before the first."""
+        places = ends[:, None] + np.arange(1 - context, 1)
+        return np.asarray(self.past[rows[:, None], np.maximum(places, 0)] * (places >= 0)[:, :, None])
+
+    def future(self, rows: Places, origins: Places) -> FloatArray:
+        """Return shape (n, horizon, n_future_columns): what is known at each origin (last period known) of the steps after it."""
+        horizon = self.reading.horizon
+        places = origins[:, None] + np.arange(1, horizon + 1)
+        scale = self.scale[rows, origins][:, None]
+        planned = self.planned[rows[:, None], places]
+        price = _log_ratio(planned[:, :, 0], self.usual_price[rows, origins][:, None])
+        columns = [self.calendar[places], np.nan_to_num(price)[:, :, None], np.nan_to_num(planned[:, :, 1:])]
+        for lag, year_ago in zip(self.reading.lags, self.year_ago, strict=True):
+            columns += [column[:, :, None] for column in self._season_ago(rows, origins, lag=lag)]
+            columns.append(np.broadcast_to(_relative(year_ago[rows, origins][:, None], scale)[:, :, None], (*places.shape, 1)))
+        columns.append(np.broadcast_to((np.arange(horizon) / horizon)[None, :, None], (*places.shape, 1)))
+        return np.concatenate(columns, axis=2).astype(np.float32)
+
+    def targets(self, rows: Places, origins: Places) -> FloatArray:
+        """Return shape (n, horizon): sales of the steps after each origin, units; NaN = unknown or after the last period."""
+        places = origins[:, None] + np.arange(1, self.reading.horizon + 1)
+        return self._sales_at(rows, places, last=np.full(len(rows), self.sales.shape[1] - 1))
+
+    def _season_ago(self, rows: Places, origins: Places, *, lag: int) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+        """Return sales a season before each step, its mean with the two neighbours, and whether it is known."""
+        steps = np.arange(1, self.reading.horizon + 1)
+        places = origins[:, None] + steps - lag * -(-steps // lag)
+        around = np.stack([self._sales_at(rows, places + shift, last=origins) for shift in (-1, 0, 1)])
+        known = np.isfinite(around)
+        mean = np.where(known, around, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        scale = self.scale[rows, origins][:, None]
+        return _relative(around[1], scale), _relative(mean, scale), known[1]
+
+    def _sales_at(self, rows: Places, places: Places, *, last: Places) -> FloatArray:
+        """Return sales at the places, shape of `places`; NaN outside of 0..last."""
+        inside = (places >= 0) & (places <= last[:, None])
+        found = self.sales[rows[:, None], np.clip(places, 0, self.sales.shape[1] - 1)]
+        return np.where(inside, found, np.nan).astype(np.float32)
+
+
+def _relative(values: FloatArray, scale: FloatArray) -> FloatArray:
+    """Return log(1 + value / scale), 0 where the value is unknown."""
+    return np.log1p(np.nan_to_num(values) / scale).astype(np.float32)
+
+
+def _past_columns(
+    panel: Panel, reading: Reading, *, means: list[FloatArray], scale: FloatArray, calendar: FloatArray
+) -> FloatArray:
+    """Return shape (n_series, n_periods, n_columns), every number of the order of one; 0 stands for unknown."""
+    sales = panel.past[t.SALES_HISTORY]
+    known = np.isfinite(sales)
+    customers = _column(panel, t.CUSTOMER_COUNT)
+    price = _column(panel, t.PRICE)
+    zero = np.where(known, sales == 0, np.nan).astype(np.float32)
+    started = np.maximum.accumulate(known, axis=1)
+    columns = [
+        np.log1p(np.nan_to_num(sales)) / 5, _relative(sales, scale), known, started, np.log(scale) / 5,
+        *(_relative(mean, scale) for mean in means),
+        moving_mean(zero, reading.windows[1]), np.log1p(periods_since(known & (sales > 0))) / 3,
+        np.log1p(periods_since(~started)) / 4,
+        _log_ratio(price, moving_mean(price, reading.windows[2])), _column(panel, t.PROMOTION), _column(panel, t.IN_STOCK),
+        np.log1p(customers) / 3, np.log1p(moving_mean(customers, reading.windows[0])) / 3,
+        np.log1p(means[1] / (0.1 + moving_mean(customers, reading.windows[1]))) / 5,
+        *(_relative(lagged(sales, lag), scale) for lag in reading.lags), *(np.isfinite(lagged(sales, lag)) for lag in reading.lags),
+        *(_signal(_column(panel, name), reading.windows[1]) for name in reading.signals),
+    ]  # fmt: skip
+    stacked = np.stack([np.nan_to_num(np.asarray(column, np.float32)) for column in columns], axis=2)
+    by_series = np.broadcast_to(calendar[: len(panel.periods)], (*sales.shape, calendar.shape[1]))
+    return np.concatenate([stacked, by_series], axis=2)
+
+
+def _planned_columns(panel: Panel, reading: Reading) -> FloatArray:
+    """Return shape (n_series, n_periods + horizon, n_columns): planned price, planned promotion, events; NaN = unknown."""
+    planned = np.full((len(panel.keys), len(panel.periods) + reading.horizon, 2 + len(reading.events)), np.nan, np.float32)
+    for place, name in enumerate((t.PLANNED_PRICE, t.PLANNED_PROMOTION, *reading.events)):
+        if name in panel.known:
+            given = panel.known[name][:, : planned.shape[1]]
+            planned[:, : given.shape[1], place] = given
+    return planned
+
+
+def _column(panel: Panel, name: str) -> FloatArray:
+    """Return a past column, NaN where the panel has none."""
+    return panel.past.get(name, np.full(panel.shape, np.nan, np.float32))
+
+
+def _log_ratio(values: FloatArray, usual: FloatArray) -> FloatArray:
+    """Return log(value / usual), bounded to -3..3; NaN where one of them is unknown or zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where((values > 0) & (usual > 0), values / usual, np.nan)
+        return np.clip(np.log(ratio), -3, 3).astype(np.float32)
+
+
+def _signal(values: FloatArray, window: int) -> FloatArray:
+    """Return log of a past-only signal over its recent level."""
+    return _log_ratio(values + 1, moving_mean(values, window) + 1)

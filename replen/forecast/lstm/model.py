@@ -1,0 +1,127 @@
+"""The trained forecaster: networks of several seeds, averaged; predicts panels, saves and loads without pickled code."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from replen.config import Lstm
+from replen.features.panel import Panel
+from replen.forecast.distribution import Distribution, from_negative_binomial
+from replen.forecast.lstm.batches import Batch, windows
+from replen.forecast.lstm.inputs import Inputs
+from replen.forecast.lstm.network import LOG_DISPERSION, MAX_LOG_RATIO
+from replen.forecast.lstm.reading import Reading
+from replen.forecast.negative_binomial import cdf
+
+if TYPE_CHECKING:
+    import keras
+
+FloatArray = NDArray[np.float32]
+
+PREDICT_BATCH = 1024
+"""Series a call of the network; every call has exactly that many, so that a series' numbers do not depend on its company."""
+NO_SALES = "no known sales"
+SETTINGS_FILE = "lstm.json"
+
+
+@dataclass(frozen=True)
+class LstmModel:
+    """A fitted global LSTM.
+
+    Attributes:
+        networks: one a seed.
+        settings: what they were built and trained with.
+        reading: how they read a panel.
+        dependence: shape (horizon - 1,), correlation of normal scores at distance 1, 2, ... steps.
+    """
+
+    networks: "Sequence[keras.Model]"
+    settings: Lstm
+    reading: Reading
+    dependence: FloatArray
+
+    def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
+        """Return the demand of the next `horizon` periods (at most those trained for), negative binomial."""
+        inputs = Inputs.of(panel, self.reading)
+        n_series, n_periods = panel.shape
+        rows = np.arange(n_series)
+        batch = windows(inputs, rows, np.full((n_series, 1), n_periods - 1), context=self.settings.context)
+        mean, dispersion = (part[:, 0, :horizon] for part in self.parameters(batch))
+        unknown = inputs.first == n_periods
+        mean[unknown] = np.nan
+        return from_negative_binomial(
+            mean, dispersion, levels=levels, dependence=self.dependence[: horizon - 1], reason=np.where(unknown, NO_SALES, "")
+        )
+
+    def parameters(self, batch: Batch) -> tuple[FloatArray, FloatArray]:
+        """Return mean and dispersion, each (n_slices, n_origins, horizon): first two moments of the seeds' mixture."""
+        means, squares = 0.0, 0.0
+        for network in self.networks:
+            output = outputs_of(network, batch)
+            ratio = np.exp(np.clip(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO))
+            mean = batch.scale * ratio
+            means = means + mean / len(self.networks)
+            squares = squares + (1 + np.exp(np.clip(output[..., 1], *LOG_DISPERSION))) * mean**2 / len(self.networks)
+        return np.asarray(means, np.float32), np.asarray(squares / np.square(means) - 1, np.float32)
+
+    def with_dependence(self, dependence: FloatArray) -> Self:
+        """Return the model with another dependence between steps."""
+        return replace(self, dependence=dependence)
+
+    def save(self, folder: Path) -> None:
+        """Write one `.keras` file a seed and one JSON file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, network in enumerate(self.networks):
+            network.save(folder / f"{number}.keras")
+        stored = {
+            "settings": self.settings.model_dump(mode="json"),
+            "reading": self.reading.as_json(),
+            "dependence": [float(value) for value in self.dependence],
+        }
+        (folder / SETTINGS_FILE).write_text(json.dumps(stored, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return the model that `save` wrote."""
+        import keras  # noqa: PLC0415
+
+        stored = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        settings = Lstm.model_validate(stored["settings"])
+        networks = [keras.models.load_model(folder / f"{number}.keras", compile=False) for number in range(settings.n_models)]
+        return cls(networks, settings, Reading.from_json(stored["reading"]), np.asarray(stored["dependence"], np.float32))
+
+
+def dependence_of(model: LstmModel, validation: Batch) -> FloatArray:
+    """Return shape (horizon - 1,): correlation of the normal scores of validation targets by distance in steps.
+
+    Distances that the validation periods do not span keep the last one seen.
+    """
+    mean, dispersion = (part.astype(np.float64) for part in model.parameters(validation))
+    target = validation.target.astype(np.float64)
+    middle = (cdf(target - 1, mean, dispersion) + cdf(target, mean, dispersion)) / 2
+    scores = ndtri(np.clip(middle, 1e-4, 1 - 1e-4))
+    scores -= np.nanmean(scores)
+    variance = np.nanmean(scores**2)
+    found, last = [], 0.0
+    for distance in range(1, target.shape[2]):
+        products = scores[:, :, distance:] * scores[:, :, :-distance]
+        last = float(np.nanmean(products) / variance) if np.isfinite(products).any() else last
+        found.append(last)
+    return np.asarray(found, np.float32)
+
+
+def outputs_of(network: "keras.Model", batch: Batch) -> FloatArray:
+    """Return the network's output for all slices, (n_slices, n_origins, horizon, 2), in calls of one size."""
+    outputs = []
+    for start in range(0, len(batch), PREDICT_BATCH):
+        part = batch.take(slice(start, start + PREDICT_BATCH))
+        missing = PREDICT_BATCH - len(part)
+        padded = [np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in part.network_inputs]
+        outputs.append(network.predict_on_batch(padded)[: len(part)])
+    return np.concatenate(outputs)

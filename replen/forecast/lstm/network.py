@@ -1,0 +1,69 @@
+"""The network: two LSTM layers read a series once; from the state at every origin all steps are forecast together.
+
+Only Keras' own layers, so that a stored model loads without any code of ours.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from replen.config import Lstm
+
+if TYPE_CHECKING:
+    import keras
+
+MAX_LOG_RATIO = 6.0
+LOG_DISPERSION = (-5.0, 4.0)
+
+
+def build(settings: Lstm, *, n_past: int, n_future: int, vocabulary_sizes: tuple[int, ...]) -> "keras.Model":
+    """Return the untrained network.
+
+    Inputs: past (batch, context, n_past); picks (batch, n_origins, context), one where the origin is; future (batch, n_origins,
+    horizon, n_future); one (batch, 1) of codes for each static column.
+    Output: (batch, n_origins, horizon, 2): log of mean over scale, log of dispersion.
+    """
+    import keras  # noqa: PLC0415
+    from keras import layers  # noqa: PLC0415
+
+    past = keras.Input((settings.context, n_past), name="past")
+    picks = keras.Input((None, settings.context), name="picks")
+    future = keras.Input((None, None, n_future), name="future")
+    codes = [keras.Input((1,), dtype="int32", name=f"code_{i}") for i in range(len(vocabulary_sizes))]
+
+    state = layers.LSTM(settings.units, return_sequences=True)(past)
+    for _ in range(settings.layers - 1):
+        state = layers.Add()([state, layers.LSTM(settings.units, return_sequences=True)(state)])
+    direct = layers.Dense(settings.units, activation="relu")(past)
+    at_origin = layers.Dot(axes=(2, 1))([picks, layers.Concatenate()([state, direct])])
+    at_origin = layers.Dense(settings.units)(layers.Dropout(settings.dropout)(at_origin))
+    for code, size in zip(codes, vocabulary_sizes, strict=True):
+        embedded = layers.Embedding(size + 1, settings.embedding)(code)
+        at_origin = layers.Add()([at_origin, layers.Dense(settings.units, use_bias=False)(embedded)])
+    by_step = layers.Reshape((-1, 1, settings.units))(at_origin)
+    hidden = layers.Activation("relu")(layers.Add()([by_step, layers.Dense(settings.units)(future)]))
+    hidden = layers.Dense(settings.units, activation="relu")(layers.Dropout(settings.dropout)(hidden))
+    output = layers.Dense(2, kernel_initializer="zeros", name="head")(hidden)
+    return keras.Model([past, picks, future, *codes], output)
+
+
+def negative_log_likelihood(output: Any, target: Any, scale: Any) -> Any:
+    """Return the mean over known targets of the negative binomial's negative log likelihood, stable in float32.
+
+    Args:
+        output: (batch, n_origins, horizon, 2), see `build`.
+        target: (batch, n_origins, horizon), units; NaN = unknown.
+        scale: (batch, n_origins, 1), units.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    known = tf.math.is_finite(target)
+    count = tf.where(known, target, 0.0)
+    log_mean = tf.math.log(scale) + tf.clip_by_value(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO)
+    log_shape = -tf.clip_by_value(output[..., 1], *LOG_DISPERSION)
+    shape = tf.exp(log_shape)
+    log_total = tf.reduce_logsumexp(tf.stack([log_shape, log_mean]), axis=0)
+    log_likelihood = (
+        tf.math.lgamma(count + shape) - tf.math.lgamma(shape) - tf.math.lgamma(count + 1.0)
+        + shape * (log_shape - log_total) + count * (log_mean - log_total)
+    )  # fmt: skip
+    weight = tf.cast(known, tf.float32)
+    return -tf.reduce_sum(log_likelihood * weight) / tf.maximum(tf.reduce_sum(weight), 1.0)

@@ -1,0 +1,77 @@
+"""What a trained network must remember of how it reads a panel."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.config import Lstm
+from replen.features.panel import Panel
+
+STATIC = (t.CATEGORY, t.BRAND, t.SITE)
+"""Static columns with an embedding each; value 0 of each is `unknown`."""
+KNOWN_COLUMNS = frozenset({t.PLANNED_PRICE, t.PLANNED_PROMOTION})
+PAST_COLUMNS = frozenset({t.SALES_HISTORY, t.PRICE, t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a panel becomes arrays: the same in training and in prediction.
+
+    Attributes:
+        horizon: steps forecast at once.
+        lags: periods of a season, ascending.
+        windows: periods of the three moving means, ascending; the scale of a series is a mix of the last two.
+        signals: further past-only columns of the panel that are read.
+        events: further columns known in advance that are read.
+        vocabularies: static column -> its values, numbered from 1 in this order.
+    """
+
+    horizon: int
+    lags: tuple[int, ...]
+    windows: tuple[int, int, int]
+    signals: tuple[str, ...]
+    events: tuple[str, ...]
+    vocabularies: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, panels: Iterable[Panel], settings: Lstm, *, horizon: int) -> Self:
+        """Return the reading that the columns and static values of these panels ask for, read once."""
+        past: set[str] = set()
+        known: set[str] = set()
+        values: dict[str, set[str]] = {str(column): set() for column in STATIC}
+        for panel in panels:
+            past |= panel.past.keys() - PAST_COLUMNS
+            known |= panel.known.keys() - KNOWN_COLUMNS
+            for column in values.keys() & set(panel.keys.columns):
+                values[column] |= set(panel.keys[column].dropna().astype(str))
+        vocabularies = {column: tuple(sorted(found)) for column, found in values.items()}
+        return cls(horizon, settings.lags, settings.windows, tuple(sorted(past)), tuple(sorted(known)), vocabularies)
+
+    @property
+    def vocabulary_sizes(self) -> tuple[int, ...]:
+        """Return the number of values of each static column, `unknown` not counted."""
+        return tuple(len(values) for values in self.vocabularies.values())
+
+    def codes(self, panel: Panel) -> NDArray[np.int32]:
+        """Return shape (n_series, n_static): the number of each static value, 0 where it is unknown."""
+        columns = []
+        for column, values in self.vocabularies.items():
+            numbers = {value: number for number, value in enumerate(values, start=1)}
+            named = panel.keys[column].astype("string") if column in panel.keys else None
+            columns.append(np.zeros(len(panel.keys)) if named is None else named.map(numbers).fillna(0).to_numpy(dtype=float))
+        return np.stack(columns, axis=1).astype(np.int32)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """Return the reading that `as_json` wrote."""
+        vocabularies = {column: tuple(values) for column, values in stored["vocabularies"].items()}
+        lists = {name: tuple(stored[name]) for name in ("lags", "windows", "signals", "events")}
+        return cls(horizon=stored["horizon"], vocabularies=vocabularies, **lists)

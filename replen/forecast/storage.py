@@ -1,0 +1,72 @@
+"""Fitted forecasters as folders of plain files, and as bytes that travel to workers: nothing loaded runs pickled code."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from replen.features.panel import FloatArray, Panel
+from replen.forecast.distribution import Distribution
+from replen.forecast.interface import Forecaster
+from replen.forecast.moving_average import MovingAverage
+from replen.forecast.seasonal_naive import SeasonalNaive
+
+
+def _load_lstm(folder: Path) -> Forecaster:
+    from replen.forecast.lstm.model import LstmModel
+
+    return LstmModel.load(folder)
+
+
+LOADERS: Mapping[str, Callable[[Path], Forecaster]] = {
+    "moving_average": MovingAverage.load,
+    "seasonal_naive": SeasonalNaive.load,
+    "lstm": _load_lstm,
+}
+_opened: dict[str, Forecaster] = {}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A forecaster as bytes: cheap to hand to a worker, opened there once a process and only when it is asked.
+
+    Attributes:
+        family: model name, a key of `LOADERS`.
+        files: name -> content.
+    """
+
+    family: str
+    files: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, family: str, folder: Path) -> "Packed":
+        """Return the packed files of a folder that a forecaster was saved to."""
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        return cls(family, {str(path.relative_to(folder)): path.read_bytes() for path in paths})
+
+    def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
+        """Return what the forecaster predicts."""
+        return self._open().predict(panel, horizon=horizon, levels=levels)
+
+    def save(self, folder: Path) -> None:
+        """Write the files into a folder again."""
+        for name, content in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def _open(self) -> Forecaster:
+        digest = hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
+        if digest not in _opened:
+            with TemporaryDirectory() as folder:
+                self.save(Path(folder))
+                _opened[digest] = LOADERS[self.family](Path(folder))
+        return _opened[digest]
+
+
+def pack(family: str, forecaster: Forecaster) -> Packed:
+    """Return a fitted forecaster packed."""
+    with TemporaryDirectory() as folder:
+        forecaster.save(Path(folder))
+        return Packed.of(family, Path(folder))

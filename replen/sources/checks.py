@@ -1,0 +1,157 @@
+"""Is the file the table that the configuration says it is? One scan a table, before any row is written."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql.types import StringType
+
+from replen import config
+from replen import tables as t
+from replen.errors import SourceError, raise_all
+from replen.sources.cast import expected, readable
+from replen.sources.clean import Field, Reading, currency_code, fields
+from replen.sources.files import BROKEN_TEXT, CORRUPT, load, naming, rename
+from replen.sources.locate import table_path
+from replen.sources.rules import CURRENCY, MAY_BE_EMPTY
+
+Content = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file that was opened as a table: its raw columns carry our names."""
+
+    path: str
+    where: str
+    raw: DataFrame
+    found: tuple[str, ...]
+    theirs: Mapping[str, str]
+
+
+def open_table(spark: SparkSession, sources: config.Sources, reading: Reading) -> Opened:
+    """Return the file of the reading's table under our column names, before any check."""
+    name = reading.table.name
+    source, where = sources.tables[name], f"sources.tables.{name}"
+    path = table_path(sources, source)
+    frame = load(spark, path, source.format, where=where)
+    columns = rename(frame, source.columns, reading.columns, dropped=source.drop)
+    corrupt = F.col(CORRUPT) if CORRUPT in frame.columns else F.lit(None).cast("string")
+    raw = frame.select(*(value.alias(ours) for ours, value in columns.items()), corrupt.alias(CORRUPT))
+    return Opened(path, where, raw, tuple(c for c in frame.columns if c != CORRUPT), source.columns)
+
+
+def check_tables(opened: Mapping[str, Opened], readings: Mapping[str, Reading]) -> dict[str, Content]:
+    """Return the content of every table.
+
+    Raises:
+        SourceError: with every problem of every file.
+    """
+    raise_all(SourceError, [problem for name in opened for problem in shape_problems(opened[name], readings[name])])
+    contents = {name: content(opened[name], readings[name]) for name in opened}
+    raise_all(
+        SourceError,
+        [problem for name in opened for problem in content_problems(opened[name], readings[name], contents[name])],
+    )
+    return contents
+
+
+def check_as_of(stock: DataFrame, end: dt.date) -> None:
+    """Refuse stock that was not counted at the end of the cutoff: no order may be made from it.
+
+    Raises:
+        SourceError: with the days found.
+    """
+    days = {row[t.AS_OF]: row["count"] for row in stock.groupBy(t.AS_OF).count().collect()}
+    others = [f"{day} ({days[day]} rows)" for day in sorted(days) if day != end]
+    if others:
+        raise SourceError(
+            f"sources.tables.stock, column {t.AS_OF}: expected the stock at the end of {end}, the last day of the cutoff, found "
+            f"{', '.join(others[:5])}{' ...' if len(others) > 5 else ''}; give the stock of that day, or set cutoff to the "
+            "period that ends on the day it was counted"
+        )
+
+
+def shape_problems(opened: Opened, reading: Reading) -> Iterator[str]:
+    """Yield required columns the file lacks, mapped ones too, and columns whose type cannot hold their values."""
+    types = {column.name: column.dataType for column in opened.raw.schema.fields}
+    needed = [c for c in (*reading.table.key, *reading.rules.required) if c not in reading.rules.fill]
+    for name in dict.fromkeys([*map(str, needed), *opened.theirs]):
+        if name not in types:
+            theirs = opened.theirs.get(name, name)
+            yield (
+                f"{opened.where}: {opened.path} has no column {theirs!r} to read {name!r} from; found "
+                f"{', '.join(opened.found)}; set {opened.where}.columns.{name} to one of them, or to =text for a constant"
+            )
+    for column in reading.columns:
+        if column in types and not readable(types[column], column.type):
+            yield (
+                f"{opened.where}: {opened.path}, column {opened.theirs.get(column, column)!r}: expected {column.type} (stored as "
+                f"{expected(column.type)}), found {types[column].simpleString()}; store it so, or map another column in "
+                f"{opened.where}.columns.{column}"
+            )
+
+
+def content(opened: Opened, reading: Reading) -> Content:
+    """Return counts over all rows of the file: one scan, no shuffle."""
+    read = fields(opened.raw, reading)
+    types = {column.name: column.dataType for column in opened.raw.schema.fields}
+    texts = [F.contains(F.col(each.column), F.lit(BROKEN_TEXT)) for each in read if types[each.column] == StringType()]
+    decisive = {*reading.table.key, *reading.rules.essential}
+    refused = reduce(or_, (each.rule.isNotNull() for each in read if each.column in decisive), F.col(CORRUPT).isNotNull())
+    measures = [F.count("*").alias("n_rows"), F.count_if(~refused).alias("n_kept")]
+    measures.append(F.count_if(reduce(or_, texts, F.lit(False))).alias("n_broken"))
+    for each in read:
+        measures += _type_measures(each)
+    if CURRENCY in types:
+        measures.append(F.collect_set(currency_code(reading.currency)).alias("currencies"))
+    if reading.table is t.SALES:
+        day = next(each.value for each in read if each.column == t.DATE)
+        measures += [F.min(F.when(~refused, day)).alias("first"), F.max(F.when(~refused, day)).alias("last")]
+    with naming(opened.path, opened.where):
+        return opened.raw.agg(*measures).collect()[0].asDict()
+
+
+def _type_measures(each: Field) -> list[Any]:
+    unreadable = each.present & each.value.isNull()
+    return [
+        F.count_if(each.present).alias(f"{each.column}.present"),
+        F.count_if(unreadable).alias(f"{each.column}.unreadable"),
+        F.min(F.when(unreadable, each.raw.cast("string"))).alias(f"{each.column}.example"),
+    ]
+
+
+def content_problems(opened: Opened, reading: Reading, counts: Content) -> Iterator[str]:
+    """Yield what makes the whole file unusable: no rows, not UTF-8, a column that never holds its type, unknown money."""
+    name = f"{opened.where}: {opened.path}"
+    if counts["n_rows"] == 0:
+        if reading.table.name not in MAY_BE_EMPTY:
+            yield f"{name} has a header and no rows; expected the {reading.table.name} table ({reading.table.meaning})"
+        return
+    if counts["n_broken"]:
+        yield (
+            f"{name} is not UTF-8: {counts['n_broken']} rows hold bytes that are no text in it; convert the file, e.g. "
+            "iconv -f WINDOWS-1252 -t UTF-8"
+        )
+    wrong = [c for c in reading.columns if 0 < counts.get(f"{c}.present", 0) == counts[f"{c}.unreadable"]]
+    for column in wrong:
+        yield (
+            f"{name}, column {opened.theirs.get(column, column)!r}: expected {column.type}, but none of its "
+            f"{counts[f'{column}.present']} values is one, e.g. {counts[f'{column}.example']!r}; map another column in "
+            f"{opened.where}.columns.{column}" + ("" if column.type != "date" else ", or set sources.date_format")
+        )
+    if counts["n_kept"] == 0 and not wrong and not counts["n_broken"]:
+        yield f"{name}: none of its {counts['n_rows']} rows can be used as {reading.table.name}; {_refusals(reading)}"
+    unknown = sorted(set(counts.get("currencies", ())) - {reading.currency, *reading.rates})
+    if unknown:
+        yield f"{name}: no rate for the currency {', '.join(unknown)}; set rates.{unknown[0]} (value of one unit in {reading.currency})"
+
+
+def _refusals(reading: Reading) -> str:
+    columns = dict.fromkeys([*reading.table.key, *reading.rules.essential])
+    return f"every one has a missing or impossible value in one of {', '.join(columns)}; check sources.tables.{reading.table.name}"

@@ -1,0 +1,124 @@
+"""Outside data -> every input table, typed and cleaned, with what was changed, refused or assumed."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+
+from replen import config
+from replen import tables as t
+from replen.errors import SourceError
+from replen.sources import findings as q
+from replen.sources.assume import opening_stock, series_of, supply_terms
+from replen.sources.catalogue import completed, derived, of_known_products
+from replen.sources.checks import check_as_of, check_tables, open_table
+from replen.sources.clean import Cleaned, Reading, clean, unique
+from replen.sources.locate import check
+from replen.sources.periods import Freq, Span, span
+from replen.sources.rules import RULES
+from replen.sources.sales import by_period, within
+from replen.sources.sold import Sold, sold_by_invoice, sold_by_table
+
+_OF_PRODUCTS = (t.STOCK, t.SUPPLY, t.COSTS, t.OPEN_ORDERS, t.PLANNED_PRICES, t.BEHAVIOUR)
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What a run starts from.
+
+    Attributes:
+        tables: every table of `tables.INPUTS` by name, typed and in its column order; empty where the source has none.
+        quality: rows of `tables.QUALITY` without run_id.
+        cutoff: last period known.
+        assumptions: sentences: what was assumed, for how many rows.
+    """
+
+    tables: Mapping[str, DataFrame]
+    quality: DataFrame
+    cutoff: dt.date
+    assumptions: tuple[str, ...]
+
+
+def ingest(
+    spark: SparkSession,
+    sources: config.Sources,
+    *,
+    freq: Freq,
+    cutoff: dt.date | None,
+    currency: str,
+    rates: Mapping[str, float],
+    today: dt.date,
+) -> Ingested:
+    """Return the input tables of a run. They are lazy: writing one, or the quality, reads its file once more.
+
+    Before that every file is scanned once (is it the table it should be?), the sales twice (which series are there?).
+
+    Args:
+        spark: the session.
+        sources: where the data are.
+        freq: length of a period.
+        cutoff: last period to keep; None: the last complete one of the sales.
+        currency: the run's currency.
+        rates: other currency -> value of one unit in the run's.
+        today: sales and behaviour after it are refused.
+
+    Raises:
+        ConfigError: the section contradicts itself, or a path does not exist.
+        SourceError: a file is not the table that the section says it is, or the stock is not as of the cutoff.
+    """
+    check(sources)
+    readings = {
+        table.name: Reading(table, RULES[table.name], today, currency, rates, sources.date_format) for table in t.INPUTS
+    }
+    opened = {name: open_table(spark, sources, readings[name]) for name in sources.tables}
+    contents = check_tables(opened, readings)
+    if sources.kind == "online_retail":
+        sold = sold_by_invoice(spark, sources, today)
+    else:
+        name = t.SALES.name
+        sold = sold_by_table(opened.pop(name), readings[name], contents[name], rows=sources.sales_rows, freq=freq)
+    kept = span(sold.first, sold.last, freq, cutoff=cutoff, whole_periods=sold.whole_periods)
+    given = {name: _unique(clean(file.raw, readings[name]), readings[name].table) for name, file in opened.items()}
+    return _assemble(spark, sold, given, kept, sources.assume)
+
+
+def _unique(cleaned: Cleaned, table: t.Table) -> Cleaned:
+    once = unique(cleaned.rows, table)
+    return Cleaned(once.rows, cleaned.findings.union(once.findings))
+
+
+def _assemble(
+    spark: SparkSession, sold: Sold, given: Mapping[str, Cleaned], kept: Span, rules: config.Assume
+) -> Ingested:
+    """Return all tables: sales of complete periods, what files give of known products, what rules make up."""
+    inside = within(sold.lines, kept)
+    series = series_of(inside.lines, kept).persist()
+    if series.isEmpty():
+        raise SourceError(f"sales: no row lies in the complete periods {kept.first} to {kept.cutoff}; see freq and cutoff")
+    cleaned = dict(given)
+    assumed = {}
+    if t.CATALOGUE.name in given:
+        cleaned[t.CATALOGUE.name] = completed(given[t.CATALOGUE.name], inside.lines)
+        products = cleaned[t.CATALOGUE.name].rows
+    else:
+        assumed[t.CATALOGUE.name] = derived(inside.lines, sold.described)
+        products = assumed[t.CATALOGUE.name].rows
+    for table in _OF_PRODUCTS:
+        if table.name in given:
+            cleaned[table.name] = of_known_products(given[table.name], table, products)
+    if t.STOCK.name in given:
+        check_as_of(cleaned[t.STOCK.name].rows, kept.end)
+    if rules.stock_cover_periods is not None:
+        assumed[t.STOCK.name] = opening_stock(series, kept, rules.stock_cover_periods)
+    if rules.supply is not None:
+        assumed[t.SUPPLY.name] = supply_terms(series, products, rules.supply)
+
+    counts = {name: each.rows.count() for name, each in assumed.items()}
+    stated = [(name, "{}", "assumed", None, each.sentence, counts[name]) for name, each in assumed.items()]
+    frames = {table.name: spark.createDataFrame([], table.ddl) for table in t.INPUTS}
+    frames |= {name: each.rows for name, each in {**cleaned, **assumed}.items()}
+    frames[t.SALES.name] = by_period(inside.lines, kept)
+    findings = [sold.findings, inside.findings, *(each.findings for each in cleaned.values()), q.stated(spark, stated)]
+    sentences = tuple(f"{name}: {each.sentence}; {counts[name]} rows" for name, each in assumed.items())
+    return Ingested(frames, q.counted(q.union(spark, findings)), kept.cutoff, sentences)

@@ -1,0 +1,61 @@
+"""Forecasts joined with stock, supply, costs and open orders: one row a (sku, site), ready to be planned."""
+
+import datetime as dt
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+import replen.tables as t
+from replen.config import Config
+from replen.spark.buckets import bucket
+
+KEY = [str(t.SKU), str(t.SITE)]
+FORECAST = [t.MODEL, t.MODEL_VERSION, t.REASON, t.MEAN, t.QUANTILES, t.FAMILY, t.PARAMETERS, t.DEPENDENCE, t.SEED]
+DAYS = {"D": 1, "W": 7}
+ON_THE_WAY = ("approved", "sent", "confirmed")
+
+
+def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: dt.date) -> DataFrame:
+    """Return one row for each (sku, site) that has a forecast or can be bought; null where a table says nothing of it.
+
+    Args:
+        tables: FORECASTS, STOCK, OPEN_ORDERS, SUPPLY, COSTS and CATALOGUE of the run.
+        config: freq and plan.horizon are used.
+        plan_date: first day of step 0.
+    """
+    forecasts = tables[t.FORECASTS].where(F.col(t.STREAM) == t.POOLED).select(*KEY, *FORECAST)
+    receipts = receipts_by_step(tables[t.OPEN_ORDERS], plan_date, days=DAYS[config.freq], horizon=config.plan.horizon)
+    return (
+        forecasts.join(first_choice(tables[t.SUPPLY]), on=KEY, how="full")
+        .join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
+        .join(receipts, on=KEY, how="left")
+        .join(tables[t.COSTS], on=KEY, how="left")
+        .join(tables[t.CATALOGUE].select(t.SKU, t.UNIT_PRICE), on=t.SKU, how="left")
+        .withColumn(t.BUCKET, bucket())
+    )
+
+
+def first_choice(supply: DataFrame) -> DataFrame:
+    """Return for each (sku, site) the supplier of the lowest rank, the first by name where ranks are equal or unknown."""
+    by_rank = Window.partitionBy(*KEY).orderBy(F.col(t.RANK).asc_nulls_last(), t.SUPPLIER)
+    chosen = supply.where(F.col(t.SOURCE_SITE).isNull()).withColumn("choice", F.row_number().over(by_rank))
+    return chosen.where(F.col("choice") == 1).drop("choice", t.RANK, t.SOURCE_SITE)
+
+
+def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, horizon: int) -> DataFrame:
+    """Return for each (sku, site) the units on their way by step: on the shelf at the start of the first whole period.
+
+    What is overdue is counted on at step 0; what comes after the horizon is left out.
+    """
+    late = F.date_diff(t.EXPECTED_DATE, F.lit(plan_date)) / days
+    step = F.greatest(F.ceil(late), F.lit(0))
+    coming = open_orders.where(F.col(t.STATUS).isin(*ON_THE_WAY)).withColumn("step", step).where(F.col("step") < horizon)
+
+    def units(number: Column) -> Column:
+        return F.aggregate(
+            "lines", F.lit(0.0), lambda total, line: total + F.when(line.step == number, line[t.QUANTITY]).otherwise(0)
+        )
+
+    lines = coming.groupBy(*KEY).agg(F.collect_list(F.struct("step", t.QUANTITY)).alias("lines"))
+    steps = F.sequence(F.lit(0), F.lit(horizon - 1))
+    return lines.select(*KEY, F.transform(steps, units).alias(t.RECEIPTS))

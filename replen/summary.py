@@ -1,0 +1,130 @@
+"""What a planner reads at the end of a run: series, forecasters, orders, cost, proof, and where to look further."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+import replen.tables as t
+from replen.config import Config
+from replen.evaluate.scores import ALL
+
+LABEL = 13
+MEASURES = {
+    "wape": "WAPE",
+    "relative_bias": "bias",
+    "pinball": "pinball",
+    "wspl": "WSPL",
+    "coverage_50": "below 0.5",
+    "coverage_90": "below 0.9",
+}
+PERIODS = {"D": "days", "W": "weeks"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        counts: job -> counts, as `runs` holds them.
+        metrics: rows of `tables.METRICS`.
+        models: rows of `tables.MODELS`.
+        policies: rows of `tables.POLICIES`.
+        certificates: rows of `tables.CERTIFICATES`.
+        orders: lines, units and value of all order lines, one row.
+        exceptions: one row a kind: kind, severity, number and value at risk.
+        quality: one row a table and rule: number of rows.
+    """
+
+    run_id: str
+    cutoff: object
+    counts: Mapping[str, Mapping[str, int]]
+    metrics: pd.DataFrame
+    models: pd.DataFrame
+    policies: pd.DataFrame
+    certificates: pd.DataFrame
+    orders: pd.DataFrame
+    exceptions: pd.DataFrame
+    quality: pd.DataFrame
+
+
+def summary(config: Config, outcome: Outcome) -> str:
+    """Return the summary, lines of text with a label each."""
+    sections = {
+        "Run": [f"{config.name}, {outcome.run_id}, cutoff {outcome.cutoff}, {PERIODS[config.freq]}"],
+        "Cleaned": list(_quality(outcome.quality)),
+        "Series": list(_series(outcome.counts)),
+        "Forecasters": list(_forecasters(config, outcome)),
+        "Orders": list(_orders(config, outcome)),
+        "Expected": list(_policies(config, outcome)),
+        "Proof": list(_proof(outcome.certificates)),
+        "Exceptions": list(_exceptions(config, outcome.exceptions)),
+        "Look further": list(_places(config)),
+    }
+    lines = [f"{label if i == 0 else '':<{LABEL}}{line}" for label, rows in sections.items() for i, line in enumerate(rows)]
+    return "\n".join(["", *lines, ""])
+
+
+def _quality(quality: pd.DataFrame) -> Iterator[str]:
+    for table, rule, n_rows in quality.itertuples(index=False):
+        yield f"{n_rows:>10,}  {table}: {rule}"
+    if quality.empty:
+        yield "nothing was changed or refused"
+
+
+def _series(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    forecast, plan = counts["forecast"], counts["plan_orders"]
+    yield f"{forecast['series']:>10,}  in"
+    yield f"{forecast['forecast']:>10,}  forecast"
+    yield from (f"{count:>10,}  {name}" for name, count in sorted(forecast.items()) if name.startswith("not forecast"))
+    yield f"{plan['planned']:>10,}  planned"
+    yield from (f"{count:>10,}  {name}" for name, count in sorted(plan.items()) if name.startswith("not planned"))
+
+
+def _forecasters(config: Config, outcome: Outcome) -> Iterator[str]:
+    overall = outcome.metrics[(outcome.metrics[t.SEGMENT] == ALL) & (outcome.metrics[t.FOLD] == ALL)]
+    if overall.empty:
+        yield "no folds were asked for"
+        return
+    table = overall.pivot_table(index=str(t.MODEL), columns=str(t.METRIC), values=str(t.VALUE)).sort_values("pinball")
+    champion = set(outcome.models.loc[outcome.models[t.CHAMPION].astype(bool), t.MODEL])
+    yield f"{'':18}" + "".join(f"{label:>10}" for label in MEASURES.values())
+    for model, row in table.iterrows():
+        name = f"{model} *" if model in champion else str(model)
+        yield f"{name:18}" + "".join(f"{row[metric]:>10.4f}" for metric in MEASURES)
+    yield f"* champion; {config.evaluate.folds} folds of {config.evaluate.horizon} {PERIODS[config.freq]}, actual sales as they are"
+
+
+def _orders(config: Config, outcome: Outcome) -> Iterator[str]:
+    lines, units, value = outcome.orders.iloc[0]
+    yield f"{int(lines):>10,}  lines, {units or 0:,.0f} units, {config.currency} {value or 0:,.0f}"
+
+
+def _policies(config: Config, outcome: Outcome) -> Iterator[str]:
+    table = outcome.policies.set_index(str(t.POLICY))
+    for policy, row in table.iterrows():
+        cost, fill_rate = row[t.EXPECTED_COST], row[t.FILL_RATE]
+        yield f"{policy:18}cost {config.currency} {cost:>14,.0f}   fill rate {fill_rate:.2%}"
+    yield f"over {config.plan.horizon} {PERIODS[config.freq]}, simulated on the same {config.plan.n_paths} sample paths"
+
+
+def _proof(certificates: pd.DataFrame) -> Iterator[str]:
+    for row in certificates.to_dict("records"):
+        solvers = ", ".join(f"{name} {count:,}" for name, count in sorted(dict(row[t.SOLVER_COUNTS]).items()))
+        yield f"no plan costs less than {row[t.DUAL_BOUND]:,.0f}, this one {row[t.FEASIBLE_COST]:,.0f}: gap {row[t.GAP]:.3%}"
+        yield f"series by solver: {solvers}"
+
+
+def _exceptions(config: Config, exceptions: pd.DataFrame) -> Iterator[str]:
+    for kind, severity, number, value in exceptions.itertuples(index=False):
+        at_risk = f", {config.currency} {value:,.0f} at risk" if value else ""
+        yield f"{number:>10,}  {kind} ({severity}{at_risk})"
+    if exceptions.empty:
+        yield "none"
+
+
+def _places(config: Config) -> Iterator[str]:
+    yield f"tables     {config.warehouse}/orders, plan, explanations, exceptions, ... (Parquet with a Delta log)"
+    if config.orders.database is not None:
+        yield "database   " + config.orders.database.split("@")[-1]
+    yield f"models     make ui CONFIG=conf/{config.name}.yaml, or replen ui --config ..."
