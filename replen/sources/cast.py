@@ -1,7 +1,7 @@
 """Raw columns -> typed columns: null where a value cannot be read as the type."""
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 from pyspark.sql.types import (
     BooleanType,
     DataType,
