@@ -73,7 +73,7 @@ def check_as_of(stock: DataFrame, end: dt.date) -> None:
     if others:
         found = ", ".join(others[:_SHOWN]) + (" ..." if len(others) > _SHOWN else "")
         raise SourceError(
-            f"sources.tables.stock, column {t.AS_OF}: expected the stock at the end of {end}, the last day of the cutoff, found "
+            f"sources.tables.stock, column {t.AS_OF}: expected the count at the end of {end}, last day of the cutoff, found "
             f"{found}; give the stock of that day, or set cutoff to the period that ends on the day it was counted"
         )
 
