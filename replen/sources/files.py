@@ -1,5 +1,6 @@
 """CSV and Parquet files as frames of raw columns under our names; every failure names file, column and config key."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -85,5 +86,5 @@ def naming(path: str, where: str) -> Iterator[None]:
 
 
 def _unreadable(path: str, where: str, reason: str) -> str:
-    first_line = reason.strip().splitlines()[0][:300]
-    return f"{where}: {path} cannot be read: {first_line}; copy the file again, or mend its format"
+    sentence = re.sub(r"^([\w.$]+: )?(\[[A-Z_.0-9]+\] )?", "", reason.strip().splitlines()[0])
+    return f"{where}: {path} cannot be read: {sentence[:300].rstrip('. ')}; copy the file again, or mend its format"

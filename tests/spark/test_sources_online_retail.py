@@ -23,7 +23,9 @@ NAMES = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "Un
 UK = "United Kingdom"
 
 
-def line(invoice: str, code: str, units: int, day: str, price: float = 1.0, customer: int | None = 7, country: str = UK) -> tuple:
+def line(
+    invoice: str, code: str, units: int, day: str, price: float = 1.0, customer: int | None = 7, country: str = UK
+) -> tuple:
     return invoice, code, "A HOLDER", units, pd.Timestamp(day), price, customer, country
 
 
@@ -109,7 +111,9 @@ def test_netting_equals_a_stack_of_purchases(spark: SparkSession) -> None:
             units = rng.choice([1, 2, 3, 8])
             cancels = rng.random() < 0.4
             lines.append((str(buyer), "10001", minute, float(-units if cancels else units), cancels))
-    rows = left_after_cancellations(spark.createDataFrame(lines, "buyer string, sku string, moment int, units double, cancels boolean"))
+    rows = left_after_cancellations(
+        spark.createDataFrame(lines, "buyer string, sku string, moment int, units double, cancels boolean")
+    )
     assert {(row.buyer, row.moment): row.left for row in rows.collect()} == naive_stack(lines)
 
 
@@ -135,7 +139,11 @@ def naive_stack(lines: list[tuple]) -> dict[tuple[str, int], float]:
 
 def test_a_day_written_twice_counts_once_and_repeated_scans_count_each(spark: SparkSession, tmp_path: Path) -> None:
     twice = [line("1", "10001", 5, "2011-01-03 10:00"), line("2", "10001", 5, "2011-01-03 11:00", customer=None)] * 2
-    scans = [line("3", "10001", 1, "2011-01-04 10:00"), line("3", "10001", 1, "2011-01-04 10:00"), line("4", "10001", 7, "2011-01-04 10:00")]
+    scans = [
+        line("3", "10001", 1, "2011-01-04 10:00"),
+        line("3", "10001", 1, "2011-01-04 10:00"),
+        line("4", "10001", 7, "2011-01-04 10:00"),
+    ]
     given = read(spark, tmp_path, twice + scans)
     assert [row[3] for row in sold(given)] == [5.0, 5.0, 1.0, 1.0, 7.0]
     assert rules_of(given.findings) == {"day: every line written twice": 2}
@@ -145,7 +153,10 @@ def test_a_day_written_twice_counts_once_and_repeated_scans_count_each(spark: Sp
     ("names", "day"),
     [
         (NAMES, "2011-01-03 10:00:00"),
-        (["Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country"], "1/3/2011 10:00"),
+        (
+            ["Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country"],
+            "1/3/2011 10:00",
+        ),
     ],
 )
 def test_csv_copies_are_read_whatever_their_spelling(spark: SparkSession, tmp_path: Path, names: list[str], day: str) -> None:

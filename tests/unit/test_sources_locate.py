@@ -11,7 +11,14 @@ from replen.overlays import load_config
 from replen.sources.locate import check, fingerprint, table_path
 
 BASE = load_config(None, ["sources.assume.stock_cover_periods=2"]).sources
-SUPPLY = {"supplier": "s", "lead_time_days": 1, "review_period_days": 1, "order_multiple": 1, "min_order_quantity": 0, "unit_cost_share": 0.5}
+SUPPLY = {
+    "supplier": "s",
+    "lead_time_days": 1,
+    "review_period_days": 1,
+    "order_multiple": 1,
+    "min_order_quantity": 0,
+    "unit_cost_share": 0.5,
+}
 
 
 def sources(folder: Path, **changes: object) -> Sources:
@@ -37,7 +44,10 @@ def test_a_complete_section_is_accepted(tmp_path: Path) -> None:
         ({"sales": table("sales.csv", {"quantiy": "n"})}, "columns.quantiy: unknown column, did you mean 'quantity'"),
         ({"sales": table("sales.csv", {"quantity": "n"}, ("n",))}, "'n' is in sources.tables.sales.drop too"),
         ({"sales": table("nowhere.csv")}, "sources.tables.sales.path: .*nowhere.csv does not exist"),
-        ({"sales": table("sales.csv"), "stock": table("sales.csv")}, "assume.stock_cover_periods: contradicts sources.tables.stock"),
+        (
+            {"sales": table("sales.csv"), "stock": table("sales.csv")},
+            "assume.stock_cover_periods: contradicts sources.tables.stock",
+        ),
     ],
 )
 def test_contradictions_name_their_key(tmp_path: Path, tables: dict[str, TableSource], message: str) -> None:
@@ -46,7 +56,9 @@ def test_contradictions_name_their_key(tmp_path: Path, tables: dict[str, TableSo
 
 
 def test_stock_and_supply_are_never_made_up_unasked(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"(?s)2 problems.*sources.tables.stock: expected.*sources.assume.stock_cover_periods.*supply"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)2 problems.*sources.tables.stock: expected.*sources.assume.stock_cover_periods.*supply"
+    ):
         check(sources(tmp_path, assume={"stock_cover_periods": None, "supply": None}))
 
 
