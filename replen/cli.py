@@ -69,6 +69,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _guarded(chosen: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)  # repeats, as JSON, what is raised anyway
     try:
         return _execute(chosen.command, load_config(chosen.config, chosen.settings))
     except ReplenError as error:
@@ -90,12 +91,16 @@ def _execute(command: str, config: Config) -> int:
 
         serve_ui(config.tracking, config.warehouse)
         return 0
+    from replen.spark.failures import told_by_worker
     from replen.spark.session import session
 
     job = importlib.import_module(f"jobs.{COMMANDS[command]}")
-    spark = session(config.spark, f"replen {command} {config.name}")
+    log = None if "://" in config.warehouse else Path(config.warehouse) / "spark.log"
+    spark = session(config.spark, f"replen {command} {config.name}", log=log)
     try:
         outcome = job.run(spark, config, Progress())
+    except Exception as error:
+        raise told_by_worker(error) or error from None
     finally:
         spark.stop()
     sys.stdout.write(f"{outcome}\n")

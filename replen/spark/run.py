@@ -1,9 +1,11 @@
 """A run: the jobs from sources to orders under one identity, and which of them are committed."""
 
 import datetime as dt
+import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -12,8 +14,8 @@ import replen.tables as t
 from replen.config import Config
 from replen.errors import TableError
 from replen.overlays import code_version, digest
-from replen.sources.generator import ensure_generated
-from replen.sources.ingest import fingerprint
+from replen.sources.generator import ensure_generated, table_sources
+from replen.sources.locate import fingerprint
 from replen.spark.store import TableStore
 from replen.tables import Table
 
@@ -81,6 +83,13 @@ class Run:
         rows.select(table.names).write.parquet(path)
         return rows.sparkSession.read.schema(table.nullable_ddl).parquet(path)
 
+    def checkpoints(self, name: str) -> Path:
+        """Return a local folder for what a job that was killed can go on from."""
+        root = tempfile.gettempdir() if "://" in self.store.root else self.store.root
+        folder = Path(root) / "checkpoints" / self.run_id / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def write(self, table: Table, rows: DataFrame) -> DataFrame:
         """Write a table of the job that is under way and return its rows as read back; readers see it once `commit` is done."""
         version, n_rows = self.store.write(table, rows, run_id=self.run_id)
@@ -112,6 +121,8 @@ def open_run(spark: SparkSession, config: Config) -> Run:
     """Return the run that this configuration, its inputs and this code make; generated inputs are generated first."""
     if config.sources.kind == "generator":
         ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
+        generated = {"tables": table_sources(), "sales_rows": "periods"}
+        config = config.model_copy(update={"sources": config.sources.model_copy(update=generated)})
     return Run(spark, config, fingerprint(config.sources))
 
 

@@ -160,7 +160,8 @@ def test_supply_terms_that_would_order_wrongly_refuse_their_row(spark: SparkSess
     names += ["min_order_quantity", "max_order_quantity"]
     good = {"site": "S", "supplier": "X", "lead_time_days": 5, "review_period_days": 7, "unit_cost": 1.0, "order_multiple": 6}
     bad = {
-        "A": {"lead_time_days": -1}, "B": {"order_multiple": 0.5}, "C": {"review_period_days": 0}, "D": {"unit_cost": float("inf")},
+        "A": {"lead_time_days": -1}, "B": {"order_multiple": 0.5}, "C": {"review_period_days": 0},
+        "D": {"unit_cost": float("inf")},
         "E": {"order_days": "Monday"}, "F": {"lead_time_days": None}, "G": {"min_order_quantity": 9, "max_order_quantity": 8},
         "H": {"order_multiple": None, "order_days": "MO,TH"},
     }  # fmt: skip

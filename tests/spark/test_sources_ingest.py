@@ -54,7 +54,8 @@ def supply(*skus: str) -> pd.DataFrame:
 
 def test_days_become_complete_weeks_and_strangers_never_reach_the_plan(spark: SparkSession, tmp_path: Path) -> None:
     sold = sales(
-        ("A", -1, 9.0, 1.0), ("A", 0, 2.0, 1.0), ("A", 3, 6.0, 3.0), ("A", 7, 1.0, None), ("B", 8, -3.0, 2.0), ("B", 9, 1.0, 2.0),
+        ("A", -1, 9.0, 1.0), ("A", 0, 2.0, 1.0), ("A", 3, 6.0, 3.0), ("A", 7, 1.0, None),
+        ("B", 8, -3.0, 2.0), ("B", 9, 1.0, 2.0),
         ("A", 13, 4.0, 2.0), ("A", 14, 7.0, 2.0), ("A", 13, 4.0, 2.0),
     )  # fmt: skip
     files = {"sales": sold, "stock": stock(day(13), "A", "Z"), "supply": supply("A", "B", "Z")}

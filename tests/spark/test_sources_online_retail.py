@@ -91,7 +91,8 @@ def test_cancellations_come_off_the_sale_they_undo(spark: SparkSession, tmp_path
         line("C10", "10001", -2, "2011-01-18 10:30", customer=None),
     ]
     net = read(spark, tmp_path, lines)
-    # 74,215 are gone; of buyer 2 the 5 of the 19th and 2 of the 18th; buyer 3 bought after cancelling; nobody knows who the others are.
+    # 74,215 are gone; buyer 2 gave back the 5 of the 19th and 2 of the 18th; buyer 3 bought after cancelling; the last
+    # two have no name in common.
     assert [row[3] for row in sold(net)] == [2.0, 3.0, 4.0, 9.0]
     assert rules_of(net.findings) == {
         "sale: cancelled units taken off": 3,

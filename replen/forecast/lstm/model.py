@@ -63,7 +63,7 @@ class LstmModel:
         """Return mean and dispersion, each (n_slices, n_origins, horizon): first two moments of the seeds' mixture."""
         means, squares = 0.0, 0.0
         for network in self.networks:
-            output = _call(network, batch)
+            output = outputs_of(network, batch)
             ratio = np.exp(np.clip(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO))
             mean = batch.scale * ratio
             means = means + mean / len(self.networks)
@@ -116,14 +116,12 @@ def dependence_of(model: LstmModel, validation: Batch) -> FloatArray:
     return np.asarray(found, np.float32)
 
 
-def _call(network: "keras.Model", batch: Batch) -> FloatArray:
+def outputs_of(network: "keras.Model", batch: Batch) -> FloatArray:
     """Return the network's output for all slices, (n_slices, n_origins, horizon, 2), in calls of one size."""
-    import tensorflow as tf  # noqa: PLC0415
-
     outputs = []
     for start in range(0, len(batch), PREDICT_BATCH):
         part = batch.take(slice(start, start + PREDICT_BATCH))
         missing = PREDICT_BATCH - len(part)
-        padded = [np.pad(a, [(0, missing)] + [(0, 0)] * (a.ndim - 1)) for a in part.network_inputs]
-        outputs.append(network([tf.constant(array) for array in padded], training=False).numpy()[: len(part)])
+        padded = [np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1)) for array in part.network_inputs]
+        outputs.append(network.predict_on_batch(padded)[: len(part)])
     return np.concatenate(outputs)

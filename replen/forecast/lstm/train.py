@@ -14,7 +14,7 @@ from replen.errors import ReplenError
 from replen.forecast.interface import Shards
 from replen.forecast.lstm.batches import Batch, batches, concat, training_windows, validation_windows
 from replen.forecast.lstm.inputs import Inputs
-from replen.forecast.lstm.model import LstmModel, dependence_of
+from replen.forecast.lstm.model import LstmModel, dependence_of, outputs_of
 from replen.forecast.lstm.network import build, negative_log_likelihood
 from replen.forecast.lstm.reading import Reading
 
@@ -148,7 +148,7 @@ class _Run:
                 float(step(_tensors(batch.network_inputs), tf.constant(batch.target), tf.constant(batch.scale)))
                 for batch in batches(self._windows(shards), size=self.settings.batch_size)
             ]
-            loss = validation_loss(network, validation, size=self.settings.batch_size)
+            loss = validation_loss(network, validation)
             self._note(network, loss)
             self._save(network, optimizer)
             observer(EpochMetrics(self.number, self.epoch, float(np.mean(losses)), loss))
@@ -217,14 +217,9 @@ class _Run:
         return json.dumps(parts, sort_keys=True, default=list)
 
 
-def validation_loss(network: "keras.Model", validation: Batch, *, size: int) -> float:
+def validation_loss(network: "keras.Model", validation: Batch) -> float:
     """Return the negative log likelihood a validation target."""
-    total, count = 0.0, 0
-    for batch in batches([validation], size=size):
-        n_known = int(np.isfinite(batch.target).sum())
-        loss = negative_log_likelihood(network(_tensors(batch.network_inputs)), batch.target, batch.scale)
-        total, count = total + float(loss) * n_known, count + n_known
-    return total / max(1, count)
+    return float(negative_log_likelihood(outputs_of(network, validation), validation.target, validation.scale))
 
 
 def _tensors(arrays: list[Any]) -> list[Any]:
