@@ -39,5 +39,14 @@ def calendar_features(periods: DateArray) -> FloatArray:
     near = np.clip(1 - days_left / 70, 0, 1) * (days_left >= 0)
     passed = (days_left < 0).astype(float)
     weekday = 2 * np.pi * dates.dayofweek.to_numpy() / 7
-    columns = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle), near, passed, np.sin(weekday), np.cos(weekday)]
+    columns = [
+        np.sin(angle),
+        np.cos(angle),
+        np.sin(2 * angle),
+        np.cos(2 * angle),
+        near,
+        passed,
+        np.sin(weekday),
+        np.cos(weekday),
+    ]
     return np.stack(columns, axis=1).astype(np.float32)

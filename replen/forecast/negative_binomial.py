@@ -1,4 +1,4 @@
-"""The negative binomial by mean and dispersion (variance = mean + dispersion * mean^2): its distribution function and inverse."""
+"""The negative binomial by mean and dispersion (variance = mean + dispersion * mean^2): distribution function, inverse."""
 
 from functools import cache
 
@@ -19,7 +19,7 @@ def cdf(counts: FloatArray, mean: FloatArray, dispersion: FloatArray) -> FloatAr
     """Return P(X <= counts) elementwise, in [0, 1]; 0 below zero."""
     shape = 1.0 / np.maximum(dispersion, 1e-9)
     at_or_below = betainc(shape, np.floor(np.maximum(counts, 0.0)) + 1.0, shape / (shape + np.maximum(mean, 1e-12)))
-    return np.where(counts < 0, 0.0, at_or_below)
+    return np.asarray(np.where(counts < 0, 0.0, at_or_below))
 
 
 def quantile(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
@@ -32,7 +32,7 @@ def quantile(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> Fl
 
     Returns:
         shape (n_cells, n_levels). Exact where mean <= LARGE_MEAN (up to 4,096 units, further out and elsewhere by the gamma
-        approximation, within one unit or 1 % of the exact value).
+        approximation, within one unit or 4 % of the exact value).
     """
     mean, dispersion = np.maximum(mean, 1e-12), np.maximum(dispersion, 1e-9)
     found = np.empty(levels.shape)

@@ -89,7 +89,7 @@ class LstmModel:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Return the model that `save` wrote."""
-        import keras  # noqa: PLC0415
+        import keras
 
         stored = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
         settings = Lstm.model_validate(stored["settings"])

@@ -12,7 +12,7 @@ import numpy as np
 from replen.config import Lstm
 from replen.errors import ReplenError
 from replen.forecast.interface import Shards
-from replen.forecast.lstm.batches import Batch, batches, concat, training_windows, validation_windows
+from replen.forecast.lstm.batches import Batch, batches, concat, is_held_out, training_windows, validation_windows
 from replen.forecast.lstm.inputs import Inputs
 from replen.forecast.lstm.model import LstmModel, dependence_of, outputs_of
 from replen.forecast.lstm.network import build, negative_log_likelihood
@@ -74,7 +74,7 @@ def train(shards: Shards, settings: Lstm, *, horizon: int, seed: int, folder: Pa
 def prepare_tensorflow(threads: int) -> None:
     """Fix the number of threads and make operations deterministic, where this process has not used TensorFlow yet."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
@@ -87,7 +87,7 @@ def prepare_tensorflow(threads: int) -> None:
 
 def train_step(network: "keras.Model", optimizer: Any, batch: tuple[Any, ...]) -> Any:
     """Return the loss of one batch and move the weights; gradients pass through one place, where ranks can average them."""
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     inputs, target, scale = batch
     with tf.GradientTape() as tape:
@@ -114,7 +114,8 @@ def _validation(shards: Shards, survey: Survey, settings: Lstm) -> Batch:
     """Return the validation windows of a bounded number of series, spread over the shards."""
     parts = []
     for panel, quota in zip(shards(), survey.quotas(settings.validation_series), strict=True):
-        parts.append(validation_windows(Inputs.of(panel, survey.reading), settings, n_series=quota))
+        held_out = is_held_out(panel.keys, settings.validation_share)
+        parts.append(validation_windows(Inputs.of(panel, survey.reading), settings, held_out=held_out, n_series=quota))
     found = concat(parts) if parts else None
     if found is None or len(found) == 0:
         raise ReplenError(
@@ -128,7 +129,7 @@ class _Run:
     """One seed's training: network, optimizer, and where it stands."""
 
     def __init__(self, settings: Lstm, survey: Survey, *, seed: int, number: int, checkpoint: Path) -> None:
-        import keras  # noqa: PLC0415
+        import keras
 
         self.settings, self.survey, self.number, self.checkpoint = settings, survey, number, checkpoint
         self.seed = [seed % 2**32, number]
@@ -137,7 +138,7 @@ class _Run:
 
     def fit(self, shards: Shards, validation: Batch, observer: Observer) -> "keras.Model":
         """Return the network with the weights of its best epoch."""
-        import tensorflow as tf  # noqa: PLC0415
+        import tensorflow as tf
 
         network, optimizer = self._start(validation)
         step = tf.function(lambda *batch: train_step(network, optimizer, batch), reduce_retracing=True)
@@ -158,7 +159,7 @@ class _Run:
 
     def _start(self, validation: Batch) -> "tuple[keras.Model, Any]":
         """Return an untrained network and its optimizer, whose rate falls along a half cosine."""
-        import keras  # noqa: PLC0415
+        import keras
 
         network = build(
             self.settings,
@@ -178,7 +179,8 @@ class _Run:
         n_slices = max(1, self.settings.windows_per_epoch // self.settings.origins_per_slice)
         for shard, (panel, quota) in enumerate(zip(shards(), self.survey.quotas(n_slices), strict=True)):
             rng = np.random.default_rng([*self.seed, self.epoch, shard])
-            yield training_windows(Inputs.of(panel, self.survey.reading), self.settings, n_slices=quota, rng=rng)
+            inputs, held_out = Inputs.of(panel, self.survey.reading), is_held_out(panel.keys, self.settings.validation_share)
+            yield training_windows(inputs, self.settings, held_out=held_out, n_slices=quota, rng=rng)
 
     def _note(self, network: "keras.Model", loss: float) -> None:
         """Count the epoch and keep the weights if they are the best so far."""
@@ -224,6 +226,6 @@ def validation_loss(network: "keras.Model", validation: Batch) -> float:
 
 def _tensors(arrays: list[Any]) -> list[Any]:
     """Return tensors of the arrays."""
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     return [tf.constant(array) for array in arrays]
