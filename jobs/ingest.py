@@ -3,6 +3,8 @@
 spark-submit jobs/ingest.py --config conf/cluster.yaml --set sources.path=/data/shop
 """
 
+import datetime as dt
+
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from replen.sources.ingest import ingest
@@ -21,7 +23,15 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     jobs = open_run(spark, config)
     if done := jobs.committed(JOB):
         return done
-    read = ingest(spark, config.sources, freq=config.freq, cutoff=config.cutoff, currency=config.currency, rates=config.rates)
+    read = ingest(
+        spark,
+        config.sources,
+        freq=config.freq,
+        cutoff=config.cutoff,
+        currency=config.currency,
+        rates=config.rates,
+        today=dt.datetime.now(dt.UTC).date(),
+    )
     for assumption in read.assumptions:
         progress.note(f"assumed: {assumption}")
     quality = read.quality.withColumn(t.RUN_ID, F.lit(jobs.run_id)).select(t.QUALITY.names)

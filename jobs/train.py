@@ -19,6 +19,7 @@ from replen.evaluate.scores import ALL, summarise
 from replen.features.periods import period_range
 from replen.features.view import View
 from replen.forecast import fit
+from replen.forecast.lstm.train import EpochMetrics, train
 from replen.forecast.storage import Packed, pack
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
@@ -27,6 +28,7 @@ from replen.tracking import Tracker
 from replen.training_log import Epoch, Training, log_training
 
 JOB = "train"
+LSTM = "lstm"
 Fitted = dict[np.datetime64, dict[str, Packed]]
 
 
@@ -112,8 +114,30 @@ def fit_all(
     jobs: Run, series: DataFrame, cutoffs: list[np.datetime64], view: View, progress: Progress
 ) -> tuple[Fitted, list[Epoch]]:
     """Return every forecaster fitted at each cutoff, on nothing later than it."""
-    fitted, epochs = fit_simple(series, cutoffs, view, jobs.config), []
+    config, epochs = jobs.config, list[Epoch]()
+    fitted = fit_simple(series, cutoffs, view, config)
+    if LSTM in config.forecast.models:
+        files = jobs.files(t.SERIES, "build_features")
+        for cutoff in cutoffs:
+            with progress.stage(f"lstm up to {cutoff}"):
+                model = train(
+                    view.shards(files, cutoff),
+                    config.forecast.lstm,
+                    horizon=config.forecast.horizon,
+                    seed=config.seed,
+                    folder=jobs.checkpoints(f"{LSTM}-{cutoff}"),
+                    observer=partial(note_epoch, progress, epochs, str(cutoff)),
+                )
+                fitted[cutoff][LSTM] = pack(LSTM, model)
     return fitted, epochs
+
+
+def note_epoch(progress: Progress, epochs: list[Epoch], cutoff: str, told: EpochMetrics) -> None:
+    """Show an epoch and keep it for MLflow."""
+    measured = {"loss": told.loss, "validation_loss": told.validation_loss}
+    progress.note(f"model {told.model}, epoch {told.epoch}: " + ", ".join(f"{k} {v:.4f}" for k, v in measured.items()))
+    named = {f"model_{told.model}_{name}": value for name, value in measured.items()}
+    epochs.append(Epoch(LSTM, cutoff, told.epoch, named))
 
 
 def fit_simple(series: DataFrame, cutoffs: list[np.datetime64], view: View, config: Config) -> Fitted:

@@ -90,12 +90,16 @@ def _execute(command: str, config: Config) -> int:
 
         serve_ui(config.tracking, config.warehouse)
         return 0
+    from replen.spark.failures import told_by_worker
     from replen.spark.session import session
 
     job = importlib.import_module(f"jobs.{COMMANDS[command]}")
-    spark = session(config.spark, f"replen {command} {config.name}")
+    log = None if "://" in config.warehouse else Path(config.warehouse) / "spark.log"
+    spark = session(config.spark, f"replen {command} {config.name}", log=log)
     try:
         outcome = job.run(spark, config, Progress())
+    except Exception as error:
+        raise told_by_worker(error) or error from None
     finally:
         spark.stop()
     sys.stdout.write(f"{outcome}\n")

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -39,6 +40,7 @@ def load_config(path: Path | None, settings: Iterable[str] = ()) -> Config:
         raise ConfigError("\n  ".join([f"{origin} is not a valid configuration:", *_explain(invalid)])) from None
 
 
+@cache
 def code_version() -> str:
     """Return a hash of the package's source, the same from a folder, a wheel or a zip shipped to a cluster."""
     return digest([[name, source.decode()] for name, source in sorted(_sources(resources.files("replen"), ""))])

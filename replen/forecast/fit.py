@@ -50,7 +50,7 @@ def profile_rows(panels: Mapping[np.datetime64, Panel], season: Seasons, setting
     average, naive = settings.moving_average, settings.seasonal_naive
     frames = []
     for cutoff, panel in panels.items():
-        sizes = {"horizon": settings.horizon, "windows": average.residual_windows}
+        sizes = {"horizon": settings.horizon, "windows": settings.residual_windows}
         profiles = {
             MOVING_AVERAGE: MovingAverage.measure(panel, season[cutoff], window=average.window, **sizes),
             SEASONAL_NAIVE: SeasonalNaive.measure(panel, season=naive.season, **sizes),

@@ -14,9 +14,9 @@ from replen.forecast.seasonal_naive import SeasonalNaive
 
 
 def _load_lstm(folder: Path) -> Forecaster:
-    from replen.forecast.lstm.forecaster import LstmForecaster
+    from replen.forecast.lstm.model import LstmModel
 
-    return LstmForecaster.load(folder)
+    return LstmModel.load(folder)
 
 
 LOADERS: Mapping[str, Callable[[Path], Forecaster]] = {

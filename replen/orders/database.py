@@ -94,7 +94,8 @@ class _Run:
         )
         rows = connection.execute(approved.with_for_update()).all()
         self._approved = {order_id: 0.0 if status == CANCELLED else quantity for order_id, quantity, status in rows}
-        self._frozen, self._short = 0, [pd.DataFrame(columns=t.EXCEPTIONS.names)]
+        self._frozen = 0
+        self._short: list[pd.DataFrame] = []
 
     def write(self, frames: Mapping[str, Frames]) -> Written:
         """Replace the proposals of the plan date and all that belongs to them."""
@@ -132,11 +133,9 @@ class _Run:
     def _with_shortfalls(self, exceptions: Frames) -> Iterator[pd.DataFrame]:
         """Yield the exceptions, then the shortfalls of approved orders; the orders have been written by then."""
         yield from exceptions
-        short = pd.concat(self._short)
-        # one row a series, though several suppliers may be short
-        yield short.groupby([*t.EXCEPTIONS.key], as_index=False, sort=True).agg(
-            {t.SEVERITY: "first", t.VALUE_AT_RISK: "sum", t.ACTION: "; ".join}
-        )
+        if self._short:  # one row a series, though several of its suppliers may be short
+            by_series = pd.concat(self._short).groupby([*t.EXCEPTIONS.key], as_index=False)
+            yield by_series.agg({t.SEVERITY: "first", t.VALUE_AT_RISK: "sum", t.ACTION: "; ".join})
 
     def _insert(self, table: t.Table, frames: Frames) -> int:
         """Insert the frames and return how many rows there were."""

@@ -1,12 +1,14 @@
 """The order tables as a database sees them, made from `tables.py`."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from replen import tables as t
 
 NAME_LENGTH = 1000  # characters of a sku, site or supplier
 WRITTEN = (t.ORDERS, t.EXPLANATIONS, t.EXCEPTIONS, t.CERTIFICATES)
-TYPES: dict[str, type[sa.types.TypeEngine[object]] | sa.types.TypeEngine[object]] = {
+TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "string": sa.String(NAME_LENGTH),
     "double": sa.Double(),
     "date": sa.Date(),

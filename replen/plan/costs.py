@@ -41,25 +41,24 @@ def check_costs(items: pd.DataFrame, *, where: str = "costs") -> None:
         where: table or config section the costs came from, for the message.
 
     Raises:
-        PlanError: names the rule, the rows and what to do. Refused are costs under which nothing is ever ordered (a lost sale
-            costs no more than a unit), the program is unbounded (a unit bought to be left over earns money: v >= c + h; or
-            left over is worth more than sold: v >= h + p), or a cost is negative or infinite, or holding is free.
+        PlanError: names the rule, the rows and what to do. Refused are costs under which nothing is ever ordered (p <= c: a
+            lost sale costs no more than a unit), the program is unbounded (v >= c + h: a unit bought to be left over earns
+            money; with p > c this is stricter than v >= h + p), and costs that are negative, infinite, or zero for holding.
     """
     unit, holding, lost_sale, end_value = (
         items[column].astype(np.float64) for column in (t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST, t.END_VALUE)
     )
-    rules = {
-        "unit_cost, lost_sale_cost and holding_cost must be finite, not negative": (unit < 0) | (lost_sale < 0) | np.isinf(unit)
-        | np.isinf(lost_sale) | np.isinf(holding) | np.isinf(end_value),
-        "holding_cost must be above 0: give it in costs, or unit_cost in supply and costs.holding_rate_per_year": holding <= 0,
-        "lost_sale_cost must be above unit_cost, or nothing is ever ordered: raise lost_sale_cost or costs.lost_sale_share":
-            lost_sale <= unit,
+    endless = np.isinf(unit) | np.isinf(holding) | np.isinf(lost_sale) | np.isinf(end_value)
+    rules: dict[str, pd.Series[bool]] = {
+        "costs must be finite, and none below 0": endless | (unit < 0) | (lost_sale < 0) | (end_value < 0),
+        "holding_cost must be above 0: give it in costs, or raise costs.holding_rate_per_year": holding <= 0,
+        "lost_sale_cost must be above unit_cost, or nothing is ever ordered: raise lost_sale_cost or costs.lost_sale_share": (
+            lost_sale <= unit
+        ),
         "end_value must be below unit_cost + holding_cost, or buying to keep pays without end: lower end_value or "
         "costs.end_value_share": end_value >= unit + holding,
-        "end_value must be below holding_cost + lost_sale_cost, or it never pays to sell: lower end_value or "
-        "costs.end_value_share": end_value >= holding + lost_sale,
-    }  # fmt: skip
-    raise_all(PlanError, [_problem(items[wrong], where, rule) for rule, wrong in rules.items() if wrong.any()])
+    }
+    raise_all(PlanError, [_problem(items.loc[wrong], where, rule) for rule, wrong in rules.items() if wrong.any()])
 
 
 def _problem(items: pd.DataFrame, where: str, rule: str) -> str:

@@ -28,7 +28,7 @@ def step_dates(plan_date: np.datetime64, *, horizon: int, freq: str) -> DateArra
     >>> step_dates(np.datetime64("2024-04-15"), horizon=2, freq="W")
     array(['2024-04-15', '2024-04-22'], dtype='datetime64[D]')
     """
-    return np.arange(horizon) * np.timedelta64(PERIOD_DAYS[freq], "D") + plan_date.astype("datetime64[D]")
+    return np.asarray(plan_date.astype("datetime64[D]") + PERIOD_DAYS[freq] * np.arange(horizon))
 
 
 def order_steps(lead_time: int, review_period: int, horizon: int) -> IntArray:

@@ -1,9 +1,11 @@
 """A run: the jobs from sources to orders under one identity, and which of them are committed."""
 
 import datetime as dt
+import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,7 +15,7 @@ from replen.config import Config
 from replen.errors import TableError
 from replen.overlays import code_version, digest
 from replen.sources.generator import ensure_generated
-from replen.sources.ingest import fingerprint
+from replen.sources.locate import fingerprint
 from replen.spark.store import TableStore
 from replen.tables import Table
 
@@ -80,6 +82,13 @@ class Run:
         path = f"{self._staging}/{table.name}-{uuid.uuid4().hex[:8]}"
         rows.select(table.names).write.parquet(path)
         return rows.sparkSession.read.schema(table.nullable_ddl).parquet(path)
+
+    def checkpoints(self, name: str) -> Path:
+        """Return a local folder for what a job that was killed can go on from."""
+        root = tempfile.gettempdir() if "://" in self.store.root else self.store.root
+        folder = Path(root) / "checkpoints" / self.run_id / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def write(self, table: Table, rows: DataFrame) -> DataFrame:
         """Write a table of the job that is under way and return its rows as read back; readers see it once `commit` is done."""

@@ -101,8 +101,11 @@ def check_signals(row: pd.Series, rows: SeriesInputs, start: dt.date, dates: lis
         for table in (rows.planned_prices, rows.behaviour)
     )
     price = dict(zip(planned[t.DATE], planned[t.PRICE], strict=True))
+    promotion = dict(zip(planned[t.DATE], planned[t.PROMOTION], strict=True))
     n_planned = period_numbers(max(price), freq) - period_numbers(start, freq) + 1 if price else 0
-    same(row[t.PLANNED_PRICE], [price.get(start + dt.timedelta(days=STEP[freq] * i)) for i in range(n_planned)])
+    ahead = [start + dt.timedelta(days=STEP[freq] * i) for i in range(n_planned)]
+    same(row[t.PLANNED_PRICE], [price.get(date) for date in ahead])
+    same(row[t.PLANNED_PROMOTION], [promotion.get(date) for date in ahead])
     seen = behaviour[behaviour[t.DATE] <= dates[-1]]
     assert sorted(row[t.COVARIATES]) == sorted(set(seen[t.NAME]))
     for name, values in row[t.COVARIATES].items():

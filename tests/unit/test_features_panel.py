@@ -67,11 +67,10 @@ def build(rows: pd.DataFrame, market: pd.DataFrame = NO_MARKET, *, cutoff: int =
     return panel_from_series(rows, market, freq="W", cutoff=monday(cutoff), n_ahead=N_AHEAD)
 
 
+RULES = st.sampled_from(["interpolate", "carry", "mean", "zero", "unknown"])
 settings = st.builds(
     Features,
-    missing=st.fixed_dictionaries({
-        column: st.sampled_from(["interpolate", "carry", "mean", "zero", "unknown"]) for column in (*PAST, "views")
-    }),
+    missing=st.fixed_dictionaries(dict.fromkeys((*PAST, "views", t.PLANNED_PRICE, "holiday"), RULES)),
     outliers=st.builds(
         Outliers, rule=st.sampled_from(["none", "robust_z", "iqr"]), action=st.sampled_from(["clip", "mask", "keep"]),
         threshold=st.sampled_from([1.5, 3.0]), min_periods=st.integers(1, 6),
@@ -89,7 +88,7 @@ def same_panel(left: Panel, right: Panel, *, scale: float = 1.0) -> None:
     for name in left.past:
         np.testing.assert_allclose(left.past[name] * (scale if name == t.SALES_HISTORY else 1.0), right.past[name], rtol=1e-5)
     for name in left.known:
-        np.testing.assert_array_equal(left.known[name], right.known[name])
+        np.testing.assert_allclose(left.known[name], right.known[name], rtol=1e-5)
 
 
 @given(rows=series(), market=markets(), cutoff=st.integers(0, N_PERIODS - 1))
@@ -150,6 +149,28 @@ def test_active_series_sold_in_the_last_periods(rows: pd.DataFrame, n_periods: i
     assert active(build(rows), n_periods).tolist() == naive
 
 
+def test_a_series_that_sold_nothing_is_not_active() -> None:
+    row = _one_row()
+    row[t.SALES_HISTORY] = pd.Series([[3.0, 0.0, None, 0.0] + [0.0] * (N_PERIODS - 4)], dtype=object)
+    assert active(build(row), N_PERIODS).tolist() == [True]
+    assert active(build(row), N_PERIODS - 1).tolist() == [False]
+
+
+def test_stock_outs_are_masked_before_outliers_and_outliers_before_gaps() -> None:
+    row = _one_row()
+    row[t.SALES_HISTORY] = pd.Series([[4.0, 5.0, 0.0, 6.0, 900.0, 4.0, 5.0, 6.0] + [5.0] * (N_PERIODS - 8)], dtype=object)
+    row[t.IN_STOCK] = pd.Series([[1.0, 1.0, 0.2] + [1.0] * (N_PERIODS - 3)], dtype=object)
+    chosen = Features(
+        missing={t.SALES_HISTORY: "interpolate"},
+        outliers=Outliers(rule="robust_z", action="mask", threshold=6.0, min_periods=3),
+        classes=DemandClasses(adi=1.32, cv2=0.49, abc=(0.8, 0.95), xyz=(0.5, 1.0)),
+        active_periods=1,
+        min_in_stock=0.5,
+    )
+    sales = prepare(build(row), chosen).past[t.SALES_HISTORY]
+    assert sales[0, :8].tolist() == [4.0, 5.0, 5.5, 6.0, 5.0, 4.0, 5.0, 6.0]
+
+
 @given(rows=series())
 def test_a_series_has_started_from_its_start_date_on(rows: pd.DataFrame) -> None:
     panel = build(rows)
@@ -171,3 +192,19 @@ def _one_row() -> pd.DataFrame:
     return pd.DataFrame(
         [{**nothing, t.SKU: "a", t.SITE: "north", t.STREAM: t.POOLED, t.BUCKET: 0, t.START_DATE: monday(0), **arrays}]
     )
+
+
+def test_what_is_known_in_advance_is_filled_ahead_too() -> None:
+    row = _one_row()
+    row[t.PLANNED_PRICE] = pd.Series([[2.0] * 4], dtype=object)
+    holiday = pd.DataFrame([("*", monday(N_PERIODS), "holiday", 1.0, True)], columns=t.MARKET.names)
+    chosen = Features(
+        missing={t.PLANNED_PRICE: "carry", "holiday": "zero"},
+        outliers=Outliers(rule="none", action="keep", threshold=1.0, min_periods=1),
+        classes=DemandClasses(adi=1.32, cv2=0.49, abc=(0.8, 0.95), xyz=(0.5, 1.0)),
+        active_periods=1,
+        min_in_stock=0.5,
+    )
+    prepared = prepare(build(row, holiday), chosen)
+    assert prepared.known[t.PLANNED_PRICE].tolist() == [[2.0] * (N_PERIODS + N_AHEAD)]
+    assert prepared.known["holiday"].tolist() == [[0.0] * N_PERIODS + [1.0] + [0.0] * (N_AHEAD - 1)]

@@ -34,3 +34,5 @@ def test_too_little_history_is_refused_with_the_number_of_folds_that_fits() -> N
     ):
         fold_cutoffs(periods, folds=4, horizon=4, min_history=8)
     assert len(fold_cutoffs(periods, folds=3, horizon=4, min_history=8)) == 3
+    with pytest.raises(ConfigError):
+        fold_cutoffs(periods[:-1], folds=3, horizon=4, min_history=8)

@@ -1,0 +1,186 @@
+"""A bucket: every row comes back once, in order, with a plan or a reason; nothing a row holds can break the others."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytest import approx
+
+from replen import tables as t
+from replen.config import ExceptionRules, Plan, Rule
+from replen.evaluate.comparison import compare_with_rule
+from replen.plan import bucket
+from replen.plan.bucket import plan_bucket
+from replen.plan.exceptions import ACTIONS
+from replen.plan.items import COLUMNS
+
+HORIZON, N_PATHS, PLAN_DATE = 6, 16, dt.date(2024, 4, 15)
+SETTINGS = Plan(
+    horizon=HORIZON,
+    n_paths=N_PATHS,
+    rule=Rule(cycle_service_level=0.95),
+    exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26),
+)
+
+
+def items(n_series=1, **changed):
+    """Return plain rows: 10 on hand, lead time 10 days, review 7 days, packs of 6; columns changed as given."""
+    plain = {
+        t.SKU: [f"sku {row}" for row in range(n_series)], t.SITE: "shop", t.SUPPLIER: "mill", t.ON_HAND: 10.0,
+        t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n_series, t.LEAD_TIME_DAYS: 10.0, t.REVIEW_PERIOD_DAYS: 7.0,
+        t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 6.0, t.MAX_ORDER_QUANTITY: np.nan, t.UNIT_COST: 2.0,
+        t.HOLDING_COST: 0.05, t.LOST_SALE_COST: 5.0, t.BACKORDER_COST: np.nan, t.ORDER_COST: np.nan, t.END_VALUE: 1.8,
+        t.MODEL: "lstm", t.MODEL_VERSION: "3", t.REASON: None,
+    }  # fmt: skip
+    rows = pd.DataFrame({str(name): value for name, value in plain.items()}, index=range(n_series))
+    return rows.assign(**{str(name): value for name, value in changed.items()})[[str(name) for name in COLUMNS]]
+
+
+def paths(n_series=1, level=5.0, seed=0):
+    return np.random.default_rng(seed).poisson(level, (n_series, N_PATHS, HORIZON)).astype(np.float32)
+
+
+def decide(rows, demand_paths):
+    return plan_bucket(rows, demand_paths, settings=SETTINGS, plan_date=PLAN_DATE, freq="W")
+
+
+def test_one_row_a_series_in_the_tables_columns():
+    decisions = decide(items(3), paths(3))
+    assert decisions.columns.tolist() == t.DECISIONS.names
+    assert decisions[t.SKU].tolist() == ["sku 0", "sku 1", "sku 2"]
+    row = decisions.iloc[0]
+    assert row[t.DATE.by_step()][:2] == [PLAN_DATE, dt.date(2024, 4, 22)]
+    assert len(row[t.ORDER_QUANTITY.by_step()]) == HORIZON
+    assert row[t.EXPECTED_DATE] == dt.date(2024, 4, 25)
+    assert row[t.RECEIPT.by_step()][2] == row[t.ORDER_QUANTITY] > 0  # ten days: on the shelf two weeks later
+    assert row[t.VALUE] == 2.0 * row[t.ORDER_QUANTITY]
+    assert row[t.ROUNDING] == approx(row[t.ORDER_QUANTITY] - row[t.TARGET])
+    assert row[t.SAFETY_STOCK] == approx(row[t.ORDER_UP_TO_LEVEL] - row[t.FORECAST_DEMAND])
+    assert row[t.FORECAST_DEMAND] == approx(paths(3)[0, :, :3].sum(axis=1).mean())
+    assert row[t.REASON] is None
+    assert row[t.SOLVER] == "highs"
+
+
+def test_step_costs_and_end_value_add_up_to_the_feasible_cost():
+    row = decide(items(), paths()).iloc[0]
+    left = row[t.PROJECTED_ON_HAND.by_step()][-1]
+    assert sum(row[t.EXPECTED_COST.by_step()]) - 1.8 * left == approx(row[t.FEASIBLE_COST])
+    assert row[t.DUAL_BOUND] <= row[t.FEASIBLE_COST] + 1e-9
+
+
+BAD = {
+    "no_supply": {t.SUPPLIER: None},
+    "no_stock": {t.ON_HAND: np.nan},
+    "no_costs": {t.UNIT_COST: np.nan},
+    "bad_stock": {t.ON_HAND: -1.0},
+    "bad_supply": {t.LEAD_TIME_DAYS: -3.0},
+    "bad_costs": {t.END_VALUE: 99.0},
+}
+MORE_BAD = [
+    ("bad_supply", {t.LEAD_TIME_DAYS: np.nan}),
+    ("bad_supply", {t.ORDER_MULTIPLE: 0.0}),
+    ("bad_supply", {t.REVIEW_PERIOD_DAYS: np.inf}),
+    ("bad_supply", {t.MIN_ORDER_QUANTITY: -1.0}),
+    ("bad_supply", {t.MAX_ORDER_QUANTITY: -1.0}),
+    ("bad_stock", {t.ON_HAND: np.inf}),
+    ("bad_costs", {t.LOST_SALE_COST: 2.0}),
+    ("bad_costs", {t.HOLDING_COST: 0.0}),
+    ("bad_costs", {t.UNIT_COST: np.inf}),
+    ("no_costs", {t.LOST_SALE_COST: np.nan}),
+]
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [*BAD.items(), *MORE_BAD])
+def test_what_cannot_be_planned_is_an_exception_and_no_order(kind, wrong):
+    row = decide(items(**wrong), paths()).iloc[0]
+    assert row[t.KIND.by_exception()] == [kind]
+    assert row[t.SEVERITY.by_exception()] == ["critical"]
+    assert row[t.ACTION.by_exception()] == [ACTIONS[kind]]
+    assert row[t.REASON] == kind
+    assert row[t.ORDER_QUANTITY.by_step()] is None
+    assert np.isnan(row[t.ORDER_QUANTITY])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_missing_forecast_is_an_exception(value):
+    unknown = paths()
+    unknown[0, 3, 2] = value
+    row = decide(items(), unknown).iloc[0]
+    assert row[t.REASON] == "no_forecast"
+
+
+def test_null_in_optional_columns_means_its_default():
+    columns = (t.BACKORDERS, t.REVIEW_PERIOD_DAYS, t.MIN_ORDER_QUANTITY, t.MAX_ORDER_QUANTITY, t.ORDER_COST)
+    sparse = items(1, **{str(column): np.nan for column in columns})
+    sparse.at[0, t.RECEIPTS] = None
+    whole, same = decide(items(), paths()), decide(sparse, paths())
+    assert same[t.ORDER_QUANTITY].tolist() == whole[t.ORDER_QUANTITY].tolist()
+    assert same[t.REASON].tolist() == [None]
+
+
+@settings(deadline=None, max_examples=25)
+@given(kinds=st.lists(st.sampled_from(["", *BAD]), min_size=1, max_size=6), seed=st.integers(0, 99))
+def test_a_bad_row_does_not_change_the_others(kinds, seed):
+    rows, demand = items(len(kinds)), paths(len(kinds), seed=seed)
+    for row, kind in enumerate(kinds):
+        for column, value in BAD.get(kind, {}).items():
+            rows.at[row, column] = value
+    decisions = decide(rows, demand)
+    assert decisions[t.REASON].fillna("").tolist() == kinds
+    for row in range(len(kinds)):
+        alone = decide(rows.iloc[[row]].reset_index(drop=True), demand[[row]])
+        pd.testing.assert_frame_equal(alone, decisions.iloc[[row]].reset_index(drop=True))
+
+
+def test_a_row_that_breaks_the_planner_is_a_reason(monkeypatch):
+    plan_series = bucket.plan_series
+
+    def breaks_on_13(positions, demand):
+        if (positions.on_hand == 13).any():
+            raise ValueError("broken")
+        return plan_series(positions, demand)
+
+    monkeypatch.setattr(bucket, "plan_series", breaks_on_13)
+    decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
+    assert decisions[t.REASON].tolist() == [None, "not_solved", None]
+    assert decisions[t.KIND.by_exception()].tolist()[1] == ["not_solved"]
+
+
+def test_an_empty_bucket_has_no_rows():
+    assert decide(items(0), paths(0)).columns.tolist() == t.DECISIONS.names
+
+
+def kinds(rows, demand_paths):
+    return dict(zip(*decide(rows, demand_paths).iloc[0][[t.KIND.by_exception(), t.VALUE_AT_RISK.by_exception()]], strict=True))
+
+
+def test_planned_series_in_trouble_are_exceptions():
+    certain = np.full((1, N_PATHS, HORIZON), 5.0)
+    assert kinds(items(on_hand=4.0), certain) == {"stock_out_expected": approx(6 * 5.0)}
+    assert kinds(items(on_hand=1000.0), certain) == {"overstock": approx((1000 - 30 - 130) * 2.0)}
+    assert "horizon_too_short" in kinds(items(lead_time_days=70.0), certain)
+    assert "no_line_fits" in kinds(items(max_order_quantity=5.0), certain)
+    assert "max_order_quantity_binds" in kinds(items(max_order_quantity=6.0, order_multiple=6.0), 3 * certain)
+    assert kinds(items(min_order_quantity=18.0, order_multiple=6.0), certain)["min_order_quantity_binds"] > 0
+    assert kinds(items(), certain) == {}
+
+
+def test_comparison_plays_plan_and_rule_on_the_same_paths():
+    rows, demand = items(4, on_hand=[10.0, np.nan, 0.0, 40.0], backorders=[0.0, 0.0, 3.0, 0.0]), paths(4)
+    compared = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
+    assert compared.columns.tolist() == t.DECISIONS.names
+    planned = compared[compared[t.REASON].isna()]
+    assert planned.index.tolist() == [0, 2, 3]
+    assert planned[t.MEAN_DEMAND].tolist() == approx(demand.sum(axis=2).mean(axis=1)[[0, 2, 3]] + [0.0, 3.0, 0.0])
+    assert (planned[[t.PLAN_SOLD, t.RULE_SOLD]].max(axis=1) <= planned[t.MEAN_DEMAND]).all()
+    assert planned[[t.PLAN_COST, t.RULE_COST]].notna().all(axis=None)
+    assert compared.loc[1, [t.MEAN_DEMAND, t.PLAN_COST, t.RULE_COST]].isna().all()
+
+
+def test_the_plan_is_cheaper_than_the_rule_where_stock_outs_are_cheap():
+    rows, demand = items(50, lost_sale_cost=2.2, holding_cost=0.4), paths(50)
+    compared = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
+    assert compared[t.PLAN_COST].sum() < compared[t.RULE_COST].sum()

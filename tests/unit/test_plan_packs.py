@@ -1,0 +1,91 @@
+"""Whole packs: every line may be placed, and no plan is much cheaper by brute force where that can be tried."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plan_instances import instances, positions, row_problem
+from pytest import approx
+
+from replen.plan.outcome import plan_series
+from replen.plan.packs import nearest_line, whole_packs
+from replen.plan.problem import problems
+from replen.plan.program import solve_lost_sales
+from replen.plan.projection import project
+
+MOST_PLANS = 20_000  # tried by brute force
+
+
+def may_be_placed(packs, quantities):
+    multiples = quantities / packs.order_multiple[:, None]
+    whole = np.abs(multiples - np.round(multiples)) < 1e-9
+    inside = (quantities >= packs.min_order_quantity[:, None]) & (quantities <= packs.max_order_quantity[:, None])
+    return bool((whole & ((quantities == 0) | inside)).all())
+
+
+@settings(deadline=None, max_examples=200)
+@given(instance=instances(max_series=4))
+def test_every_line_may_be_placed_and_costs_no_less_than_the_bound(instance):
+    outcome = plan_series(*instance)
+    assert may_be_placed(outcome.positions, outcome.quantities)
+    assert (outcome.feasible_cost >= outcome.dual_bound - 1e-6 * np.maximum(1.0, np.abs(outcome.feasible_cost))).all()
+
+
+@settings(deadline=None, max_examples=200)
+@given(instance=instances(max_series=1))
+def test_search_is_near_brute_force(instance):
+    problem = row_problem(*instance, 0)
+    if problem is None:
+        return
+    packs, n_steps = problem.positions, len(problem.needs)
+    most = min(problem.needs.clip(0).sum(axis=0).max() + packs.smallest_order[0], packs.largest_order[0])
+    lines = [0.0, *np.arange(packs.smallest_order[0], most + 1e-9, packs.order_multiple[0])]
+    if len(lines) ** len(problem.steps) > MOST_PLANS:
+        return
+    plans = np.zeros((len(lines) ** len(problem.steps), n_steps))
+    plans[:, problem.steps] = list(itertools.product(lines, repeat=len(problem.steps)))
+    everyone = problem.take(np.zeros(len(plans), dtype=int))
+    costs = everyone.cost(plans)
+    found = problem.cost(whole_packs(problem, solve_lost_sales(problem).quantities))[0]
+    assert found - costs.min() <= 0.05 * (costs[0] - costs.min()) + 1e-9  # plans[0] orders nothing
+
+
+def test_search_beats_rounding_up_on_slow_movers():
+    slow = positions(200, 8, order_multiple=12.0, lead_time=2, holding_cost=0.05)
+    demand = np.random.default_rng(1).poisson(0.6, (8, 200, 32)).astype(float)
+    ((_, problem),) = problems(slow, demand, project(slow.on_hand, slow.receipts, demand))
+    relaxed = solve_lost_sales(problem).quantities
+    searched, rounded = whole_packs(problem, relaxed), 12.0 * np.ceil(relaxed / 12.0)
+    assert problem.cost(searched).sum() < 0.9 * problem.cost(rounded).sum()
+
+
+@given(
+    quantity=st.floats(0, 500), multiple=st.sampled_from([1.0, 2.5, 12.0]), least=st.integers(0, 60), most=st.integers(0, 300)
+)
+def test_nearest_line_may_be_placed_and_is_near(quantity, multiple, least, most):
+    packs = positions(1, 1, order_multiple=multiple, min_order_quantity=least, max_order_quantity=most)
+    line = nearest_line(packs, np.array([[quantity]]))
+    assert may_be_placed(packs, line)
+    if quantity <= packs.largest_order[0]:
+        assert abs(line[0, 0] - quantity) <= packs.smallest_order[0] / 2 + 1e-9
+
+
+def test_limits_between_which_no_pack_fits_allow_no_order():
+    packs = positions(1, 1, order_multiple=12.0, min_order_quantity=20.0, max_order_quantity=23.0)
+    assert packs.largest_order.tolist() == [0.0]
+    assert plan_series(packs, np.full((1, 1, 3), 50.0)).quantities.tolist() == [[0.0]]
+
+
+def test_levels_bracket_todays_order():
+    rng = np.random.default_rng(2)
+    drawn = positions(50, 6, lead_time=1, order_multiple=6.0, on_hand=rng.poisson(5, 50))
+    outcome = plan_series(drawn, rng.poisson(8, (6, 50, 40)).astype(float))
+    ordered = outcome.quantities[:, 0] > 0
+    position, today = drawn.inventory_position[ordered], outcome.quantities[ordered, 0]
+    assert ordered.any()
+    assert (outcome.reorder_point[ordered] >= position).all()
+    assert (outcome.reorder_point[ordered] <= outcome.order_up_to_level[ordered]).all()
+    assert (np.abs(outcome.order_up_to_level[ordered] - position - today) <= 6.0).all()
+    assert np.isnan(outcome.reorder_point[~ordered]).all()
+    assert outcome.receipts.sum(axis=1) == approx(outcome.quantities.sum(axis=1))
