@@ -50,7 +50,7 @@ class Distribution:
     @property
     def horizon(self) -> int:
         """Return the number of steps."""
-        return self.mean.shape[1]
+        return int(self.mean.shape[1])
 
     @property
     def median(self) -> FloatArray:
@@ -137,10 +137,13 @@ def from_quantiles(
 
 def concat(parts: Sequence[Distribution]) -> Distribution:
     """Return the series of all parts, one after the other; family, levels and dependence are those of the first."""
-    by_series = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in ("parameters", "mean", "quantiles", "reason")
-    }
-    return replace(parts[0], **by_series)
+    return replace(
+        parts[0],
+        parameters=np.concatenate([part.parameters for part in parts]),
+        mean=np.concatenate([part.mean for part in parts]),
+        quantiles=np.concatenate([part.quantiles for part in parts]),
+        reason=np.concatenate([part.reason for part in parts]),
+    )
 
 
 def correlation_factor(dependence: FloatArray) -> Float64Array:

@@ -49,14 +49,12 @@ class Batch:
 
     def take(self, rows: slice) -> "Batch":
         """Return the chosen slices."""
-        return Batch(*(getattr(self, name)[rows] for name in [field.name for field in fields(Batch)]))
+        return Batch(*(getattr(self, field.name)[rows] for field in fields(Batch)))
 
 
 def concat(batches: list[Batch]) -> Batch:
     """Return all slices in one batch."""
-    return Batch(
-        *(np.concatenate([getattr(batch, name) for batch in batches]) for name in [field.name for field in fields(Batch)])
-    )
+    return Batch(*(np.concatenate([getattr(batch, field.name) for batch in batches]) for field in fields(Batch)))
 
 
 def windows(inputs: Inputs, rows: Places, origins: Places, *, context: int) -> Batch:

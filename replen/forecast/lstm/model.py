@@ -61,7 +61,7 @@ class LstmModel:
 
     def parameters(self, batch: Batch) -> tuple[FloatArray, FloatArray]:
         """Return mean and dispersion, each (n_slices, n_origins, horizon): first two moments of the seeds' mixture."""
-        means, squares = 0.0, 0.0
+        means, squares = np.zeros(1), np.zeros(1)
         for network in self.networks:
             output = outputs_of(network, batch)
             ratio = np.exp(np.clip(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO))
