@@ -25,7 +25,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
         return done
     read = ingest(
         spark,
-        config.sources,
+        jobs.config.sources,
         freq=config.freq,
         cutoff=config.cutoff,
         currency=config.currency,
