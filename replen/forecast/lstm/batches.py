@@ -51,6 +51,13 @@ class Batch:
         """Return the chosen slices."""
         return Batch(*(getattr(self, field.name)[rows] for field in fields(Batch)))
 
+    def at_origin(self, origin: int) -> "Batch":
+        """Return the same slices with one of their origins."""
+        only = slice(origin, origin + 1)
+        return Batch(
+            self.past, self.picks[:, only], self.future[:, only], self.codes, self.scale[:, only], self.target[:, only]
+        )
+
 
 def concat(batches: list[Batch]) -> Batch:
     """Return all slices in one batch."""
@@ -77,7 +84,7 @@ def windows(inputs: Inputs, rows: Places, origins: Places, *, context: int) -> B
         future=future.reshape(n_slices, n_origins, *future.shape[1:]),
         codes=inputs.codes[rows],
         scale=inputs.scale[rows[:, None], origins][:, :, None],
-        target=inputs.targets(flat_rows, flat_origins).reshape(n_slices, n_origins, -1),
+        target=inputs.targets(flat_rows, flat_origins).reshape(n_slices, n_origins, inputs.reading.horizon),
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 
 PREDICT_BATCH = 1024
-"""Series a call of the network; every call has exactly that many, so that a series' numbers do not depend on its company."""
+"""Slices a call of the network."""
 NO_SALES = "no known sales"
 SETTINGS_FILE = "lstm.json"
 
@@ -117,7 +117,16 @@ def dependence_of(model: LstmModel, validation: Batch) -> FloatArray:
 
 
 def outputs_of(network: "keras.Model", batch: Batch) -> FloatArray:
-    """Return the network's output for all slices, (n_slices, n_origins, horizon, 2), in calls of one size."""
+    """Return the network's output for all slices, (n_slices, n_origins, horizon, 2).
+
+    Every call has one shape, so that there is one compiled function and a series' numbers never depend on its company.
+    """
+    n_origins = batch.picks.shape[1]
+    return np.concatenate([_outputs_at(network, batch.at_origin(origin)) for origin in range(n_origins)], axis=1)
+
+
+def _outputs_at(network: "keras.Model", batch: Batch) -> FloatArray:
+    """Return the network's output for slices of one origin each, (n_slices, 1, horizon, 2)."""
     outputs = []
     for start in range(0, len(batch), PREDICT_BATCH):
         part = batch.take(slice(start, start + PREDICT_BATCH))
