@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import nbinom
+from scipy.stats import nbinom, norm
 
 from replen import tables as t
 from replen.config import Lstm
@@ -15,7 +15,7 @@ from replen.errors import ReplenError
 from replen.features.panel import Panel
 from replen.forecast.lstm.batches import batches, concat, is_held_out, training_windows, validation_windows, windows
 from replen.forecast.lstm.inputs import Inputs
-from replen.forecast.lstm.model import LstmModel
+from replen.forecast.lstm.model import LstmModel, dependence_of, dispersion_factor
 from replen.forecast.lstm.reading import Reading
 from replen.forecast.lstm.train import EpochMetrics, train
 
@@ -34,7 +34,8 @@ def make_panel(n_series: int = 24, n_periods: int = 30) -> Panel:
     sales[0, :20] = np.nan
     sales[1, 5:9] = np.nan
     names = [f"sku {i}" for i in range(n_series)]
-    keys = pd.DataFrame({t.SKU: names, t.SITE: "shop", t.STREAM: t.POOLED, t.BUCKET: 0, t.CATEGORY: ["a", "b"] * (n_series // 2)})
+    category = ["a", "b"] * (n_series // 2)
+    keys = pd.DataFrame({t.SKU: names, t.SITE: "shop", t.STREAM: t.POOLED, t.BUCKET: 0, t.CATEGORY: category})
     weeks = np.datetime64("2024-01-01") + 7 * np.arange(n_periods)
     price = rng.uniform(1, 2, sales.shape).astype(np.float32)
     planned = rng.uniform(1, 2, (n_series, n_periods + HORIZON)).astype(np.float32)
@@ -120,6 +121,17 @@ def test_likelihood_is_that_of_scipy() -> None:
     assert np.isfinite(float(negative_log_likelihood(output, target, scale)))
 
 
+def test_calibration_finds_the_dispersion_and_the_dependence_that_data_have() -> None:
+    rng = np.random.default_rng(0)
+    mean, dispersion = np.full((4000, 1, 3), 20.0), np.full((4000, 1, 3), 0.4)
+    correlation = np.array([[1, 0.7, 0.3], [0.7, 1, 0.7], [0.3, 0.7, 1]])
+    scores = rng.multivariate_normal(np.zeros(3), correlation, 4000)
+    target = nbinom.ppf(norm.cdf(scores), 1 / 0.4, 1 / (1 + 0.4 * 20.0))[:, None, :]
+    target[:50, :, 0] = np.nan
+    assert dispersion_factor(target, mean, 2 * dispersion) == pytest.approx(0.5, rel=0.1)
+    assert dependence_of(target, mean, dispersion) == pytest.approx([0.7, 0.3], abs=0.04)
+
+
 def test_a_series_alone_is_forecast_as_in_a_panel(model: LstmModel) -> None:
     panel = make_panel()
     together = model.predict(panel, horizon=HORIZON, levels=LEVELS)
@@ -139,14 +151,14 @@ def test_a_saved_model_predicts_the_same(model: LstmModel, tmp_path: Path) -> No
 
 
 def test_killed_training_goes_on_to_the_same_model(model: LstmModel, tmp_path: Path) -> None:
-    class Killed(Exception):
+    class KilledError(Exception):
         """Stands for the end of the process."""
 
     def kill(_: EpochMetrics) -> None:
-        raise Killed
+        raise KilledError
 
     panel = make_panel()
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(lambda: one_shard(panel), SETTINGS, horizon=HORIZON, seed=3, folder=tmp_path, observer=kill)
     told: list[EpochMetrics] = []
     resumed = trained(tmp_path, panel, told=told)

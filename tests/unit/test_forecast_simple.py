@@ -19,7 +19,8 @@ from replen.forecast.seasonal_naive import SeasonalNaive
 
 LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
 N_WEEKS = 70
-weekly_sales = arrays(np.float32, st.tuples(st.integers(1, 4), st.just(N_WEEKS)), elements=st.sampled_from([0, 1, 3, 12, np.nan]))
+quantities = st.sampled_from([0, 1, 3, 12, np.nan])
+weekly_sales = arrays(np.float32, st.tuples(st.integers(1, 4), st.just(N_WEEKS)), elements=quantities)
 
 
 def weekly_panel(sales: np.ndarray) -> Panel:
@@ -133,9 +134,7 @@ def test_later_sales_change_neither_forecast_nor_errors() -> None:
     cutoff = panel.periods[-10]
     changed = {t.SALES_HISTORY: panel.past[t.SALES_HISTORY].copy()}
     changed[t.SALES_HISTORY][:, -9:] = 1e6
-    first, second = (
-        fitted(each.until(cutoff, 0)) for each in (panel, Panel(panel.keys, panel.periods, changed, panel.known))
-    )
+    first, second = (fitted(each.until(cutoff, 0)) for each in (panel, Panel(panel.keys, panel.periods, changed, panel.known)))
     for one, other in zip(first, second, strict=True):
         predictions = [f.predict(panel.until(cutoff, 0), horizon=6, levels=LEVELS) for f in (one, other)]
         assert np.array_equal(predictions[0].quantiles, predictions[1].quantiles)
@@ -146,7 +145,8 @@ def test_quantiles_hold_what_they_promise() -> None:
     past, actual = whole.until(whole.periods[-7], 0), whole.past[t.SALES_HISTORY][:, -6:]
     rng = np.random.default_rng(0)
     for forecaster in fitted(past):
-        below, at_or_below = forecaster.predict(past, horizon=6, levels=np.linspace(0.05, 0.95, 19, dtype=np.float32)).cdf(actual)
+        levels = np.linspace(0.05, 0.95, 19, dtype=np.float32)
+        below, at_or_below = forecaster.predict(past, horizon=6, levels=levels).cdf(actual)
         transform = below + (at_or_below - below) * rng.uniform(size=below.shape)
         assert (transform < 0.9).mean() == pytest.approx(0.9, abs=0.03)
         assert (transform < 0.5).mean() == pytest.approx(0.5, abs=0.05)

@@ -51,7 +51,9 @@ class Inputs:
         """Return the arrays of a prepared panel."""
         sales = panel.past[t.SALES_HISTORY]
         means = [moving_mean(sales, window) for window in reading.windows]
-        scale = (SMALLEST_SCALE + 0.7 * np.nan_to_num(means[1]) + 0.3 * np.nan_to_num(means[2])).astype(np.float32)
+        # Means of logarithms: one bulk order must not lift what the forecasts of the next year are relative to.
+        typical = [np.expm1(np.nan_to_num(moving_mean(np.log1p(sales), window))) for window in reading.windows[1:]]
+        scale = (SMALLEST_SCALE + 0.7 * typical[0] + 0.3 * typical[1]).astype(np.float32)
         dates = np.concatenate([panel.periods, periods_after(panel.periods, reading.horizon)])
         calendar = calendar_features(dates)
         known = np.isfinite(sales)

@@ -14,7 +14,7 @@ from replen.errors import ReplenError
 from replen.forecast.interface import Shards
 from replen.forecast.lstm.batches import Batch, batches, concat, is_held_out, training_windows, validation_windows
 from replen.forecast.lstm.inputs import Inputs
-from replen.forecast.lstm.model import LstmModel, dependence_of, outputs_of
+from replen.forecast.lstm.model import LstmModel, outputs_of
 from replen.forecast.lstm.network import build, negative_log_likelihood
 from replen.forecast.lstm.reading import Reading
 
@@ -67,8 +67,8 @@ def train(shards: Shards, settings: Lstm, *, horizon: int, seed: int, folder: Pa
     for number in range(settings.n_models):
         run = _Run(settings, survey, seed=seed, number=number, checkpoint=folder / f"{number}.npz")
         networks.append(run.fit(shards, validation, observer))
-    model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32))
-    return model.with_dependence(dependence_of(model, validation))
+    model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32), 1.0)
+    return model.calibrated(validation)
 
 
 def prepare_tensorflow(threads: int) -> None:
