@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
-CALIBRATED_LEVEL = 0.9
-
 PREDICT_BATCH = 1024
 """Slices a call of the network."""
 NO_SALES = "no known sales"
@@ -42,14 +40,12 @@ class LstmModel:
         settings: what they were built and trained with.
         reading: how they read a panel.
         dependence: shape (horizon - 1,), correlation of normal scores at distance 1, 2, ... steps.
-        dispersion_factor: what the networks' dispersions are multiplied by, so that the 0.9 quantile holds what it promises.
     """
 
     networks: "Sequence[keras.Model]"
     settings: Lstm
     reading: Reading
     dependence: FloatArray
-    dispersion_factor: float
 
     def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
         """Return the demand of the next `horizon` periods (at most those trained for), negative binomial."""
@@ -73,15 +69,12 @@ class LstmModel:
             mean = batch.scale * ratio
             means = means + mean / len(self.networks)
             squares = squares + (1 + np.exp(np.clip(output[..., 1], *LOG_DISPERSION))) * mean**2 / len(self.networks)
-        dispersion = self.dispersion_factor * (squares / np.square(means) - 1)
-        return np.asarray(means, np.float32), np.asarray(dispersion, np.float32)
+        return np.asarray(means, np.float32), np.asarray(squares / np.square(means) - 1, np.float32)
 
     def calibrated(self, validation: Batch) -> Self:
-        """Return the model with the dispersion and the dependence between steps that its validation windows show."""
+        """Return the model with the dependence between steps that its validation windows show."""
         mean, dispersion = (part.astype(np.float64) for part in self.parameters(validation))
-        factor = dispersion_factor(validation.target.astype(np.float64), mean, dispersion)
-        dependence = dependence_of(validation.target.astype(np.float64), mean, factor * dispersion)
-        return replace(self, dispersion_factor=self.dispersion_factor * factor, dependence=dependence)
+        return replace(self, dependence=dependence_of(validation.target.astype(np.float64), mean, dispersion))
 
     def save(self, folder: Path) -> None:
         """Write one `.keras` file a seed and one JSON file."""
@@ -92,7 +85,6 @@ class LstmModel:
             "settings": self.settings.model_dump(mode="json"),
             "reading": self.reading.as_json(),
             "dependence": [float(value) for value in self.dependence],
-            "dispersion_factor": self.dispersion_factor,
         }
         (folder / SETTINGS_FILE).write_text(json.dumps(stored, indent=1), encoding="utf-8")
 
@@ -105,23 +97,7 @@ class LstmModel:
         settings = Lstm.model_validate(stored["settings"])
         networks = [keras.models.load_model(folder / f"{number}.keras", compile=False) for number in range(settings.n_models)]
         dependence = np.asarray(stored["dependence"], np.float32)
-        return cls(networks, settings, Reading.from_json(stored["reading"]), dependence, stored["dispersion_factor"])
-
-
-def dispersion_factor(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> float:
-    """Return the factor of the dispersion, 1/4..4, with which the quantile at CALIBRATED_LEVEL holds what it promises.
-
-    Few very large sales pull the likelihood to dispersions that make ordinary quantiles too high; this takes that back.
-    """
-    known = np.isfinite(target)
-    target, mean, dispersion = target[known], mean[known], dispersion[known]
-    low, high = np.log(0.25), np.log(4.0)
-    for _ in range(20):
-        middle = (low + high) / 2
-        below, at_or_below = (cdf(count, mean, np.exp(middle) * dispersion) for count in (target - 1, target))
-        share = np.clip((CALIBRATED_LEVEL - below) / np.maximum(at_or_below - below, 1e-12), 0, 1).mean()
-        low, high = (middle, high) if share < CALIBRATED_LEVEL else (low, middle)
-    return float(np.exp(middle))
+        return cls(networks, settings, Reading.from_json(stored["reading"]), dependence)
 
 
 def dependence_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> FloatArray:

@@ -67,7 +67,7 @@ def train(shards: Shards, settings: Lstm, *, horizon: int, seed: int, folder: Pa
     for number in range(settings.n_models):
         run = _Run(settings, survey, seed=seed, number=number, checkpoint=folder / f"{number}.npz")
         networks.append(run.fit(shards, validation, observer))
-    model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32), 1.0)
+    model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32))
     return model.calibrated(validation)
 
 
@@ -141,7 +141,8 @@ class _Run:
         import tensorflow as tf
 
         network, optimizer = self._start(validation)
-        step = tf.function(lambda *batch: train_step(network, optimizer, batch), reduce_retracing=True)
+        signature = _signature(validation, n_origins=self.settings.origins_per_slice)
+        step = tf.function(lambda *batch: train_step(network, optimizer, batch), input_signature=signature)
         self.best = [variable.numpy() for variable in network.variables]
         self._resume(network, optimizer)
         while self.epoch < self.settings.epochs and self.waited <= self.settings.patience:
@@ -222,6 +223,20 @@ class _Run:
 def validation_loss(network: "keras.Model", validation: Batch) -> float:
     """Return the negative log likelihood a validation target."""
     return float(negative_log_likelihood(outputs_of(network, validation), validation.target, validation.scale))
+
+
+def _signature(example: Batch, *, n_origins: int) -> list[Any]:
+    """Return the types of `train_step`'s batch for any number of slices: one compiled step, so that resuming changes nothing."""
+    import tensorflow as tf
+
+    by_origin = {"picks": n_origins, "future": n_origins, "target": n_origins, "scale": n_origins}
+    shapes = {
+        name: (None, by_origin.get(name, getattr(example, name).shape[1]), *getattr(example, name).shape[2:])
+        for name in ("past", "picks", "future", "target", "scale")
+    }
+    specs = {name: tf.TensorSpec(shape, tf.float32) for name, shape in shapes.items()}
+    codes = [tf.TensorSpec((None, 1), tf.int32)] * example.codes.shape[1]
+    return [[specs["past"], specs["picks"], specs["future"], *codes], specs["target"], specs["scale"]]
 
 
 def _tensors(arrays: list[Any]) -> list[Any]:
