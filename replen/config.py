@@ -148,7 +148,8 @@ class Lstm(Section):
     clip_norm: Positive
     windows_per_epoch: Count
     origins_per_slice: Count
-    validation_periods: Count
+    validation_windows: Count
+    validation_share: Share
     validation_series: Count
     n_models: Count
     threads: Count

@@ -50,7 +50,7 @@ class Distribution:
     @property
     def horizon(self) -> int:
         """Return the number of steps."""
-        return self.mean.shape[1]
+        return int(self.mean.shape[1])
 
     @property
     def median(self) -> FloatArray:
@@ -137,8 +137,13 @@ def from_quantiles(
 
 def concat(parts: Sequence[Distribution]) -> Distribution:
     """Return the series of all parts, one after the other; family, levels and dependence are those of the first."""
-    by_series = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("parameters", "mean", "quantiles", "reason")}
-    return replace(parts[0], **by_series)
+    return replace(
+        parts[0],
+        parameters=np.concatenate([part.parameters for part in parts]),
+        mean=np.concatenate([part.mean for part in parts]),
+        quantiles=np.concatenate([part.quantiles for part in parts]),
+        reason=np.concatenate([part.reason for part in parts]),
+    )
 
 
 def correlation_factor(dependence: FloatArray) -> Float64Array:
@@ -173,9 +178,7 @@ def _between(actual: Float64Array, levels: Float64Array, quantiles: Float64Array
     return np.where(known, below, np.nan), np.where(known, at_or_below, np.nan)
 
 
-def _level_at(
-    actual: Float64Array, levels: Float64Array, quantiles: Float64Array, *, n_left: NDArray[np.intp]
-) -> Float64Array:
+def _level_at(actual: Float64Array, levels: Float64Array, quantiles: Float64Array, *, n_left: NDArray[np.intp]) -> Float64Array:
     """Return the level of `actual` where `n_left` of the quantiles lie left of it; 0 and 1 outside of all of them."""
     inner = np.clip(n_left, 1, len(levels) - 1)
     low, high = (np.take_along_axis(quantiles, place[:, :, None], axis=2)[:, :, 0] for place in (inner - 1, inner))

@@ -52,8 +52,9 @@ class MovingAverage:
         """Write the fitted state into a folder."""
         season = self.season
         days = season.periods.astype("datetime64[D]").astype(np.int64)
-        arrays = {"days": days, "sums": season.sums, "counts": season.counts, "profile": self.profile.counts}
-        np.savez_compressed(folder / ARRAYS, window=self.window, **arrays)
+        np.savez_compressed(
+            folder / ARRAYS, window=self.window, days=days, sums=season.sums, counts=season.counts, profile=self.profile.counts
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -72,4 +73,4 @@ def point(panel: Panel, season: SeasonSums, *, window: int, horizon: int) -> Flo
     known = np.isfinite(sales) & (recent > 0)
     ratio = np.where(known, sales, 0.0) / np.where(recent > 0, recent, 1.0)
     level = ratio.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return level[:, None] * coming
+    return np.asarray(level[:, None] * coming)

@@ -1,4 +1,4 @@
-"""The negative binomial by mean and dispersion (variance = mean + dispersion * mean^2): its distribution function and inverse."""
+"""The negative binomial by mean and dispersion (variance = mean + dispersion * mean^2): distribution function, inverse."""
 
 from functools import cache
 
@@ -19,7 +19,7 @@ def cdf(counts: FloatArray, mean: FloatArray, dispersion: FloatArray) -> FloatAr
     """Return P(X <= counts) elementwise, in [0, 1]; 0 below zero."""
     shape = 1.0 / np.maximum(dispersion, 1e-9)
     at_or_below = betainc(shape, np.floor(np.maximum(counts, 0.0)) + 1.0, shape / (shape + np.maximum(mean, 1e-12)))
-    return np.where(counts < 0, 0.0, at_or_below)
+    return np.asarray(np.where(counts < 0, 0.0, at_or_below))
 
 
 def quantile(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
@@ -32,7 +32,7 @@ def quantile(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> Fl
 
     Returns:
         shape (n_cells, n_levels). Exact where mean <= LARGE_MEAN (up to 4,096 units, further out and elsewhere by the gamma
-        approximation, within one unit or 1 % of the exact value).
+        approximation, within one unit or 4 % of the exact value).
     """
     mean, dispersion = np.maximum(mean, 1e-12), np.maximum(dispersion, 1e-9)
     found = np.empty(levels.shape)
@@ -46,7 +46,8 @@ def _by_gamma(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> F
     """Return quantiles of a gamma distribution with the mean (shifted by half a unit) and variance of the counts."""
     variance = mean + dispersion * mean**2
     middle = mean + 0.5
-    return np.maximum(np.ceil(gamma_quantile(levels, (middle**2 / variance)[:, None]) * middle[:, None] - 1.0), 0.0)
+    scaled = gamma_quantile(levels, (middle**2 / variance)[:, None])
+    return np.asarray(np.maximum(np.ceil(scaled * middle[:, None] - 1.0), 0.0))
 
 
 def gamma_quantile(levels: FloatArray, shape: FloatArray) -> FloatArray:
@@ -58,14 +59,14 @@ def gamma_quantile(levels: FloatArray, shape: FloatArray) -> FloatArray:
     down, right = row - i, column - j
     upper = table[i, j] * (1 - right) + table[i, j + 1] * right
     lower = table[i + 1, j] * (1 - right) + table[i + 1, j + 1] * right
-    return np.exp(upper * (1 - down) + lower * down)
+    return np.asarray(np.exp(upper * (1 - down) + lower * down))
 
 
 @cache
 def _gamma_table() -> FloatArray:
     """Return shape (n_shapes, n_scores): log of the quantile over the mean."""
     quantiles = gammaincinv(_SHAPES[:, None], ndtr(_SCORES)[None, :]) / _SHAPES[:, None]
-    return np.log(np.maximum(quantiles, 1e-300))
+    return np.asarray(np.log(np.maximum(quantiles, 1e-300)))
 
 
 def _by_table(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
@@ -94,6 +95,6 @@ def _cumulative(mean: FloatArray, dispersion: FloatArray, n_counts: int) -> Floa
     log_first = -shape * np.log1p(mean / shape)
     steps = np.log(ratio)[:, None] + np.log((counts - 1 + shape[:, None]) / counts)
     log_probability = np.concatenate([log_first[:, None], steps], axis=1).cumsum(axis=1)
-    cumulative = np.minimum(np.exp(log_probability).cumsum(axis=1), 1.0)
+    cumulative = np.asarray(np.minimum(np.exp(log_probability).cumsum(axis=1), 1.0))
     cumulative[:, -1] = 1.0
     return cumulative

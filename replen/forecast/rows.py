@@ -29,7 +29,7 @@ def to_rows(distribution: Distribution, keys: pd.DataFrame, *, seeds: NDArray[np
             t.PARAMETERS: [list(by_step) for by_step in distribution.parameters],
             t.DEPENDENCE: [distribution.dependence.astype(np.float32)] * len(distribution),
             t.SEED: seeds,
-            t.REASON: np.where(distribution.reason == "", None, distribution.reason),
+            t.REASON: [reason or None for reason in distribution.reason.tolist()],
         }
     )
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.features.calendar import N_WEEKS, day_of_week, iso_week
-from replen.features.panel import DateArray, Panel
+from replen.features.panel import Panel
+from replen.features.periods import DateArray
 
 Float64Array = NDArray[np.float64]
 
@@ -48,9 +49,9 @@ class SeasonSums:
     def index(self, cutoff: np.datetime64, periods: DateArray) -> Float64Array:
         """Return shape (len(periods),): the seasonal index, mean one, from what was known up to the cutoff.
 
-        With m the mean over series by period: the index of an ISO week is the mean of m over the periods of that week, over the
-        mean of these; 1 where a week has never been seen. Daily periods have an index of the weekday first, and that of the week
-        is taken from m over it.
+        With m the mean over series by period: the index of an ISO week is the mean of m over the periods of that week, over
+        the mean of these; 1 where a week has never been seen. Daily periods have an index of the weekday first, and that of
+        the week is taken from m over it.
         """
         seen = (self.periods <= cutoff) & (self.counts > 0)
         if not seen.any():

@@ -1,12 +1,14 @@
 """Training windows, drawn from shards as they stream by: slices of history with several origins each."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from replen.config import Lstm
+from replen.forecast import random
 from replen.forecast.lstm.inputs import Inputs
 
 FloatArray = NDArray[np.float32]
@@ -47,12 +49,19 @@ class Batch:
 
     def take(self, rows: slice) -> "Batch":
         """Return the chosen slices."""
-        return Batch(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return Batch(*(getattr(self, field.name)[rows] for field in fields(Batch)))
+
+    def at_origin(self, origin: int) -> "Batch":
+        """Return the same slices with one of their origins."""
+        only = slice(origin, origin + 1)
+        return Batch(
+            self.past, self.picks[:, only], self.future[:, only], self.codes, self.scale[:, only], self.target[:, only]
+        )
 
 
 def concat(batches: list[Batch]) -> Batch:
     """Return all slices in one batch."""
-    return Batch(*(np.concatenate([getattr(batch, name) for batch in batches]) for name in Batch.__dataclass_fields__))
+    return Batch(*(np.concatenate([getattr(batch, field.name) for batch in batches]) for field in fields(Batch)))
 
 
 def windows(inputs: Inputs, rows: Places, origins: Places, *, context: int) -> Batch:
@@ -75,32 +84,38 @@ def windows(inputs: Inputs, rows: Places, origins: Places, *, context: int) -> B
         future=future.reshape(n_slices, n_origins, *future.shape[1:]),
         codes=inputs.codes[rows],
         scale=inputs.scale[rows[:, None], origins][:, :, None],
-        target=inputs.targets(flat_rows, flat_origins).reshape(n_slices, n_origins, -1),
+        target=inputs.targets(flat_rows, flat_origins).reshape(n_slices, n_origins, inputs.reading.horizon),
     )
 
 
-def training_windows(inputs: Inputs, settings: Lstm, *, n_slices: int, rng: np.random.Generator) -> Batch:
-    """Return slices of random series that end at random periods; what lies in the validation periods is no target."""
-    last_target = inputs.sales.shape[1] - 1 - settings.validation_periods
-    eligible = np.flatnonzero(inputs.first + MIN_POSITION < last_target)
+def training_windows(
+    inputs: Inputs, settings: Lstm, *, held_out: NDArray[np.bool_], n_slices: int, rng: np.random.Generator
+) -> Batch:
+    """Return slices of random series that end at random periods; the last periods of held-out series are no targets."""
+    last_origin = inputs.sales.shape[1] - 2
+    eligible = np.flatnonzero(inputs.first + MIN_POSITION <= last_origin)
     rows = np.resize(rng.permutation(eligible), n_slices if len(eligible) else 0)
     earliest = inputs.first[rows] + MIN_POSITION
-    # A slice that ends early in a series holds few origins; half a context is let go by first where the series is long enough.
-    ends = rng.integers(np.minimum(earliest + settings.context // 2, last_target - 1), last_target)
+    # A slice that ends early in a series holds few origins, so ends are drawn from half a context on.
+    ends = rng.integers(np.minimum(earliest + settings.context // 2, last_origin), last_origin + 1)
     firsts = np.minimum(np.maximum(earliest, ends - 2 * settings.context // 3), ends)
     origins = rng.integers(firsts[:, None], ends[:, None] + 1, size=(len(rows), settings.origins_per_slice))
     batch = windows(inputs, rows, origins, context=settings.context)
-    return _only_targets(batch, origins, first=0, last=last_target)
+    is_validation = _target_periods(batch, origins) >= inputs.sales.shape[1] - inputs.reading.horizon
+    return replace(batch, target=np.where(is_validation & held_out[rows, None, None], np.nan, batch.target))
 
 
-def validation_windows(inputs: Inputs, settings: Lstm, *, n_series: int) -> Batch:
-    """Return, for the first `n_series` series, windows whose targets lie in the last `validation_periods` periods alone."""
-    n_periods = inputs.sales.shape[1]
-    first_target = n_periods - settings.validation_periods
-    rows = np.flatnonzero(inputs.first + MIN_POSITION < first_target)[:n_series]
-    origins = np.repeat(first_target - 1 - np.arange(0, inputs.reading.horizon, 4)[None, ::-1], len(rows), axis=0)
-    origins = np.maximum(origins, np.minimum(inputs.first[rows] + MIN_POSITION, first_target - 1)[:, None])
-    return _only_targets(windows(inputs, rows, origins, context=settings.context), origins, first=first_target, last=n_periods)
+def validation_windows(inputs: Inputs, settings: Lstm, *, held_out: NDArray[np.bool_], n_series: int) -> Batch:
+    """Return the last windows of up to `n_series` held-out series; their targets are never trained on."""
+    n_periods, horizon = inputs.sales.shape[1], inputs.reading.horizon
+    origins = n_periods - 1 - horizon + np.arange(settings.validation_windows) * horizon // settings.validation_windows
+    rows = np.flatnonzero(held_out & (inputs.first + MIN_POSITION <= origins[0]))[:n_series]
+    return windows(inputs, rows, np.repeat(origins[None, :], len(rows), axis=0), context=settings.context)
+
+
+def is_held_out(keys: pd.DataFrame, share: float) -> NDArray[np.bool_]:
+    """Return shape (n_series,): whether a series' last windows validate; a function of its key alone."""
+    return random.uniforms(random.series_seeds(keys, np.datetime64(0, "D"), seed=0), 1)[:, 0] < share
 
 
 def batches(parts: Iterable[Batch], *, size: int) -> Iterator[Batch]:
@@ -118,8 +133,6 @@ def batches(parts: Iterable[Batch], *, size: int) -> Iterator[Batch]:
         yield concat(waiting)
 
 
-def _only_targets(batch: Batch, origins: Places, *, first: int, last: int) -> Batch:
-    """Return the batch with targets outside of the periods first..last unknown."""
-    places = origins[:, :, None] + np.arange(1, batch.target.shape[2] + 1)
-    target = np.where((places >= first) & (places <= last), batch.target, np.nan).astype(np.float32)
-    return Batch(batch.past, batch.picks, batch.future, batch.codes, batch.scale, target)
+def _target_periods(batch: Batch, origins: Places) -> Places:
+    """Return the place of each target's period, the batch's target shape."""
+    return origins[:, :, None] + np.arange(1, batch.target.shape[2] + 1)

@@ -51,7 +51,9 @@ class Inputs:
         """Return the arrays of a prepared panel."""
         sales = panel.past[t.SALES_HISTORY]
         means = [moving_mean(sales, window) for window in reading.windows]
-        scale = (SMALLEST_SCALE + 0.7 * np.nan_to_num(means[1]) + 0.3 * np.nan_to_num(means[2])).astype(np.float32)
+        # Means of logarithms: one bulk order must not lift what the forecasts of the next year are relative to.
+        typical = [np.expm1(np.nan_to_num(moving_mean(np.log1p(sales), window))) for window in reading.windows[1:]]
+        scale = (SMALLEST_SCALE + 0.7 * typical[0] + 0.3 * typical[1]).astype(np.float32)
         dates = np.concatenate([panel.periods, periods_after(panel.periods, reading.horizon)])
         calendar = calendar_features(dates)
         known = np.isfinite(sales)
@@ -69,12 +71,12 @@ class Inputs:
         )
 
     def slices(self, rows: Places, ends: Places, *, context: int) -> FloatArray:
-        """Return shape (n, context, n_past_columns): the periods of each row up to `ends` (inclusive), zeros before the first."""
+        """Return shape (n, context, n_past_columns): periods up to and with `ends`, zeros before the first."""
         places = ends[:, None] + np.arange(1 - context, 1)
         return np.asarray(self.past[rows[:, None], np.maximum(places, 0)] * (places >= 0)[:, :, None])
 
     def future(self, rows: Places, origins: Places) -> FloatArray:
-        """Return shape (n, horizon, n_future_columns): what is known at each origin (last period known) of the steps after it."""
+        """Return shape (n, horizon, n_future_columns): what each origin knows of the steps after it."""
         horizon = self.reading.horizon
         places = origins[:, None] + np.arange(1, horizon + 1)
         scale = self.scale[rows, origins][:, None]
@@ -85,7 +87,7 @@ class Inputs:
             columns += [column[:, :, None] for column in self._season_ago(rows, origins, lag=lag)]
             columns.append(np.broadcast_to(_relative(year_ago[rows, origins][:, None], scale)[:, :, None], (*places.shape, 1)))
         columns.append(np.broadcast_to((np.arange(horizon) / horizon)[None, :, None], (*places.shape, 1)))
-        return np.concatenate(columns, axis=2).astype(np.float32)
+        return np.asarray(np.concatenate(columns, axis=2), np.float32)
 
     def targets(self, rows: Places, origins: Places) -> FloatArray:
         """Return shape (n, horizon): sales of the steps after each origin, units; NaN = unknown or after the last period."""
@@ -111,7 +113,7 @@ class Inputs:
 
 def _relative(values: FloatArray, scale: FloatArray) -> FloatArray:
     """Return log(1 + value / scale), 0 where the value is unknown."""
-    return np.log1p(np.nan_to_num(values) / scale).astype(np.float32)
+    return np.asarray(np.log1p(np.nan_to_num(values) / scale), np.float32)
 
 
 def _past_columns(
@@ -132,7 +134,8 @@ def _past_columns(
         _log_ratio(price, moving_mean(price, reading.windows[2])), _column(panel, t.PROMOTION), _column(panel, t.IN_STOCK),
         np.log1p(customers) / 3, np.log1p(moving_mean(customers, reading.windows[0])) / 3,
         np.log1p(means[1] / (0.1 + moving_mean(customers, reading.windows[1]))) / 5,
-        *(_relative(lagged(sales, lag), scale) for lag in reading.lags), *(np.isfinite(lagged(sales, lag)) for lag in reading.lags),
+        *(_relative(lagged(sales, lag), scale) for lag in reading.lags),
+        *(np.isfinite(lagged(sales, lag)) for lag in reading.lags),
         *(_signal(_column(panel, name), reading.windows[1]) for name in reading.signals),
     ]  # fmt: skip
     stacked = np.stack([np.nan_to_num(np.asarray(column, np.float32)) for column in columns], axis=2)

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     import keras
 
 FloatArray = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
 
 PREDICT_BATCH = 1024
-"""Series a call of the network; every call has exactly that many, so that a series' numbers do not depend on its company."""
+"""Slices a call of the network."""
 NO_SALES = "no known sales"
 SETTINGS_FILE = "lstm.json"
 
@@ -61,7 +62,7 @@ class LstmModel:
 
     def parameters(self, batch: Batch) -> tuple[FloatArray, FloatArray]:
         """Return mean and dispersion, each (n_slices, n_origins, horizon): first two moments of the seeds' mixture."""
-        means, squares = 0.0, 0.0
+        means, squares = np.zeros(1), np.zeros(1)
         for network in self.networks:
             output = outputs_of(network, batch)
             ratio = np.exp(np.clip(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO))
@@ -70,9 +71,10 @@ class LstmModel:
             squares = squares + (1 + np.exp(np.clip(output[..., 1], *LOG_DISPERSION))) * mean**2 / len(self.networks)
         return np.asarray(means, np.float32), np.asarray(squares / np.square(means) - 1, np.float32)
 
-    def with_dependence(self, dependence: FloatArray) -> Self:
-        """Return the model with another dependence between steps."""
-        return replace(self, dependence=dependence)
+    def calibrated(self, validation: Batch) -> Self:
+        """Return the model with the dependence between steps that its validation windows show."""
+        mean, dispersion = (part.astype(np.float64) for part in self.parameters(validation))
+        return replace(self, dependence=dependence_of(validation.target.astype(np.float64), mean, dispersion))
 
     def save(self, folder: Path) -> None:
         """Write one `.keras` file a seed and one JSON file."""
@@ -89,21 +91,23 @@ class LstmModel:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Return the model that `save` wrote."""
-        import keras  # noqa: PLC0415
+        import keras
 
         stored = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
         settings = Lstm.model_validate(stored["settings"])
         networks = [keras.models.load_model(folder / f"{number}.keras", compile=False) for number in range(settings.n_models)]
-        return cls(networks, settings, Reading.from_json(stored["reading"]), np.asarray(stored["dependence"], np.float32))
+        dependence = np.asarray(stored["dependence"], np.float32)
+        return cls(networks, settings, Reading.from_json(stored["reading"]), dependence)
 
 
-def dependence_of(model: LstmModel, validation: Batch) -> FloatArray:
-    """Return shape (horizon - 1,): correlation of the normal scores of validation targets by distance in steps.
+def dependence_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> FloatArray:
+    """Return shape (horizon - 1,): correlation of the normal scores of targets by distance in steps.
 
-    Distances that the validation periods do not span keep the last one seen.
+    Args:
+        target: shape (n_slices, n_origins, horizon), units; NaN = unknown. Distances never seen keep the last one seen.
+        mean: of target's shape, units.
+        dispersion: of target's shape.
     """
-    mean, dispersion = (part.astype(np.float64) for part in model.parameters(validation))
-    target = validation.target.astype(np.float64)
     middle = (cdf(target - 1, mean, dispersion) + cdf(target, mean, dispersion)) / 2
     scores = ndtri(np.clip(middle, 1e-4, 1 - 1e-4))
     scores -= np.nanmean(scores)
@@ -117,7 +121,16 @@ def dependence_of(model: LstmModel, validation: Batch) -> FloatArray:
 
 
 def outputs_of(network: "keras.Model", batch: Batch) -> FloatArray:
-    """Return the network's output for all slices, (n_slices, n_origins, horizon, 2), in calls of one size."""
+    """Return the network's output for all slices, (n_slices, n_origins, horizon, 2).
+
+    Every call has one shape, so that there is one compiled function and a series' numbers never depend on its company.
+    """
+    n_origins = batch.picks.shape[1]
+    return np.concatenate([_outputs_at(network, batch.at_origin(origin)) for origin in range(n_origins)], axis=1)
+
+
+def _outputs_at(network: "keras.Model", batch: Batch) -> FloatArray:
+    """Return the network's output for slices of one origin each, (n_slices, 1, horizon, 2)."""
     outputs = []
     for start in range(0, len(batch), PREDICT_BATCH):
         part = batch.take(slice(start, start + PREDICT_BATCH))

@@ -21,8 +21,8 @@ def build(settings: Lstm, *, n_past: int, n_future: int, vocabulary_sizes: tuple
     horizon, n_future); one (batch, 1) of codes for each static column.
     Output: (batch, n_origins, horizon, 2): log of mean over scale, log of dispersion.
     """
-    import keras  # noqa: PLC0415
-    from keras import layers  # noqa: PLC0415
+    import keras
+    from keras import layers
 
     past = keras.Input((settings.context, n_past), name="past")
     picks = keras.Input((None, settings.context), name="picks")
@@ -53,7 +53,7 @@ def negative_log_likelihood(output: Any, target: Any, scale: Any) -> Any:
         target: (batch, n_origins, horizon), units; NaN = unknown.
         scale: (batch, n_origins, 1), units.
     """
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     known = tf.math.is_finite(target)
     count = tf.where(known, target, 0.0)

@@ -12,9 +12,9 @@ import numpy as np
 from replen.config import Lstm
 from replen.errors import ReplenError
 from replen.forecast.interface import Shards
-from replen.forecast.lstm.batches import Batch, batches, concat, training_windows, validation_windows
+from replen.forecast.lstm.batches import Batch, batches, concat, is_held_out, training_windows, validation_windows
 from replen.forecast.lstm.inputs import Inputs
-from replen.forecast.lstm.model import LstmModel, dependence_of, outputs_of
+from replen.forecast.lstm.model import LstmModel, outputs_of
 from replen.forecast.lstm.network import build, negative_log_likelihood
 from replen.forecast.lstm.reading import Reading
 
@@ -68,13 +68,13 @@ def train(shards: Shards, settings: Lstm, *, horizon: int, seed: int, folder: Pa
         run = _Run(settings, survey, seed=seed, number=number, checkpoint=folder / f"{number}.npz")
         networks.append(run.fit(shards, validation, observer))
     model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32))
-    return model.with_dependence(dependence_of(model, validation))
+    return model.calibrated(validation)
 
 
 def prepare_tensorflow(threads: int) -> None:
     """Fix the number of threads and make operations deterministic, where this process has not used TensorFlow yet."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
@@ -87,7 +87,7 @@ def prepare_tensorflow(threads: int) -> None:
 
 def train_step(network: "keras.Model", optimizer: Any, batch: tuple[Any, ...]) -> Any:
     """Return the loss of one batch and move the weights; gradients pass through one place, where ranks can average them."""
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     inputs, target, scale = batch
     with tf.GradientTape() as tape:
@@ -114,7 +114,8 @@ def _validation(shards: Shards, survey: Survey, settings: Lstm) -> Batch:
     """Return the validation windows of a bounded number of series, spread over the shards."""
     parts = []
     for panel, quota in zip(shards(), survey.quotas(settings.validation_series), strict=True):
-        parts.append(validation_windows(Inputs.of(panel, survey.reading), settings, n_series=quota))
+        held_out = is_held_out(panel.keys, settings.validation_share)
+        parts.append(validation_windows(Inputs.of(panel, survey.reading), settings, held_out=held_out, n_series=quota))
     found = concat(parts) if parts else None
     if found is None or len(found) == 0:
         raise ReplenError(
@@ -128,7 +129,7 @@ class _Run:
     """One seed's training: network, optimizer, and where it stands."""
 
     def __init__(self, settings: Lstm, survey: Survey, *, seed: int, number: int, checkpoint: Path) -> None:
-        import keras  # noqa: PLC0415
+        import keras
 
         self.settings, self.survey, self.number, self.checkpoint = settings, survey, number, checkpoint
         self.seed = [seed % 2**32, number]
@@ -137,10 +138,11 @@ class _Run:
 
     def fit(self, shards: Shards, validation: Batch, observer: Observer) -> "keras.Model":
         """Return the network with the weights of its best epoch."""
-        import tensorflow as tf  # noqa: PLC0415
+        import tensorflow as tf
 
         network, optimizer = self._start(validation)
-        step = tf.function(lambda *batch: train_step(network, optimizer, batch), reduce_retracing=True)
+        signature = _signature(validation, n_origins=self.settings.origins_per_slice)
+        step = tf.function(lambda *batch: train_step(network, optimizer, batch), input_signature=signature)
         self.best = [variable.numpy() for variable in network.variables]
         self._resume(network, optimizer)
         while self.epoch < self.settings.epochs and self.waited <= self.settings.patience:
@@ -158,7 +160,7 @@ class _Run:
 
     def _start(self, validation: Batch) -> "tuple[keras.Model, Any]":
         """Return an untrained network and its optimizer, whose rate falls along a half cosine."""
-        import keras  # noqa: PLC0415
+        import keras
 
         network = build(
             self.settings,
@@ -178,7 +180,8 @@ class _Run:
         n_slices = max(1, self.settings.windows_per_epoch // self.settings.origins_per_slice)
         for shard, (panel, quota) in enumerate(zip(shards(), self.survey.quotas(n_slices), strict=True)):
             rng = np.random.default_rng([*self.seed, self.epoch, shard])
-            yield training_windows(Inputs.of(panel, self.survey.reading), self.settings, n_slices=quota, rng=rng)
+            inputs, held_out = Inputs.of(panel, self.survey.reading), is_held_out(panel.keys, self.settings.validation_share)
+            yield training_windows(inputs, self.settings, held_out=held_out, n_slices=quota, rng=rng)
 
     def _note(self, network: "keras.Model", loss: float) -> None:
         """Count the epoch and keep the weights if they are the best so far."""
@@ -222,8 +225,22 @@ def validation_loss(network: "keras.Model", validation: Batch) -> float:
     return float(negative_log_likelihood(outputs_of(network, validation), validation.target, validation.scale))
 
 
+def _signature(example: Batch, *, n_origins: int) -> list[Any]:
+    """Return the types of `train_step`'s batch for any number of slices: one compiled step, so that resuming changes nothing."""
+    import tensorflow as tf
+
+    by_origin = {"picks": n_origins, "future": n_origins, "target": n_origins, "scale": n_origins}
+    shapes = {
+        name: (None, by_origin.get(name, getattr(example, name).shape[1]), *getattr(example, name).shape[2:])
+        for name in ("past", "picks", "future", "target", "scale")
+    }
+    specs = {name: tf.TensorSpec(shape, tf.float32) for name, shape in shapes.items()}
+    codes = [tf.TensorSpec((None, 1), tf.int32)] * example.codes.shape[1]
+    return [[specs["past"], specs["picks"], specs["future"], *codes], specs["target"], specs["scale"]]
+
+
 def _tensors(arrays: list[Any]) -> list[Any]:
     """Return tensors of the arrays."""
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     return [tf.constant(array) for array in arrays]
