@@ -226,7 +226,7 @@ def validation_loss(network: "keras.Model", validation: Batch) -> float:
 
 
 def _signature(example: Batch, *, n_origins: int) -> list[Any]:
-    """Return the types of `train_step`'s batch for any number of slices: one compiled step, so that resuming changes nothing."""
+    """Return the types of `train_step`'s batch for any number of slices: one compiled step, whatever is resumed."""
     import tensorflow as tf
 
     by_origin = {"picks": n_origins, "future": n_origins, "target": n_origins, "scale": n_origins}
