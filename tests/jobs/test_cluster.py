@@ -17,13 +17,8 @@ def test_a_cluster_writes_the_tables_of_a_laptop(
     """Other numbers of partitions and of buckets a group, other machines: the same rows in every table."""
     sizes = ["spark.partitions=3", "spark.buckets_per_group=700"]
     config = test_config(tmp_path / "warehouse", platform, *sizes)
-    settings = [
-        f"warehouse={config.warehouse}",
-        f"sources.path={platform}",
-        f"orders.database={config.orders.database}",
-        *sizes,
-    ]
-    arguments = ["--config", str(CONF / "test.yaml"), *(part for setting in settings for part in ("--set", setting))]
+    paths = [f"warehouse={config.warehouse}", f"sources.path={platform}", f"orders.database={config.orders.database}"]
+    arguments = ["--config", str(CONF / "test.yaml"), *(part for setting in [*paths, *sizes] for part in ("--set", setting))]
     with standalone_cluster(tmp_path) as cluster:
         submitted = cluster.submit(ROOT / "jobs/run_pipeline.py", arguments)
     assert submitted.returncode == 0, submitted.stderr[-4000:]

@@ -1,0 +1,59 @@
+"""Grouped stages: every row in one call, the same rows whatever the sizes, errors told as they were raised."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from pyspark.errors import PySparkException
+
+import replen.tables as t
+from replen.config import Spark
+from replen.errors import PlanError
+from replen.spark.buckets import bucket, per_bucket
+from replen.spark.failures import told_by_worker
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+N_SERIES = 500
+
+
+def sizes(partitions: int, buckets_per_group: int) -> Spark:
+    return Spark(master=None, partitions=partitions, buckets_per_group=buckets_per_group, driver_memory="1g", settings={})
+
+
+def keys(spark: "SparkSession") -> "DataFrame":
+    rows = [(f"sku-{number}", "sïte 'x'", "*") for number in range(N_SERIES)]
+    return spark.createDataFrame(rows, "sku string, site string, stream string").withColumn(t.BUCKET, bucket())
+
+
+def echo(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(n_in_call=len(rows))
+
+
+def test_every_series_comes_through_once_whatever_the_sizes(spark: "SparkSession") -> None:
+    ddl = "sku string, site string, stream string, bucket int, n_in_call int"
+    for partitions, buckets_per_group in ((1, 4096), (3, 512), (2, 1)):
+        rows = per_bucket(keys(spark), echo, ddl, sizes=sizes(partitions, buckets_per_group)).toPandas()
+        assert sorted(rows[t.SKU]) == sorted(f"sku-{number}" for number in range(N_SERIES))
+        assert (rows.groupby(rows[t.BUCKET] // buckets_per_group)["n_in_call"].nunique() == 1).all()
+
+
+def test_buckets_are_spread_and_depend_on_the_key_alone(spark: "SparkSession") -> None:
+    rows = keys(spark).toPandas().set_index("sku")[t.BUCKET]
+    again = keys(spark).repartition(7).toPandas().set_index("sku")[t.BUCKET]
+    assert rows.sort_index().equals(again.sort_index())
+    assert rows.between(0, t.N_BUCKETS - 1).all()
+    assert rows.nunique() > N_SERIES / 2
+
+
+def refuse(rows: pd.DataFrame) -> pd.DataFrame:
+    raise PlanError("costs, 2 rows: lost_sale_cost must be above unit_cost\n  - sku-1: raise it")
+
+
+def test_an_error_of_a_worker_is_told_as_it_was_raised(spark: "SparkSession") -> None:
+    with pytest.raises(PySparkException) as raised:
+        per_bucket(keys(spark), refuse, "sku string", sizes=sizes(2, 4096)).collect()
+    told = told_by_worker(raised.value)
+    assert isinstance(told, PlanError)
+    assert str(told) == "costs, 2 rows: lost_sale_cost must be above unit_cost\n  - sku-1: raise it"
