@@ -48,19 +48,23 @@ def completed(catalogue: Cleaned, series: DataFrame) -> Cleaned:
     findings = added.select(
         q.finding(t.CATALOGUE, F.lit("sku: sold, not in the catalogue"), key, before=F.lit(None), after=after)
     )
-    return Cleaned(catalogue.rows.unionByName(added), catalogue.findings.union(findings))
+    return catalogue.then(Cleaned(catalogue.rows.unionByName(added), (findings,)))
 
 
-def of_known_products(cleaned: Cleaned, table: t.Table, catalogue: DataFrame) -> Cleaned:
-    """Return the rows whose product is in the catalogue, and a finding for each product that is not."""
-    known = catalogue.select(t.SKU)
-    unknown = cleaned.rows.join(known, on=t.SKU, how="left_anti")
+def of_known_products(rows: DataFrame, table: t.Table, known: DataFrame) -> Cleaned:
+    """Return the rows whose product is known, and a finding for each product that is not.
+
+    Args:
+        rows: rows of the table.
+        table: which table that is.
+        known: one column, sku.
+    """
     key = q.row_key({t.SKU: F.col(t.SKU)})
+    unknown = rows.join(known, on=t.SKU, how="left_anti")
     findings = unknown.select(
         q.finding(table, F.lit("sku: neither sold nor in the catalogue"), key, before=F.col(t.SKU), after=F.lit(q.QUARANTINED))
     )
-    rows = cleaned.rows.join(known, on=t.SKU, how="left_semi").select(table.names)
-    return Cleaned(rows, cleaned.findings.union(findings))
+    return Cleaned(rows.join(known, on=t.SKU, how="left_semi"), (findings,))
 
 
 def with_categories(products: DataFrame, described: DataFrame) -> DataFrame:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -15,13 +16,15 @@ from replen import config
 from replen import tables as t
 from replen.errors import SourceError, raise_all
 from replen.sources.cast import expected, readable
-from replen.sources.clean import Field, Reading, currency_code, fields
+from replen.sources.clean import currency_code
 from replen.sources.files import BROKEN_TEXT, CORRUPT, load, naming, rename
+from replen.sources.judge import Reading, is_there, judge
 from replen.sources.locate import table_path
 from replen.sources.rules import CURRENCY, MAY_BE_EMPTY
 
 Content = Mapping[str, Any]
 _SHOWN = 5  # examples in a message
+_AT_ONCE = 3  # files looked at
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def check_tables(opened: Mapping[str, Opened], readings: Mapping[str, Reading]) 
         SourceError: with every problem of every file.
     """
     raise_all(SourceError, [problem for name in opened for problem in shape_problems(opened[name], readings[name])])
-    contents = {name: content(opened[name], readings[name]) for name in opened}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # small jobs are mostly planning, which leaves the executors idle
+        contents = dict(zip(opened, pool.map(lambda name: content(opened[name], readings[name]), opened), strict=True))
     raise_all(
         SourceError,
         [problem for name in opened for problem in content_problems(opened[name], readings[name], contents[name])],
@@ -62,14 +66,13 @@ def check_tables(opened: Mapping[str, Opened], readings: Mapping[str, Reading]) 
     return contents
 
 
-def check_as_of(stock: DataFrame, end: dt.date) -> None:
+def check_as_of(content: Content, end: dt.date) -> None:
     """Refuse stock that was not counted at the end of the cutoff: no order may be made from it.
 
     Raises:
         SourceError: with the days found.
     """
-    days = {row[t.AS_OF]: row["count"] for row in stock.groupBy(t.AS_OF).count().collect()}
-    others = [f"{day} ({days[day]} rows)" for day in sorted(days) if day != end]
+    others = sorted(str(day) for day in content["days"] if day != end)
     if others:
         found = ", ".join(others[:_SHOWN]) + (" ..." if len(others) > _SHOWN else "")
         raise SourceError(
@@ -100,31 +103,29 @@ def shape_problems(opened: Opened, reading: Reading) -> Iterator[str]:
 
 def content(opened: Opened, reading: Reading) -> Content:
     """Return counts over all rows of the file: one scan, no shuffle."""
-    read = fields(opened.raw, reading)
+    judged = judge(opened.raw, reading)
     types = {column.name: column.dataType for column in opened.raw.schema.fields}
-    texts = [F.contains(F.col(each.column), F.lit(BROKEN_TEXT)) for each in read if types[each.column] == StringType()]
-    decisive = {*reading.table.key, *reading.rules.essential}
-    refused = reduce(or_, (each.rule.isNotNull() for each in read if each.column in decisive), F.col(CORRUPT).isNotNull())
-    measures = [F.count("*").alias("n_rows"), F.count_if(~refused).alias("n_kept")]
-    measures.append(F.count_if(reduce(or_, texts, F.lit(False))).alias("n_broken"))
-    for each in read:
-        measures += _type_measures(each)
+    texts = [F.contains(F.col(column), F.lit(BROKEN_TEXT)) for column in judged.columns if types[column] == StringType()]
+    measures = {
+        "n_rows": F.count("*"),
+        "n_kept": F.count_if(~judged.refused),
+        "n_touched": F.count_if(judged.touched),
+        "n_broken": F.count_if(reduce(or_, texts, F.lit(False))),
+    }
+    for column in judged.columns:
+        unreadable = is_there(column, types[column]) & judged.value(column).isNull()
+        measures[f"{column}.present"] = F.count_if(is_there(column, types[column]))
+        measures[f"{column}.unreadable"] = F.count_if(unreadable)
+        measures[f"{column}.example"] = F.min(F.when(unreadable, F.col(column).cast("string")))
     if CURRENCY in types:
-        measures.append(F.collect_set(currency_code(reading.currency)).alias("currencies"))
+        measures["currencies"] = F.collect_set(currency_code(reading.currency))
     if reading.table is t.SALES:
-        day = next(each.value for each in read if each.column == t.DATE)
-        measures += [F.min(F.when(~refused, day)).alias("first"), F.max(F.when(~refused, day)).alias("last")]
+        day = F.when(~judged.refused, judged.value(t.DATE))
+        measures |= {"first": F.min(day), "last": F.max(day)}
+    if reading.table is t.STOCK:
+        measures["days"] = F.collect_set(F.when(~judged.refused, judged.value(t.AS_OF)))
     with naming(opened.path, opened.where):
-        return opened.raw.agg(*measures).collect()[0].asDict()
-
-
-def _type_measures(each: Field) -> list[Any]:
-    unreadable = each.present & each.value.isNull()
-    return [
-        F.count_if(each.present).alias(f"{each.column}.present"),
-        F.count_if(unreadable).alias(f"{each.column}.unreadable"),
-        F.min(F.when(unreadable, each.raw.cast("string"))).alias(f"{each.column}.example"),
-    ]
+        return judged.rows.agg(*(measure.alias(name) for name, measure in measures.items())).collect()[0].asDict()
 
 
 def content_problems(opened: Opened, reading: Reading, counts: Content) -> Iterator[str]:

@@ -37,9 +37,9 @@ def counted(findings: DataFrame) -> DataFrame:
     return merged.select(*keys, f"pair.{t.VALUE_BEFORE}", f"pair.{t.VALUE_AFTER}", t.N_ROWS)
 
 
-def union(spark: SparkSession, frames: Iterable[DataFrame]) -> DataFrame:
-    """Return all findings in one frame, empty where there is none."""
-    return reduce(DataFrame.unionByName, frames, spark.createDataFrame([], DDL))
+def union(frames: Iterable[DataFrame]) -> DataFrame:
+    """Return all findings in one frame."""
+    return reduce(DataFrame.union, frames)
 
 
 def stated(spark: SparkSession, rows: Sequence[tuple[str, str, str, str | None, str | None, int]]) -> DataFrame:

@@ -13,8 +13,9 @@ from replen.sources import findings as q
 from replen.sources.assume import Assumed, opening_stock, series_of, supply_terms
 from replen.sources.catalogue import completed, derived, of_known_products
 from replen.sources.checks import check_as_of, check_tables, open_table
-from replen.sources.clean import Cleaned, Reading, clean, unique
+from replen.sources.clean import Cleaned, clean, unique
 from replen.sources.generator import table_sources
+from replen.sources.judge import Reading, judge
 from replen.sources.locate import check, fingerprint
 from replen.sources.periods import Freq, Span, span
 from replen.sources.rules import RULES
@@ -22,7 +23,7 @@ from replen.sources.sales import by_period, within
 from replen.sources.sold import Sold, sold_by_invoice, sold_by_table
 
 __all__ = ["Ingested", "fingerprint", "ingest"]
-_OF_PRODUCTS = (t.STOCK, t.SUPPLY, t.COSTS, t.OPEN_ORDERS, t.PLANNED_PRICES, t.BEHAVIOUR)
+_OTHERS = tuple(table for table in t.INPUTS if table not in (t.SALES, t.CATALOGUE))
 
 
 @dataclass(frozen=True)
@@ -82,34 +83,32 @@ def ingest(
         name = t.SALES.name
         sold = sold_by_table(opened.pop(name), readings[name], contents[name], rows=sources.sales_rows, freq=freq)
     kept = span(sold.first, sold.last, freq, cutoff=cutoff, whole_periods=sold.whole_periods)
-    given = {name: _unique(clean(file.raw, readings[name]), readings[name].table) for name, file in opened.items()}
+    if t.STOCK.name in opened:
+        check_as_of(contents[t.STOCK.name], kept.end)
+    given = {
+        name: clean(judge(file.raw, readings[name]), n_touched=contents[name]["n_touched"]) for name, file in opened.items()
+    }
     return _assemble(spark, sold, given, kept, sources.assume)
-
-
-def _unique(cleaned: Cleaned, table: t.Table) -> Cleaned:
-    once = unique(cleaned.rows, table)
-    return Cleaned(once.rows, cleaned.findings.union(once.findings))
 
 
 def _assemble(spark: SparkSession, sold: Sold, given: Mapping[str, Cleaned], kept: Span, rules: config.Assume) -> Ingested:
     """Return all tables: sales of complete periods, what files give of known products, what rules make up."""
-    inside = within(sold.lines, kept)
-    series = series_of(inside.lines, kept).persist()
+    inside = within(sold, kept)
+    series = series_of(inside.rows, kept).persist()
     if series.isEmpty():
         raise SourceError(f"sales: no row lies in the complete periods {kept.first} to {kept.cutoff}; see freq and cutoff")
-    cleaned = dict(given)
-    assumed: dict[str, Assumed] = {}
+    cleaned, assumed = {}, dict[str, Assumed]()
     if t.CATALOGUE.name in given:
-        cleaned[t.CATALOGUE.name] = completed(given[t.CATALOGUE.name], series)
+        once = given[t.CATALOGUE.name].then(unique(given[t.CATALOGUE.name].rows, t.CATALOGUE))
+        cleaned[t.CATALOGUE.name] = completed(once, series)
         products = cleaned[t.CATALOGUE.name].rows
     else:
         assumed[t.CATALOGUE.name] = derived(series, sold.described)
         products = assumed[t.CATALOGUE.name].rows
-    for table in _OF_PRODUCTS:
+    known = products.select(t.SKU).persist()
+    for table in _OTHERS:
         if table.name in given:
-            cleaned[table.name] = of_known_products(given[table.name], table, products)
-    if t.STOCK.name in given:
-        check_as_of(cleaned[t.STOCK.name].rows, kept.end)
+            cleaned[table.name] = _usable(given[table.name], table, known)
     if rules.stock_cover_periods is not None:
         assumed[t.STOCK.name] = opening_stock(series, kept, rules.stock_cover_periods)
     if rules.supply is not None:
@@ -119,7 +118,15 @@ def _assemble(spark: SparkSession, sold: Sold, given: Mapping[str, Cleaned], kep
     stated = [(name, "{}", "assumed", None, each.sentence, counts[name]) for name, each in assumed.items()]
     frames = {table.name: spark.createDataFrame([], table.ddl) for table in t.INPUTS}
     frames |= {name: each.rows for name, each in cleaned.items()} | {name: each.rows for name, each in assumed.items()}
-    frames[t.SALES.name] = inside.lines.select(t.SALES.names) if sold.by_period else by_period(inside.lines, kept)
-    findings = [sold.findings, inside.findings, *(each.findings for each in cleaned.values()), q.stated(spark, stated)]
+    frames[t.SALES.name] = inside.rows.select(t.SALES.names) if sold.by_period else by_period(inside.rows, kept)
+    findings = [*sold.findings, *inside.findings, *(one for each in cleaned.values() for one in each.findings)]
     sentences = tuple(f"{name}: {each.sentence}; {counts[name]} rows" for name, each in assumed.items())
-    return Ingested(frames, q.counted(q.union(spark, findings)), kept.cutoff, sentences)
+    return Ingested(frames, q.counted(q.union([*findings, q.stated(spark, stated)])), kept.cutoff, sentences)
+
+
+def _usable(cleaned: Cleaned, table: t.Table, known: DataFrame) -> Cleaned:
+    """Return the rows of known products, one a key."""
+    if t.SKU in table.columns:
+        cleaned = cleaned.then(of_known_products(cleaned.rows, table, known))
+    once = cleaned.then(unique(cleaned.rows, table))
+    return Cleaned(once.rows.select(table.names), once.findings)

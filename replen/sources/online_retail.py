@@ -82,7 +82,7 @@ def read_invoices(spark: SparkSession, path: str, rules: config.OnlineRetail, *,
         )
     net = net_cancellations(accepted) if rules.cancellations == "net" else ignore_cancellations(accepted)
     refused = by_product(judged.where(F.col(_RULE).isNotNull()), F.col(_RULE), F.sum(UNITS), F.lit(q.QUARANTINED))
-    findings = q.union(spark, [refused, _respelled(judged), _written_twice(spark, twice), net.findings])
+    findings = q.union([refused, _respelled(judged), _written_twice(spark, twice), net.findings])
     lines = _sale_lines(net.sales, rules).persist()
     return InvoiceLines(lines, accepted.select(t.SKU, DESCRIPTION), findings, covered["first"], covered["last"])
 

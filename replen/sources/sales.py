@@ -1,34 +1,28 @@
 """Sale lines -> the `sales` table: one row a (sku, site, channel, period)."""
 
-from dataclasses import dataclass
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from replen import tables as t
 from replen.sources import findings as q
+from replen.sources.clean import Cleaned
 from replen.sources.periods import Span, period_of
 from replen.sources.rules import CUSTOMER
+from replen.sources.sold import Sold
 
 _PERIOD = "_period"
 
 
-@dataclass(frozen=True)
-class Periods:
-    """The lines of complete periods up to the cutoff, and a finding for each period that was left out."""
-
-    lines: DataFrame
-    findings: DataFrame
-
-
-def within(lines: DataFrame, span: Span) -> Periods:
-    """Return the lines of the span, and what was left out at both ends."""
+def within(sold: Sold, span: Span) -> Cleaned:
+    """Return the lines of the span, and a finding for each period that was left out."""
+    if span.first <= sold.first and sold.last <= span.end:
+        return Cleaned(sold.lines, ())
     period = period_of(F.col(t.DATE), span.freq)
-    outside = lines.select(period.alias(_PERIOD)).where(~F.col(_PERIOD).between(span.first, span.cutoff))
+    outside = sold.lines.select(period.alias(_PERIOD)).where(~F.col(_PERIOD).between(span.first, span.cutoff))
     rule = F.when(F.col(_PERIOD) > span.cutoff, "period: after the cutoff, or incomplete").otherwise("period: incomplete")
     key = q.row_key({t.DATE: F.col(_PERIOD)})
     findings = outside.select(q.finding(t.SALES, rule, key, before=F.col(_PERIOD), after=F.lit(q.QUARANTINED)))
-    return Periods(lines.where(period.between(span.first, span.cutoff)), findings)
+    return Cleaned(sold.lines.where(period.between(span.first, span.cutoff)), (findings,))
 
 
 def by_period(lines: DataFrame, span: Span) -> DataFrame:

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from replen import config
 from replen import tables as t
 from replen.sources.checks import Content, Opened
-from replen.sources.clean import Reading, clean, unique
+from replen.sources.clean import clean, unique
+from replen.sources.judge import Reading, judge
 from replen.sources.online_retail import read_invoices
 from replen.sources.periods import Freq, period_of
 from replen.sources.rules import CUSTOMER
@@ -33,7 +34,7 @@ class Sold:
     """
 
     lines: DataFrame
-    findings: DataFrame
+    findings: tuple[DataFrame, ...]
     first: dt.date
     last: dt.date
     whole_periods: bool = False
@@ -44,7 +45,7 @@ class Sold:
 def sold_by_invoice(spark: SparkSession, sources: config.Sources, today: dt.date) -> Sold:
     """Return the sale lines of an Online Retail II file."""
     read = read_invoices(spark, str(sources.path), sources.online_retail, today=today)
-    return Sold(read.lines, read.findings, read.first, read.last, described=read.described)
+    return Sold(read.lines, (read.findings,), read.first, read.last, described=read.described)
 
 
 def sold_by_table(opened: Opened, reading: Reading, content: Content, *, rows: SalesRows, freq: Freq) -> Sold:
@@ -55,12 +56,12 @@ def sold_by_table(opened: Opened, reading: Reading, content: Content, *, rows: S
     """
     if rows == "transactions":
         reading = replace(reading, rules=replace(reading.rules, essential=(t.QUANTITY,)))
-    cleaned = clean(opened.raw, reading)
+    cleaned = clean(judge(opened.raw, reading), n_touched=content["n_touched"])
     lines = cleaned.rows if CUSTOMER in opened.raw.columns else cleaned.rows.drop(CUSTOMER)
     days = {"first": content["first"], "last": content["last"]}
     if rows == "transactions":
         return Sold(lines, cleaned.findings, **days)
     grain: Freq = freq if rows == "periods" else "D"
     once = unique(lines.withColumn(t.DATE, period_of(F.col(t.DATE), grain)), t.SALES)
-    findings = cleaned.findings.union(once.findings)
+    findings = cleaned.findings + once.findings
     return Sold(once.rows, findings, **days, whole_periods=rows == "periods", by_period=grain == freq)
