@@ -34,7 +34,10 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     assemble = partial(assemble_series, freq=config.freq, last_period=cutoff, complete=config.sources.complete)
     rows = per_bucket(one_frame(inputs), assemble, t.SERIES.ddl, sizes=config.spark)
     static = inputs[t.CATALOGUE].select(t.SKU, *STATIC)
-    jobs.write(t.SERIES, rows.drop(*STATIC).join(static, on=t.SKU, how="left"))
+    joined = rows.drop(*STATIC).join(static, on=t.SKU, how="left")
+    # In one order whatever the number of partitions: training reads the files as one stream.
+    ordered = joined.repartitionByRange(config.spark.partitions, t.BUCKET).sortWithinPartitions(t.BUCKET, *t.SERIES.key)
+    jobs.write(t.SERIES, ordered)
     return jobs.commit(JOB, cutoff=cutoff)
 
 

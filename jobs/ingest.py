@@ -7,12 +7,12 @@ import datetime as dt
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from replen.sources.ingest import ingest
 
 import replen.tables as t
 from replen.cli import job_main
 from replen.config import Config
 from replen.progress import Progress
+from replen.sources.ingest import ingest
 from replen.spark.run import Committed, open_run
 
 JOB = "ingest"

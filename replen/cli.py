@@ -69,6 +69,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _guarded(chosen: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)  # repeats, as JSON, what is raised anyway
     try:
         return _execute(chosen.command, load_config(chosen.config, chosen.settings))
     except ReplenError as error:

@@ -160,10 +160,8 @@ SAFETY_STOCK = Column("safety_stock", "double", "order_up_to_level less mean dem
 POLICY = Column("policy", "string", "what set the quantity")
 FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the protection interval, units")
 PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand when the order arrives")
-TARGET = Column("target", "double", "quantity the program asked for before packs and limits, units")
-BINDING = Column(
-    "binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, ..."
-)
+TARGET = Column("target", "double", "quantity the program asked for before packs, units")
+BINDING = Column("binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple")
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
 KIND = Column("kind", "string", "what is wrong")
@@ -173,14 +171,14 @@ ACTION = Column("action", "string", "what to do")
 CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
 SOLVER = Column("solver", "string", "what found the quantities: `highs`, or `none` where nothing is to be decided")
 MEAN_DEMAND = Column("mean_demand", "double", "expected demand over the planned periods, units")
-PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels are played on the paths, end value taken off")
+PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels are played on the paths, less end value")
 PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's levels are played on the paths")
-RULE_COST = Column("rule_cost", "double", "expected money of the simple rule on the same paths, end value taken off")
+RULE_COST = Column("rule_cost", "double", "expected money when the simple rule is played on the same paths, less end value")
 RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
 EXPECTED_SOLD = Column("expected_sold", "double", "expected units sold over the planned periods")
 FILL_RATE = Column("fill_rate", "double", "expected units sold / expected demand, 0..1")
 LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
-DUAL_BOUND = Column("dual_bound", "double", "no plan costs less, money")
+DUAL_BOUND = Column("dual_bound", "double", "no plan fixed on the plan date costs less on the same paths, money")
 FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on the same paths, money")
 GAP = Column("gap", "double", "(feasible_cost - dual_bound) / max(1, feasible_cost less the constants no decision changes)")
 LARGEST_VIOLATION = Column("largest_violation", "double", "largest excess over a limit, in the limit's measure")
@@ -276,7 +274,7 @@ BACKTEST = Table(
     (MODEL, FOLD, SEGMENT), (METRIC, VALUE, SKU, SITE, STREAM, METRICS_BY_NAME),
 )  # fmt: skip
 DECISIONS = Table(
-    "decisions", "staging: one row a series; plan, orders, explanations, exceptions and certificates come from it",
+    "decisions", "staging: one row a series, of which plan, orders, explanations, exceptions and certificates are made",
     (SKU, SITE),
     (SUPPLIER, MODEL, MODEL_VERSION, REASON,
      *(c.by_step() for c in (DATE, ORDER_QUANTITY, RECEIPT, PROJECTED_ON_HAND, EXPECTED_LOST, EXPECTED_COST)),

@@ -4,6 +4,8 @@ One experiment; a parent run a training event and a child run a model family, fo
 registered model whose versions are of any family, with the alias `champion`.
 """
 
+import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -89,8 +91,11 @@ class Tracker:
     """The experiment and registry of a configuration."""
 
     def __init__(self, tracking: config.Tracking, warehouse: str) -> None:
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
 
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         uri, artifacts = _store(tracking, warehouse)
         mlflow.set_tracking_uri(uri)
         self._client = mlflow.MlflowClient(uri)
@@ -112,12 +117,12 @@ class Tracker:
         """Return the registered version of a family's run, made now if there is none yet."""
         for version in self._client.search_model_versions(f"name='{REGISTERED}'"):
             if version.run_id == run.mlflow_run:
-                return ModelVersion(version.version, family, run.mlflow_run)
+                return ModelVersion(str(version.version), family, run.mlflow_run)
         if not self._client.search_registered_models(f"name='{REGISTERED}'"):
             self._client.create_registered_model(REGISTERED, description="Demand forecasters of replen, one version a training")
         source = f"{self._client.get_run(run.mlflow_run).info.artifact_uri}/{MODEL_FOLDER}"
         made = self._client.create_model_version(REGISTERED, source, run.mlflow_run, tags={FAMILY_TAG: family})
-        return ModelVersion(made.version, family, run.mlflow_run)
+        return ModelVersion(str(made.version), family, run.mlflow_run)
 
     def promote(self, version: ModelVersion, reason: str) -> None:
         """Give a version the alias `champion`, with the reason as a tag."""

@@ -46,8 +46,11 @@ class Backtest:
     def rows(self, panel: Panel) -> pd.DataFrame:
         """Return rows of `tables.BACKTEST` for a panel of all periods that is not prepared: actuals are taken as they are."""
         found = [rows for fold in self.folds for rows in self._fold_rows(panel, fold)]
-        empty = pd.DataFrame(columns=t.BACKTEST.names)
-        return pd.concat([empty, *found], ignore_index=True)[t.BACKTEST.names] if found else empty
+        if not found:
+            return pd.DataFrame(columns=t.BACKTEST.names)
+        rows = pd.concat(found, ignore_index=True).reindex(columns=t.BACKTEST.names)
+        texts = [str(column) for column in t.BACKTEST.columns if column != t.VALUE]
+        return rows.assign(**{name: rows[name].astype(object).where(rows[name].notna(), None) for name in texts})
 
     def _fold_rows(self, panel: Panel, fold: Fold) -> Iterator[pd.DataFrame]:
         horizon, name = self.evaluate.horizon, str(fold.cutoff)
@@ -88,4 +91,4 @@ def _series_rows(parts: Parts, keys: pd.DataFrame, *, model: str, fold: str) -> 
     by_series = series_scores(parts, keys, model=model, fold=fold)
     named = [*t.SERIES.key, t.MODEL, t.FOLD]
     metrics = by_series.drop(columns=named).to_dict("records")
-    return by_series[named].assign(**{str(t.SEGMENT): SERIES_SEGMENT, "metrics": metrics})
+    return by_series[named].assign(**{str(t.SEGMENT): SERIES_SEGMENT, str(t.METRICS_BY_NAME): metrics})

@@ -43,14 +43,35 @@ class View:
         return prepare(then.take(active(then, self.features.active_periods)), self.features)
 
     def shards(self, files: Sequence[str], cutoff: np.datetime64, *, rows: int = 8192) -> Callable[[], Iterator[Panel]]:
-        """Return what reads Parquet files of `tables.SERIES` into prepared panels of at most `rows` series, one at a time."""
+        """Return what reads Parquet files of `tables.SERIES`, in their order, into prepared panels of at most `rows` series.
+
+        Panels are cut from the stream of all files, so that they do not depend on how many files there are.
+        """
 
         def read() -> Iterator[Panel]:
-            for file in files:
-                filesystem, path = fs.FileSystem.from_uri(file) if "://" in file else (fs.LocalFileSystem(), file)
-                for batch in pq.ParquetFile(path, filesystem=filesystem).iter_batches(batch_size=rows):
-                    panel = self.at(self.panel(batch.to_pandas()), cutoff)
-                    if panel.shape[0]:
-                        yield panel
+            for part in _cut(_batches(files), rows):
+                panel = self.at(self.panel(part), cutoff)
+                if panel.shape[0]:
+                    yield panel
 
         return read
+
+
+def _batches(files: Sequence[str]) -> Iterator[pd.DataFrame]:
+    for file in files:
+        filesystem, path = fs.FileSystem.from_uri(file) if "://" in file else (fs.LocalFileSystem(), file)
+        for batch in pq.ParquetFile(path, filesystem=filesystem).iter_batches(batch_size=4096):
+            yield batch.to_pandas()
+
+
+def _cut(frames: Iterator[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:
+    """Yield the same rows in frames of `rows` each, the last one shorter."""
+    held: list[pd.DataFrame] = []
+    for frame in frames:
+        held.append(frame)
+        while sum(map(len, held)) >= rows:
+            joined = pd.concat(held, ignore_index=True)
+            yield joined.iloc[:rows].reset_index(drop=True)
+            held = [joined.iloc[rows:]]
+    if sum(map(len, held)):
+        yield pd.concat(held, ignore_index=True)

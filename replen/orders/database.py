@@ -64,14 +64,16 @@ class OrderDatabase:
             frames: table name -> frames in the columns of `tables.ORDERS`, `EXPLANATIONS`, `EXCEPTIONS`, `CERTIFICATES`.
 
         Raises:
-            TableError: a frame lacks columns or breaks a key or a check; nothing is then written.
+            TableError: a frame lacks columns or breaks a key or a check, or the database fails; nothing is then written.
         """
         try:
             with self._engine.begin() as connection:
                 return _Run(connection, run_id, plan_date).write(frames)
-        except sa.exc.IntegrityError as error:
-            raise TableError(f"orders database, run {run_id}: a row breaks a key or a check; nothing was written: "
-                             f"{_first_line(error)}") from error  # fmt: skip
+        except sa.exc.DBAPIError as error:
+            raise TableError(
+                f"orders database, run {run_id}: nothing was written, the last run stands. Expected rows that keep the tables' "
+                f"keys and checks, and a database that can be written; found: {_first_line(error)}"
+            ) from error
 
     def read(self, table: t.Table) -> pd.DataFrame:
         """Return all rows of a table, by key."""

@@ -1,7 +1,6 @@
 """Plan a bucket: items and demand paths -> one wide row a series, whatever its data are."""
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +12,13 @@ from replen.config import Plan
 from replen.plan.exceptions import Finding, listed, planned_findings
 from replen.plan.items import numbers, read_positions, refusals
 from replen.plan.outcome import Outcome, plan_series
+from replen.plan.positions import chunks
 from replen.plan.projection import by_step
 from replen.plan.timing import FloatArray, step_dates
 
 POLICY = "lost_sales_program"
 PASSED_THROUGH = (t.SKU, t.SITE, t.SUPPLIER, t.MODEL, t.MODEL_VERSION)
+CHUNK = 2048  # series whose paths are worked on at once
 Rows = NDArray[np.intp]
 
 
@@ -38,37 +39,22 @@ def plan_bucket(
     """
     findings = refusals(items, demand_paths)
     rows = np.setdiff1d(np.arange(len(items)), np.concatenate([finding.rows for finding in findings]))
-    frames, planned = [], []
-    for part, outcome in _outcomes(items, demand_paths, rows, freq=freq):
-        frames.append(_frame(items.iloc[part], outcome, plan_date=plan_date, freq=freq).set_index(part))
-        findings += [replace(one, rows=part[one.rows]) for one in planned_findings(outcome, settings.exceptions)]
-        planned.append(part)
-    unsolved = np.setdiff1d(rows, np.concatenate([*planned, rows[:0]]))
+    frames, failures = [pd.DataFrame(index=rows[:0])], dict[int, str]()
+    for part in chunks(rows, CHUNK):
+        planned, outcome, failed = _plan_rows(items, demand_paths, part, freq=freq)
+        failures |= failed
+        if outcome is not None:
+            frames.append(_frame(items.iloc[planned], outcome, plan_date=plan_date, freq=freq).set_index(planned))
+            findings += [replace(one, rows=planned[one.rows]) for one in planned_findings(outcome, settings.exceptions)]
+    unsolved = np.array(sorted(failures), dtype=np.intp)
     findings.append(Finding("not_solved", "critical", unsolved, np.full(len(unsolved), np.nan)))
-    decisions = pd.concat(frames).reindex(range(len(items))) if frames else pd.DataFrame(index=range(len(items)))
+    plans, exceptions = pd.concat(frames), listed(findings, len(items))
+    kinds = exceptions[t.KIND.by_exception()].drop(index=plans.index)
+    reasons = {row: ", ".join(found) for row, found in kinds.items()} | failures
+    decisions = plans.reindex(range(len(items))).join(exceptions)
     decisions[list(PASSED_THROUGH)] = items[list(PASSED_THROUGH)].to_numpy()
-    exceptions = listed(findings, len(items))
-    decisions[exceptions.columns] = exceptions
-    decisions[t.REASON] = _reasons(exceptions, np.concatenate([*planned, rows[:0]]))
+    decisions[t.REASON] = [reasons.get(row) for row in decisions.index]
     return in_contract(decisions)
-
-
-def _outcomes(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, *, freq: str) -> Iterator[tuple[Rows, Outcome]]:
-    """Yield the chosen rows' plans; where one row breaks the rest, each is planned alone and only the broken one left out."""
-    if not len(rows):
-        return
-    try:
-        positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=freq)
-        outcome = plan_series(positions, by_step(demand_paths[rows]))
-    except Exception:  # a failing series becomes a row with a reason, never a failing bucket
-        for row in rows if len(rows) > 1 else ():
-            yield from _outcomes(items, demand_paths, np.array([row]), freq=freq)
-        return
-    proven = np.flatnonzero(np.isfinite(outcome.dual_bound))
-    if len(proven) < len(rows):
-        yield from _outcomes(items, demand_paths, rows[proven], freq=freq)
-    else:
-        yield rows, outcome
 
 
 def in_contract(decisions: pd.DataFrame) -> pd.DataFrame:
@@ -82,10 +68,29 @@ def in_contract(decisions: pd.DataFrame) -> pd.DataFrame:
     return whole
 
 
-def _reasons(exceptions: pd.DataFrame, planned: Rows) -> list[str | None]:
-    """Return the kinds of trouble of each row that has no plan, null where there is one."""
-    has_plan = set(planned.tolist())
-    return [None if row in has_plan else ", ".join(kinds) for row, kinds in enumerate(exceptions[t.KIND.by_exception()])]
+def _plan_rows(
+    items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, *, freq: str
+) -> tuple[Rows, Outcome | None, dict[int, str]]:
+    """Return the rows that were planned, their plans, and why the others were not.
+
+    Where one row breaks the rest, each is planned alone and only the broken ones are left out.
+    """
+    try:
+        positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=freq)
+        outcome = plan_series(positions, by_step(demand_paths[rows]))
+    except Exception as error:  # a failing series becomes a row with a reason, never a failing bucket
+        if len(rows) == 1:
+            return rows[:0], None, {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"}
+        alone = [_plan_rows(items, demand_paths, row[None], freq=freq)[2] for row in rows]
+        failures = {row: reason for failed in alone for row, reason in failed.items()}
+        if not failures:
+            raise  # rows that can be planned alone but not together are a fault of this code, not of the data
+        sound = np.setdiff1d(rows, list(failures))
+        planned, outcomes, _ = _plan_rows(items, demand_paths, sound, freq=freq) if len(sound) else (sound, None, {})
+        return planned, outcomes, failures
+    proven = np.isfinite(outcome.dual_bound)
+    failures = dict.fromkeys(rows[~proven].tolist(), "not_solved: the solver gave no proof")
+    return rows[proven], outcome.take(np.flatnonzero(proven)), failures
 
 
 def _frame(items: pd.DataFrame, outcome: Outcome, *, plan_date: dt.date, freq: str) -> pd.DataFrame:

@@ -46,10 +46,11 @@ def check_costs(items: pd.DataFrame, *, where: str = "costs") -> None:
             money; with p > c this is stricter than v >= h + p), and costs that are negative, infinite, or zero for holding.
     """
     unit, holding, lost_sale, end_value = (
-        items[column].astype(np.float64) for column in (t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST, t.END_VALUE)
+        items[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        for column in (t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST, t.END_VALUE)
     )
     endless = np.isinf(unit) | np.isinf(holding) | np.isinf(lost_sale) | np.isinf(end_value)
-    rules: dict[str, pd.Series[bool]] = {
+    rules = {
         "costs must be finite, and none below 0": endless | (unit < 0) | (lost_sale < 0) | (end_value < 0),
         "holding_cost must be above 0: give it in costs, or raise costs.holding_rate_per_year": holding <= 0,
         "lost_sale_cost must be above unit_cost, or nothing is ever ordered: raise lost_sale_cost or costs.lost_sale_share": (

@@ -12,6 +12,7 @@ from replen.config import ExceptionRules
 from replen.plan.outcome import Outcome
 from replen.plan.timing import FloatArray
 
+MOST = 0.5  # a stock-out that loses more than this share of demand is critical
 ACTIONS = {
     "no_forecast": "find out why there is no forecast (column reason of forecasts), or order by hand",
     "no_stock": "give a stock row as of the cutoff",
@@ -77,10 +78,11 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
     masks = {
         ("horizon_too_short", "critical"): (too_late, outcome.expected_lost.sum(axis=1) * positions.lost_sale_cost),
         ("no_line_fits", "critical"): (no_line, lost_later),
-        ("stock_out_expected", "critical"): (short, lost * positions.lost_sale_cost),
+        ("stock_out_expected", "critical"): (short & (lost > MOST * demand), lost * positions.lost_sale_cost),
+        ("stock_out_expected", "warning"): (short & (lost <= MOST * demand), lost * positions.lost_sale_cost),
         ("overstock", "warning"): (excess > 0, excess * unit_cost),
-        ("max_order_quantity_binds", "warning"): (outcome.binding == "max_order_quantity", lost_later),
+        ("max_order_quantity_binds", "warning"): (outcome.binding == t.MAX_ORDER_QUANTITY, lost_later),
         ("order_below_minimum", "info"): (~no_line & (today == 0) & (target >= positions.smallest_order / 2), lost_later),
-        ("min_order_quantity_binds", "info"): (outcome.binding == "min_order_quantity", (today - target) * unit_cost),
+        ("min_order_quantity_binds", "info"): (outcome.binding == t.MIN_ORDER_QUANTITY, (today - target) * unit_cost),
     }
     return [Finding(*key, np.flatnonzero(mask), value[mask]) for key, (mask, value) in masks.items()]

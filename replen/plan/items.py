@@ -11,6 +11,7 @@ from replen.plan.exceptions import Finding
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray, periods
 
+LONGEST_DAYS = 3650.0  # a longer lead time or review period is a mistake
 BoolArray = NDArray[np.bool_]
 COLUMNS = (
     t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.REVIEW_PERIOD_DAYS,
@@ -20,29 +21,29 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Default:
-    """What an optional column means where it is null, and what it must be at least."""
+class Optional:
+    """What an optional column means where it is null, and the range of its values."""
 
-    value: float
+    default: float
     least: float
+    most: float = np.finfo(np.float64).max
 
 
-OPTIONAL = {
-    t.BACKORDERS: Default(0.0, 0.0),
-    t.REVIEW_PERIOD_DAYS: Default(1.0, 1e-9),
-    t.MIN_ORDER_QUANTITY: Default(0.0, 0.0),
-    t.ORDER_MULTIPLE: Default(1.0, 1e-9),
-    t.MAX_ORDER_QUANTITY: Default(np.inf, 0.0),
-    t.BACKORDER_COST: Default(0.0, 0.0),
-    t.ORDER_COST: Default(0.0, 0.0),
-    t.END_VALUE: Default(0.0, 0.0),
+STOCK = {t.BACKORDERS: Optional(0.0, 0.0)}
+TERMS = {
+    t.REVIEW_PERIOD_DAYS: Optional(1.0, 1e-9, LONGEST_DAYS),
+    t.MIN_ORDER_QUANTITY: Optional(0.0, 0.0),
+    t.ORDER_MULTIPLE: Optional(1.0, 1e-9),
+    t.MAX_ORDER_QUANTITY: Optional(np.inf, 0.0, np.inf),
 }
+COSTS = {t.BACKORDER_COST: Optional(0.0, 0.0), t.ORDER_COST: Optional(0.0, 0.0), t.END_VALUE: Optional(0.0, 0.0)}
+OPTIONAL = STOCK | TERMS | COSTS
 
 
 def numbers(items: pd.DataFrame, column: t.Column) -> FloatArray:
     """Return a column as floats, (n_series,); null is NaN unless the column is optional."""
     values = items[column].to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isnan(values), OPTIONAL[column].value, values) if column in OPTIONAL else values
+    return np.where(np.isnan(values), OPTIONAL[column].default, values) if column in OPTIONAL else values
 
 
 def receipts_by_step(items: pd.DataFrame, horizon: int) -> FloatArray:
@@ -82,27 +83,28 @@ def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
     no_supply = items[t.SUPPLIER].isna().to_numpy()
     good_stock = np.isfinite(on_hand) & (on_hand >= 0)
     good_receipts = (np.isfinite(receipts) & (receipts >= 0)).all(axis=1)
+    good_lead_time = (lead_time >= 0) & (lead_time <= LONGEST_DAYS)
     no_stock, no_costs = np.isnan(on_hand), np.isnan(unit_cost + lost_sale_cost + numbers(items, t.HOLDING_COST))
     no_forecast = ~np.isfinite(demand_paths).all(axis=(1, 2))
-    at_risk = np.where(no_forecast, 0.0, demand_paths.mean(axis=1).sum(axis=1)) * lost_sale_cost
+    at_risk = np.where(no_forecast, np.nan, demand_paths.mean(axis=1).sum(axis=1)) * lost_sale_cost
     masks = {
         "no_forecast": no_forecast,
         "no_stock": no_stock,
         "no_supply": no_supply,
         "no_costs": no_costs & ~no_supply,
-        "bad_stock": (~no_stock & ~good_stock) | ~good_receipts,
-        "bad_supply": ~no_supply & (~(np.isfinite(lead_time) & (lead_time >= 0)) | _out_of_range(items)),
-        "bad_costs": ~no_costs & ~no_supply & absurd_costs(items),
+        "bad_stock": (~no_stock & ~good_stock) | ~good_receipts | _out_of_range(items, STOCK),
+        "bad_supply": ~no_supply & (~good_lead_time | _out_of_range(items, TERMS)),
+        "bad_costs": ~no_costs & ~no_supply & (absurd_costs(items) | _out_of_range(items, COSTS)),
     }
     return [Finding(kind, "critical", np.flatnonzero(mask), at_risk[mask]) for kind, mask in masks.items()]
 
 
-def _out_of_range(items: pd.DataFrame) -> BoolArray:
-    """Return which rows have an optional value below what it must be at least, or infinite where only a limit may be."""
+def _out_of_range(items: pd.DataFrame, ranges: dict[t.Column, Optional]) -> BoolArray:
+    """Return which rows have a value outside the range of its column."""
     wrong = np.zeros(len(items), dtype=bool)
-    for column, default in OPTIONAL.items():
+    for column, allowed in ranges.items():
         values = numbers(items, column)
-        wrong |= (values < default.least) | (np.isinf(values) & (column != t.MAX_ORDER_QUANTITY))
+        wrong |= (values < allowed.least) | (values > allowed.most)
     return wrong
 
 

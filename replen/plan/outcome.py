@@ -1,14 +1,16 @@
 """A bucket planned: positions and paths in, quantities by step with their projection, levels and proof out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replen import tables as t
 from replen.plan.levels import worthwhile_units
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions, serve_backorders
-from replen.plan.problem import problems
+from replen.plan.problem import Problem, problems
 from replen.plan.program import solve_lost_sales
 from replen.plan.projection import Projection, arrivals, project, step_costs
 from replen.plan.timing import FloatArray
@@ -57,6 +59,11 @@ class Outcome:
     constant_cost: FloatArray
     solved: NDArray[np.bool_]
 
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the chosen series."""
+        arrays = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "positions"}
+        return type(self)(positions=self.positions.take(rows), **arrays)
+
     @property
     def binding(self) -> NDArray[np.str_]:
         """Return what held today's quantity, (n_series,): a limit, the pack, or `none`."""
@@ -65,7 +72,7 @@ class Outcome:
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
             [at_limit, at_minimum, np.abs(today - target) > ROUNDED],
-            ["max_order_quantity", "min_order_quantity", "order_multiple"],
+            [str(column) for column in (t.MAX_ORDER_QUANTITY, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)],
             default="none",
         )
 
@@ -78,45 +85,76 @@ def plan_series(positions: Positions, demand: FloatArray) -> Outcome:
         demand: shape (horizon, n_series, n_paths), units.
     """
     served, demand = serve_backorders(positions, demand)
-    nothing = np.zeros(positions.receipts.shape)
     idle = project(served.on_hand, served.receipts, demand)
-    idle_costs = step_costs(served, nothing, idle)
-    decided = np.arange(len(demand)) < positions.lead_time[:, None]
-    constant = np.where(decided, idle_costs, 0.0).sum(axis=1)
-    quantities, targets, levels = nothing.copy(), nothing.copy(), np.full((positions.n_series, 2), np.nan)
-    bound = idle_costs.sum(axis=1) - positions.end_value * idle.ending[-1].mean(axis=1)
-    solved = np.zeros(positions.n_series, dtype=bool)
-    for rows, problem in problems(served, demand, idle):
-        relaxed = solve_lost_sales(problem)
-        whole = whole_packs(problem, relaxed.quantities)
-        steps = np.arange(whole.shape[1])
-        targets[rows[:, None], steps], quantities[rows[:, None], steps] = relaxed.quantities, whole
-        bound[rows], solved[rows] = constant[rows] + relaxed.cost, relaxed.solved
-        ordered = np.flatnonzero(whole[:, 0] > 0)
-        if len(ordered):
-            part, plan = problem.take(ordered), whole[ordered]
-            lines = (part.positions.smallest_order, FURTHER_UNIT * part.positions.order_multiple)
-            levels[rows[ordered]] = np.stack([worthwhile_units(part, plan, line) for line in lines], axis=1)
-    projection = project(served.on_hand, arrivals(served, quantities), demand)
-    costs = step_costs(served, quantities, projection)
+    decided = _decide(served, demand, idle)
+    before_arrival = np.arange(len(demand)) < positions.lead_time[:, None]
+    constant = np.where(before_arrival, step_costs(served, np.zeros(positions.receipts.shape), idle), 0.0).sum(axis=1)
+    projection = project(served.on_hand, arrivals(served, decided.quantities), demand)
+    costs = step_costs(served, decided.quantities, projection)
     return Outcome(
         positions=positions,
-        quantities=quantities,
-        targets=targets,
-        receipts=arrivals(positions, quantities),
+        quantities=decided.quantities,
+        targets=decided.targets,
+        receipts=arrivals(positions, decided.quantities),
         mean_demand=demand.mean(axis=2).T,
         mean_on_hand=projection.ending.mean(axis=2).T,
         expected_lost=projection.lost.mean(axis=2).T,
         expected_cost=costs,
         stock_at_arrival=_stock_at_arrival(served, idle),
         idle_end=idle.ending[-1].mean(axis=1),
-        reorder_point=positions.inventory_position + levels[:, 0],
-        order_up_to_level=positions.inventory_position + levels[:, 1],
-        dual_bound=bound,
+        reorder_point=positions.inventory_position + decided.levels[:, 0],
+        order_up_to_level=positions.inventory_position + decided.levels[:, 1],
+        dual_bound=constant + decided.least_cost,
         feasible_cost=costs.sum(axis=1) - positions.end_value * projection.ending[-1].mean(axis=1),
         constant_cost=constant,
-        solved=solved,
+        solved=decided.solved,
     )
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """Quantities of all series; where no order can arrive within the horizon, none, and nothing to decide.
+
+    Attributes:
+        quantities: shape (n_series, horizon), units in whole packs.
+        targets: shape (n_series, horizon), units before packs.
+        levels: shape (n_series, 2), reorder point and order-up-to level less the inventory position; NaN = no order today.
+        least_cost: shape (n_series,), money from the first arrival on.
+        solved: shape (n_series,).
+    """
+
+    quantities: FloatArray
+    targets: FloatArray
+    levels: FloatArray
+    least_cost: FloatArray
+    solved: NDArray[np.bool_]
+
+
+def _decide(positions: Positions, demand: FloatArray, idle: Projection) -> _Decided:
+    """Return what to order, problem by problem."""
+    n_series, horizon = positions.receipts.shape
+    decided = _Decided(
+        quantities=np.zeros((n_series, horizon)),
+        targets=np.zeros((n_series, horizon)),
+        levels=np.full((n_series, 2), np.nan),
+        least_cost=-positions.end_value * idle.ending[-1].mean(axis=1),
+        solved=np.zeros(n_series, dtype=bool),
+    )
+    for rows, problem in problems(positions, demand, idle):
+        relaxed = solve_lost_sales(problem)
+        whole = whole_packs(problem, relaxed.quantities)
+        cells = (rows[:, None], np.arange(whole.shape[1]))
+        decided.quantities[cells], decided.targets[cells] = whole, relaxed.quantities
+        decided.least_cost[rows], decided.solved[rows] = relaxed.cost, relaxed.solved
+        ordered = np.flatnonzero(whole[:, 0] > 0)
+        decided.levels[rows[ordered]] = _levels(problem.take(ordered), whole[ordered])
+    return decided
+
+
+def _levels(problem: Problem, quantities: FloatArray) -> FloatArray:
+    """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
+    lines = (problem.positions.smallest_order, FURTHER_UNIT * problem.positions.order_multiple)
+    return np.stack([worthwhile_units(problem, quantities, line) for line in lines], axis=1)
 
 
 def _stock_at_arrival(positions: Positions, idle: Projection) -> FloatArray:

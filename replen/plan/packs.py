@@ -5,17 +5,17 @@ optimum the search adds, takes, moves and merges packs until no such move saves 
 bound. All series of a problem are searched together, each on its own way: a series alone ends where it ends in a bucket.
 """
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from replen.plan.positions import Positions
+from replen.plan.positions import Positions, chunks
 from replen.plan.problem import Problem
 from replen.plan.timing import FloatArray
 
 CHUNK = 256  # series searched together: what fits the processor's cache
 MAX_SWEEPS = 100
+REACH = 3  # packs move this many order steps earlier or later
 SAVING = 1e-9  # a move must save more than this share of the cost
 ROUNDING = 1e-6  # packs: what the solver may be off
 
@@ -35,8 +35,8 @@ def whole_packs(problem: Problem, quantities: FloatArray) -> FloatArray:
         problem: series with one timing.
         quantities: shape (n_series, n_steps), the program's optimum, units.
     """
-    chunks = np.array_split(np.arange(len(quantities)), max(1, -(-len(quantities) // CHUNK)))
-    return np.concatenate([_search(problem.take(rows), quantities[rows]) for rows in chunks])
+    parts = chunks(np.arange(len(quantities)), CHUNK)
+    return np.concatenate([_search(problem.take(rows), quantities[rows]) for rows in parts])
 
 
 def _search(problem: Problem, quantities: FloatArray) -> FloatArray:
@@ -61,7 +61,8 @@ def _search(problem: Problem, quantities: FloatArray) -> FloatArray:
 def _moves(steps: list[int]) -> list[Move]:
     """Return the moves tried in each sweep: every order by a pack or as a whole, away or to its neighbours in time."""
     ways: list[tuple[int, int | None]] = [(step, None) for step in steps]
-    ways += [way for first, second in pairwise(steps) for way in ((first, second), (second, first))]
+    near = [(steps[i], later) for i in range(len(steps)) for later in steps[i + 1 : i + 1 + REACH]]
+    ways += [way for earlier, later in near for way in ((earlier, later), (later, earlier))]
     grow = [Move(None, step, everything=False) for step in steps]
     return grow + [Move(giver, taker, everything=everything) for giver, taker in ways for everything in (False, True)]
 

@@ -1,6 +1,6 @@
 """What is known of the series of a bucket when their plan is made, as flat arrays: stock, timing, packs, costs."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -71,6 +71,15 @@ class Positions:
         return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
+def chunks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
+    """Return the rows in parts of at most `size`, so that the paths worked on at once fit into memory; none if there are none.
+
+    >>> [part.tolist() for part in chunks(np.arange(5), 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    return [rows[first : first + size] for first in range(0, len(rows), size)]
+
+
 def serve_backorders(positions: Positions, demand: FloatArray) -> tuple[Positions, FloatArray]:
     """Return positions and demand after what is owed to customers is taken off the units that come first.
 
@@ -91,12 +100,12 @@ def serve_backorders(positions: Positions, demand: FloatArray) -> tuple[Position
     stock = np.column_stack([positions.on_hand, np.where(np.arange(horizon) <= arrival[:, None], positions.receipts, 0.0)])
     served = np.diff(np.minimum(np.cumsum(stock, axis=1), positions.backorders[:, None]), axis=1, prepend=0.0)
     owed = positions.backorders - served.sum(axis=1)
-    values = {field.name: getattr(positions, field.name) for field in fields(positions)}
-    values |= {
-        "on_hand": positions.on_hand - served[:, 0],
-        "receipts": positions.receipts - served[:, 1:],
-        "backorders": np.zeros_like(owed),
-    }
+    net = replace(
+        positions,
+        on_hand=positions.on_hand - served[:, 0],
+        receipts=positions.receipts - served[:, 1:],
+        backorders=np.zeros_like(owed),
+    )
     demand = demand.copy()
     demand[arrival, np.arange(positions.n_series)] += owed[:, None]
-    return Positions(**values), demand
+    return net, demand

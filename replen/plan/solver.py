@@ -13,12 +13,14 @@ STATUSES = np.array(
     [highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper], dtype=object
 )
 LOWER, BASIC, UPPER = np.int8(0), np.int8(1), np.int8(2)
-OPTIONS: dict[str, bool | int | str] = {
+OPTIONS: dict[str, bool | int | float | str] = {
     "output_flag": False,
     "threads": 1,
     "presolve": "off",
     "solver": "simplex",
     "simplex_strategy": 4,  # primal
+    "dual_feasibility_tolerance": 1e-9,
+    "primal_feasibility_tolerance": 1e-9,
 }
 
 

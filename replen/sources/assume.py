@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 
 from replen import config
 from replen import tables as t
 from replen.sources.periods import Span
 
 RECENT_PERIODS = 13  # the mean that opening stock is a multiple of
-RECENT_UNITS = "recent_units"
+RECENT_UNITS, PRICED_UNITS, REVENUE = "recent_units", "priced_units", "revenue"
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,23 @@ class Assumed:
 
 
 def series_of(lines: DataFrame, span: Span) -> DataFrame:
-    """Return one row a (sku, site) that was ever sold, with the units sold in the last 13 periods up to the cutoff."""
-    recent = F.when(F.col(t.DATE) >= span.periods_back(RECENT_PERIODS), F.col(t.QUANTITY))
-    return lines.groupBy(t.SKU, t.SITE).agg(F.coalesce(F.sum(recent), F.lit(0.0)).alias(RECENT_UNITS))
+    """Return one row a (sku, site) that was ever sold, with what assumptions are made from.
+
+    `recent_units`: sold in the last 13 periods up to the cutoff; `priced_units`, `revenue`: of lines with a price.
+    """
+    quantity, price = F.col(t.QUANTITY), F.col(t.PRICE)
+    recent = F.when(F.col(t.DATE) >= span.periods_back(RECENT_PERIODS), quantity)
+    priced = F.when(price > 0, quantity)
+    totals = {RECENT_UNITS: recent, PRICED_UNITS: priced, REVENUE: priced * price}
+    return lines.groupBy(t.SKU, t.SITE).agg(*(F.coalesce(F.sum(each), F.lit(0.0)).alias(name) for name, each in totals.items()))
 
 
 def opening_stock(series: DataFrame, span: Span, cover_periods: float) -> Assumed:
     """Return the `stock` of whole units that covers so many periods of mean recent sales."""
     on_hand = F.round(F.col(RECENT_UNITS) / RECENT_PERIODS * cover_periods)
-    rows = series.select(t.SKU, t.SITE, F.lit(span.end).alias(t.AS_OF), on_hand.alias(t.ON_HAND), F.lit(0.0).alias(t.BACKORDERS))
+    rows = series.select(
+        t.SKU, t.SITE, F.lit(span.end).alias(t.AS_OF), on_hand.alias(t.ON_HAND), F.lit(0.0).alias(t.BACKORDERS)
+    )
     return Assumed(
         rows.select(t.STOCK.names),
         f"opening stock at the end of {span.end} is {cover_periods:g} periods of mean sales over the last {RECENT_PERIODS} "

@@ -1,24 +1,26 @@
 """Raw columns -> typed columns: null where a value cannot be read as the type."""
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 from pyspark.sql.types import (
     BooleanType,
     DataType,
     DateType,
     IntegralType,
+    LongType,
     NumericType,
     StringType,
     TimestampNTZType,
     TimestampType,
 )
 
+_NANOSECONDS = 10**16  # April 1970
 _READABLE_FROM: dict[str, tuple[type[DataType], ...]] = {
     # Identifiers that were stored as fractions have lost leading zeros and digits: not read.
     "string": (StringType, IntegralType, DateType, BooleanType),
     "double": (StringType, NumericType),
     "int": (StringType, NumericType),
-    "date": (StringType, DateType, TimestampType, TimestampNTZType),
+    "date": (StringType, DateType, TimestampType, TimestampNTZType, LongType),
     "boolean": (StringType, BooleanType, IntegralType),
 }
 
@@ -48,6 +50,8 @@ def typed(raw: Column, source: DataType, target: str, *, date_format: str | None
 
 def moment(raw: Column, source: DataType, date_format: str | None = None) -> Column:
     """Return the column as a timestamp (UTC where text names no zone); null where a value cannot be read."""
+    if isinstance(source, LongType):  # nanoseconds, how pandas writes timestamps; smaller numbers are something else
+        return F.when(F.abs(raw) >= _NANOSECONDS, F.timestamp_micros((raw / 1000).cast("bigint")))
     if not isinstance(source, StringType):
         return raw.try_cast("timestamp")
     if date_format is not None:

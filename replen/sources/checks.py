@@ -8,7 +8,7 @@ from operator import or_
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from replen import config
@@ -21,6 +21,7 @@ from replen.sources.locate import table_path
 from replen.sources.rules import CURRENCY, MAY_BE_EMPTY
 
 Content = Mapping[str, Any]
+_SHOWN = 5  # examples in a message
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def check_as_of(stock: DataFrame, end: dt.date) -> None:
     days = {row[t.AS_OF]: row["count"] for row in stock.groupBy(t.AS_OF).count().collect()}
     others = [f"{day} ({days[day]} rows)" for day in sorted(days) if day != end]
     if others:
+        found = ", ".join(others[:_SHOWN]) + (" ..." if len(others) > _SHOWN else "")
         raise SourceError(
-            f"sources.tables.stock, column {t.AS_OF}: expected the stock at the end of {end}, the last day of the cutoff, found "
-            f"{', '.join(others[:5])}{' ...' if len(others) > 5 else ''}; give the stock of that day, or set cutoff to the "
-            "period that ends on the day it was counted"
+            f"sources.tables.stock, column {t.AS_OF}: expected the count at the end of {end}, last day of the cutoff, found "
+            f"{found}; give the stock of that day, or set cutoff to the period that ends on the day it was counted"
         )
 
 
@@ -91,8 +92,8 @@ def shape_problems(opened: Opened, reading: Reading) -> Iterator[str]:
     for column in reading.columns:
         if column in types and not readable(types[column], column.type):
             yield (
-                f"{opened.where}: {opened.path}, column {opened.theirs.get(column, column)!r}: expected {column.type} (stored as "
-                f"{expected(column.type)}), found {types[column].simpleString()}; store it so, or map another column in "
+                f"{opened.where}: {opened.path}, column {opened.theirs.get(column, column)!r}: expected {column.type} (stored "
+                f"as {expected(column.type)}), found {types[column].simpleString()}; store it so, or map another column in "
                 f"{opened.where}.columns.{column}"
             )
 
@@ -149,9 +150,14 @@ def content_problems(opened: Opened, reading: Reading, counts: Content) -> Itera
         yield f"{name}: none of its {counts['n_rows']} rows can be used as {reading.table.name}; {_refusals(reading)}"
     unknown = sorted(set(counts.get("currencies", ())) - {reading.currency, *reading.rates})
     if unknown:
-        yield f"{name}: no rate for the currency {', '.join(unknown)}; set rates.{unknown[0]} (value of one unit in {reading.currency})"
+        yield (
+            f"{name}: no rate for the currency {', '.join(unknown)}; set rates.{unknown[0]} to the value of one unit in "
+            f"{reading.currency}"
+        )
 
 
 def _refusals(reading: Reading) -> str:
     columns = dict.fromkeys([*reading.table.key, *reading.rules.essential])
-    return f"every one has a missing or impossible value in one of {', '.join(columns)}; check sources.tables.{reading.table.name}"
+    return (
+        f"every one has a missing or impossible value in one of {', '.join(columns)}; check sources.tables.{reading.table.name}"
+    )

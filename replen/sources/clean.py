@@ -7,7 +7,7 @@ from functools import reduce
 from operator import or_
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StringType
 
 from replen import tables as t
@@ -16,7 +16,7 @@ from replen.sources.cast import typed
 from replen.sources.files import CORRUPT
 from replen.sources.rules import CURRENCY, MONEY, PAST_ONLY, Bound, Rules
 
-_PROBLEMS, _REFUSED, _KEY = "_problems", "_refused", "_key"
+_PROBLEMS, _REFUSED, _KEY, _SAME = "_problems", "_refused", "_key", "_same"
 _FIRST_DATE = dt.date(1970, 1, 1)  # itself a placeholder: the zero of Unix time
 
 
@@ -79,30 +79,34 @@ def clean(raw: DataFrame, reading: Reading) -> Cleaned:
 def unique(rows: DataFrame, table: t.Table) -> Cleaned:
     """Return one row a key: equal rows are kept once, rows that contradict each other are all refused.
 
-    Contradicting sales stay as a row of unknown quantity, so that no period silently sells nothing.
+    Contradicting sales stay as a row of unknown values, so that no period silently sells nothing.
     """
     keys = [str(column) for column in table.key]
     values = [name for name in rows.columns if name not in keys]
-    content = F.struct(*values)
-    first, last = F.min(content), F.max(content)
-    by_key = rows.groupBy(*keys).agg(first.alias("first"), first.eqNullSafe(last).alias("same"), F.count("*").alias(t.N_ROWS))
-    repeated = by_key.where(F.col(t.N_ROWS) > 1)
-    key = q.row_key({name: F.col(name) for name in keys})
-    findings = repeated.select(
-        *q.finding(
-            table,
-            F.when(F.col("same"), "duplicate row").otherwise("duplicate key"),
-            key,
-            before=F.to_json("first"),
-            after=F.when(F.col("same"), "kept once").otherwise(q.QUARANTINED),
-        )[:-1],
-        (F.col(t.N_ROWS) - F.col("same").cast("bigint")).alias(t.N_ROWS),
-    )
+    # The hash passes over nulls, so it must be told where they are.
+    content = F.xxhash64(*values, *(F.isnull(name) for name in values))
+    least = [F.min(name).alias(name) for name in values]  # of equal values: the value
+    same = F.min(content) == F.max(content)
+    by_key = rows.groupBy(*keys).agg(*least, same.alias(_SAME), F.count("*").alias(t.N_ROWS))
     if table is t.SALES:
-        kept = by_key.select(*keys, *(F.when(F.col("same"), F.col(f"first.{name}")).alias(name) for name in values))
+        kept = by_key.select(*keys, *(F.when(F.col(_SAME), F.col(name)).alias(name) for name in values))
     else:
-        kept = by_key.where("same").select(*keys, "first.*")
-    return Cleaned(kept, findings)
+        kept = by_key.where(_SAME).select(*keys, *values)
+    return Cleaned(kept, _repeated(by_key, table))
+
+
+def _repeated(by_key: DataFrame, table: t.Table) -> DataFrame:
+    same, n_rows = F.col(_SAME), F.col(t.N_ROWS)
+    return by_key.where(n_rows > 1).select(
+        q.finding(
+            table,
+            F.when(same, "key: equal rows").otherwise("key: rows that contradict each other"),
+            q.row_key({name: F.col(name) for name in table.key}),
+            before=F.concat(n_rows, F.lit(" rows")),
+            after=F.when(same, "one row").otherwise("unknown" if table is t.SALES else q.QUARANTINED),
+            n_rows=F.when(same, n_rows - 1).otherwise(n_rows),
+        )
+    )
 
 
 def _judge(raw: DataFrame, reading: Reading) -> DataFrame:
@@ -112,6 +116,9 @@ def _judge(raw: DataFrame, reading: Reading) -> DataFrame:
     problems = [F.when(corrupt, _problem("row: wrong number of fields", F.col(CORRUPT)))]
     problems += [F.when(~corrupt & each.rule.isNotNull(), _problem(each.rule, each.raw)) for each in read]
     refused = reduce(or_, (each.rule.isNotNull() for each in read if each.column in decisive), corrupt)
+    for conflict, words in _conflicts(read, reading):
+        problems.append(F.when(~refused & conflict, _problem(words, F.lit(None))))
+        refused = refused | F.coalesce(conflict, F.lit(False))
     key = F.when(corrupt, q.row_key({"row": F.substring(CORRUPT, 1, 200)})).otherwise(
         q.row_key({each.column: each.raw for each in read if each.column in reading.table.key})
     )
@@ -120,11 +127,20 @@ def _judge(raw: DataFrame, reading: Reading) -> DataFrame:
     )
 
 
+def _conflicts(read: list[Field], reading: Reading) -> Iterator[tuple[Column, str]]:
+    found = {each.column: each for each in read}
+    for low, high in reading.rules.ordered:
+        if low in found and high in found:
+            yield found[low].value > found[high].value, f"{low}: above {high}"
+
+
 def _values(read: list[Field], reading: Reading) -> Iterator[Column]:
     found = {each.column: F.when(each.rule.isNull(), each.value) for each in read}
     for column in reading.columns:
         value = found.get(column, F.lit(None).cast(column.type))
-        filled = F.coalesce(value, F.lit(reading.rules.fill[column]).cast(column.type)) if column in reading.rules.fill else value
+        filled = (
+            F.coalesce(value, F.lit(reading.rules.fill[column]).cast(column.type)) if column in reading.rules.fill else value
+        )
         yield filled.alias(column)
 
 

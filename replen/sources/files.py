@@ -1,12 +1,13 @@
 """CSV and Parquet files as frames of raw columns under our names; every failure names file, column and config key."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from replen.errors import ConfigError, SourceError
@@ -41,11 +42,13 @@ def load(spark: SparkSession, path: str, file_format: str, *, where: str) -> Dat
     return _csv(spark).schema(schema).csv(path).withColumnRenamed(header[0], header[0].removeprefix("\ufeff"))
 
 
-def _csv(spark: SparkSession):  # type: ignore[no-untyped-def]
+def _csv(spark: SparkSession) -> DataFrameReader:
     return spark.read.options(header=True, multiLine=True, quote='"', escape='"', encoding="UTF-8", enforceSchema=True)
 
 
-def rename(raw: DataFrame, columns: Mapping[str, str], wanted: Sequence[str], *, dropped: Sequence[str] = ()) -> dict[str, Column]:
+def rename(
+    raw: DataFrame, columns: Mapping[str, str], wanted: Sequence[str], *, dropped: Sequence[str] = ()
+) -> dict[str, Column]:
     """Return our column name -> raw column: mapped (`=text` is a constant), or found under our own name; others are left out.
 
     A column that the mapping names and the file lacks is left out too, for the caller to name.
@@ -83,5 +86,5 @@ def naming(path: str, where: str) -> Iterator[None]:
 
 
 def _unreadable(path: str, where: str, reason: str) -> str:
-    first_line = reason.strip().splitlines()[0][:300]
-    return f"{where}: {path} cannot be read: {first_line}; copy the file again, or mend its format"
+    sentence = re.sub(r"^([\w.$]+: )?(\[[A-Z_.0-9]+\] )?", "", reason.strip().splitlines()[0])
+    return f"{where}: {path} cannot be read: {sentence[:300].rstrip('. ')}; copy the file again, or mend its format"

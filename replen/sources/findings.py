@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 
 from replen import tables as t
 
@@ -19,9 +19,12 @@ def row_key(columns: dict[str, Column]) -> Column:
     return F.to_json(F.struct(*(value.cast("string").alias(name) for name, value in columns.items())))
 
 
-def finding(table: t.Table, rule: Column, key: Column, *, before: Column, after: Column) -> list[Column]:
-    """Return the columns of one finding that stands for one row."""
-    values = (F.lit(table.name), key, rule, before.cast("string"), after.cast("string"), F.lit(1).cast("bigint"))
+def finding(
+    table: t.Table, rule: Column, key: Column, *, before: Column, after: Column, n_rows: Column | int = 1
+) -> list[Column]:
+    """Return the columns of a finding; it stands for one row unless `n_rows` says otherwise."""
+    count = F.lit(n_rows) if isinstance(n_rows, int) else n_rows
+    values = (F.lit(table.name), key, rule, before.cast("string"), after.cast("string"), count.cast("bigint"))
     return [value.alias(name) for name, value in zip(NAMES, values, strict=True)]
 
 

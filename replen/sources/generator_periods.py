@@ -123,5 +123,9 @@ def market(platform: Platform, block: int) -> Iterator[pa.RecordBatch]:
     signals += [(site_name(site), "temperature", values, False) for site, values in enumerate(measured)]
     for site, name, values, known in signals:
         n_rows = len(values)
-        keys = {t.SITE: constant(site, n_rows), t.DATE: pa.array(world.periods[:n_rows]), t.NAME: constant(name, n_rows)}
+        keys: dict[str, object] = {
+            t.SITE: constant(site, n_rows),
+            t.DATE: pa.array(world.periods[:n_rows]),
+            t.NAME: constant(name, n_rows),
+        }
         yield batch(t.MARKET, {**keys, t.VALUE: values, t.KNOWN_IN_ADVANCE: np.full(n_rows, known)})

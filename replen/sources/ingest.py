@@ -10,16 +10,18 @@ from replen import config
 from replen import tables as t
 from replen.errors import SourceError
 from replen.sources import findings as q
-from replen.sources.assume import opening_stock, series_of, supply_terms
+from replen.sources.assume import Assumed, opening_stock, series_of, supply_terms
 from replen.sources.catalogue import completed, derived, of_known_products
 from replen.sources.checks import check_as_of, check_tables, open_table
 from replen.sources.clean import Cleaned, Reading, clean, unique
-from replen.sources.locate import check
+from replen.sources.generator import table_sources
+from replen.sources.locate import check, fingerprint
 from replen.sources.periods import Freq, Span, span
 from replen.sources.rules import RULES
 from replen.sources.sales import by_period, within
 from replen.sources.sold import Sold, sold_by_invoice, sold_by_table
 
+__all__ = ["Ingested", "fingerprint", "ingest"]
 _OF_PRODUCTS = (t.STOCK, t.SUPPLY, t.COSTS, t.OPEN_ORDERS, t.PLANNED_PRICES, t.BEHAVIOUR)
 
 
@@ -48,7 +50,7 @@ def ingest(
     cutoff: dt.date | None,
     currency: str,
     rates: Mapping[str, float],
-    today: dt.date,
+    today: dt.date | None = None,
 ) -> Ingested:
     """Return the input tables of a run. They are lazy: writing one, or the quality, reads its file once more.
 
@@ -61,20 +63,21 @@ def ingest(
         cutoff: last period to keep; None: the last complete one of the sales.
         currency: the run's currency.
         rates: other currency -> value of one unit in the run's.
-        today: sales and behaviour after it are refused.
+        today: sales and behaviour after it are refused; None: the day it is.
 
     Raises:
         ConfigError: the section contradicts itself, or a path does not exist.
         SourceError: a file is not the table that the section says it is, or the stock is not as of the cutoff.
     """
+    if sources.kind == "generator":
+        sources = sources.model_copy(update={"kind": "files", "tables": table_sources(), "sales_rows": "periods"})
     check(sources)
-    readings = {
-        table.name: Reading(table, RULES[table.name], today, currency, rates, sources.date_format) for table in t.INPUTS
-    }
+    day = today or dt.datetime.now(dt.UTC).date()
+    readings = {table.name: Reading(table, RULES[table.name], day, currency, rates, sources.date_format) for table in t.INPUTS}
     opened = {name: open_table(spark, sources, readings[name]) for name in sources.tables}
     contents = check_tables(opened, readings)
     if sources.kind == "online_retail":
-        sold = sold_by_invoice(spark, sources, today)
+        sold = sold_by_invoice(spark, sources, day)
     else:
         name = t.SALES.name
         sold = sold_by_table(opened.pop(name), readings[name], contents[name], rows=sources.sales_rows, freq=freq)
@@ -88,21 +91,19 @@ def _unique(cleaned: Cleaned, table: t.Table) -> Cleaned:
     return Cleaned(once.rows, cleaned.findings.union(once.findings))
 
 
-def _assemble(
-    spark: SparkSession, sold: Sold, given: Mapping[str, Cleaned], kept: Span, rules: config.Assume
-) -> Ingested:
+def _assemble(spark: SparkSession, sold: Sold, given: Mapping[str, Cleaned], kept: Span, rules: config.Assume) -> Ingested:
     """Return all tables: sales of complete periods, what files give of known products, what rules make up."""
     inside = within(sold.lines, kept)
     series = series_of(inside.lines, kept).persist()
     if series.isEmpty():
         raise SourceError(f"sales: no row lies in the complete periods {kept.first} to {kept.cutoff}; see freq and cutoff")
     cleaned = dict(given)
-    assumed = {}
+    assumed: dict[str, Assumed] = {}
     if t.CATALOGUE.name in given:
-        cleaned[t.CATALOGUE.name] = completed(given[t.CATALOGUE.name], inside.lines)
+        cleaned[t.CATALOGUE.name] = completed(given[t.CATALOGUE.name], series)
         products = cleaned[t.CATALOGUE.name].rows
     else:
-        assumed[t.CATALOGUE.name] = derived(inside.lines, sold.described)
+        assumed[t.CATALOGUE.name] = derived(series, sold.described)
         products = assumed[t.CATALOGUE.name].rows
     for table in _OF_PRODUCTS:
         if table.name in given:
@@ -117,8 +118,8 @@ def _assemble(
     counts = {name: each.rows.count() for name, each in assumed.items()}
     stated = [(name, "{}", "assumed", None, each.sentence, counts[name]) for name, each in assumed.items()]
     frames = {table.name: spark.createDataFrame([], table.ddl) for table in t.INPUTS}
-    frames |= {name: each.rows for name, each in {**cleaned, **assumed}.items()}
-    frames[t.SALES.name] = by_period(inside.lines, kept)
+    frames |= {name: each.rows for name, each in cleaned.items()} | {name: each.rows for name, each in assumed.items()}
+    frames[t.SALES.name] = inside.lines.select(t.SALES.names) if sold.by_period else by_period(inside.lines, kept)
     findings = [sold.findings, inside.findings, *(each.findings for each in cleaned.values()), q.stated(spark, stated)]
     sentences = tuple(f"{name}: {each.sentence}; {counts[name]} rows" for name, each in assumed.items())
     return Ingested(frames, q.counted(q.union(spark, findings)), kept.cutoff, sentences)

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import fsspec
+import fsspec  # type: ignore[import-untyped]
 
 from replen import config
 from replen import tables as t
@@ -51,22 +51,25 @@ def fingerprint(sources: config.Sources) -> str:
 def _problems(sources: config.Sources) -> Iterator[str]:
     for name, source in sources.tables.items():
         yield from _table_problems(name, source)
-    if sources.kind == "online_retail":
-        if sources.path is None:
-            yield "sources.path: expected the Online Retail II file, found null"
-        if t.SALES.name in sources.tables:
-            yield "sources.tables.sales: contradicts sources.kind online_retail, which makes sales of sources.path; remove one"
-    elif sources.kind == "files" and t.SALES.name not in sources.tables:
-        yield "sources.tables.sales: expected {path, format, columns, drop}, found nothing; without sales there is nothing to plan"
-    for name, key, rule in (
-        (t.STOCK.name, "stock_cover_periods", sources.assume.stock_cover_periods),
-        (t.SUPPLY.name, "supply", sources.assume.supply),
-    ):
-        if rule is not None and name in sources.tables:
-            yield f"sources.assume.{key}: contradicts sources.tables.{name}; set it to null, or remove the table"
-        if rule is None and name not in sources.tables and sources.kind != "generator":
-            yield f"sources.tables.{name}: expected a {name} table ({_BY_NAME[name].meaning}), found none; give it, or set the rule sources.assume.{key}"
+    if sources.kind == "online_retail" and sources.path is None:
+        yield "sources.path: expected the Online Retail II file, found null"
+    if sources.kind == "online_retail" and t.SALES.name in sources.tables:
+        yield "sources.tables.sales: contradicts sources.kind online_retail, which makes sales of sources.path; remove one"
+    if sources.kind == "files" and t.SALES.name not in sources.tables:
+        yield "sources.tables.sales: expected {path, format, columns, drop}, found none; without sales there is nothing to plan"
+    yield from _rule_problems(t.STOCK, "stock_cover_periods", sources.assume.stock_cover_periods, sources)
+    yield from _rule_problems(t.SUPPLY, "supply", sources.assume.supply, sources)
     yield from (f"{where}: {path} does not exist" for where, path in _paths(sources) if "://" not in path and not _exists(path))
+
+
+def _rule_problems(table: t.Table, key: str, rule: object, sources: config.Sources) -> Iterator[str]:
+    if rule is not None and table.name in sources.tables:
+        yield f"sources.assume.{key}: contradicts sources.tables.{table.name}; set it to null, or remove the table"
+    if rule is None and table.name not in sources.tables:
+        yield (
+            f"sources.tables.{table.name}: expected a table ({table.meaning}), found none; give it, or say what to assume in "
+            f"sources.assume.{key}"
+        )
 
 
 def _table_problems(name: str, source: config.TableSource) -> Iterator[str]:

@@ -1,20 +1,22 @@
 """Invoice lines in the Online Retail II layout (and its spellings elsewhere) -> sale lines and catalogue."""
 
 import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from replen import config
 from replen import tables as t
 from replen.errors import SourceError
 from replen.sources import findings as q
-from replen.sources.catalogue import DESCRIPTION
 from replen.sources.cast import moment, typed
+from replen.sources.catalogue import DESCRIPTION
 from replen.sources.files import CORRUPT, load, naming
-from replen.sources.netting import BUYER, CANCELS, COPIES, MOMENT, UNITS, by_product, ignore_cancellations, net_cancellations
+from replen.sources.netting import BUYER, CANCELS, MOMENT, UNITS, by_product, ignore_cancellations, net_cancellations
 from replen.sources.rules import CUSTOMER
 
 # Ours -> the spellings in use: the workbook of UCI, and its copies elsewhere.
@@ -68,41 +70,63 @@ def read_invoices(spark: SparkSession, path: str, rules: config.OnlineRetail, *,
         SourceError: a column is missing, or no line can be used.
     """
     raw = load(spark, path, "csv" if path.endswith((".csv", ".csv.gz")) else "parquet", where=WHERE)
-    judged = _judged(_once(_named(raw, path)), rules, today).persist()
-    accepted = judged.where(F.col(_RULE).isNull()).drop(_RULE)
+    written = _named(raw, path)
     with naming(path, WHERE):
+        twice = _twice_written_days(written)
+        judged = _judged(_once(written, twice), rules, today).persist()
+        accepted = judged.where(F.col(_RULE).isNull()).drop(_RULE)
         covered = accepted.agg(F.min(MOMENT).cast("date").alias("first"), F.max(MOMENT).cast("date").alias("last")).collect()[0]
     if covered["first"] is None:
-        raise SourceError(f"{WHERE}: {path} has no line that can be used; expected invoices with codes, quantities, prices and dates")
+        raise SourceError(
+            f"{WHERE}: {path} has no line that can be used; expected invoices with codes, quantities, prices and dates"
+        )
     net = net_cancellations(accepted) if rules.cancellations == "net" else ignore_cancellations(accepted)
-    refused = by_product(judged.where(F.col(_RULE).isNotNull()), F.col(_RULE), after=F.lit(q.QUARANTINED))
-    found = q.union(spark, [refused, _respelled(judged), _written_twice(judged), net.findings])
-    return InvoiceLines(_sale_lines(net.sales, rules), accepted.select(t.SKU, DESCRIPTION), found, covered["first"], covered["last"])
+    refused = by_product(judged.where(F.col(_RULE).isNotNull()), F.col(_RULE), F.sum(UNITS), F.lit(q.QUARANTINED))
+    findings = q.union(spark, [refused, _respelled(judged), _written_twice(spark, twice), net.findings])
+    lines = _sale_lines(net.sales, rules).persist()
+    return InvoiceLines(lines, accepted.select(t.SKU, DESCRIPTION), findings, covered["first"], covered["last"])
 
 
 def _named(raw: DataFrame, path: str) -> DataFrame:
     """Return the eight columns under our names."""
-    chosen = {name: next((theirs for theirs in spellings if theirs in raw.columns), None) for name, spellings in SPELLINGS.items()}
+    chosen = {
+        name: next((theirs for theirs in spellings if theirs in raw.columns), None) for name, spellings in SPELLINGS.items()
+    }
     missing = [" or ".join(SPELLINGS[name]) for name, theirs in chosen.items() if theirs is None]
     if missing:
         found = ", ".join(name for name in raw.columns if name != CORRUPT)
         raise SourceError(
-            f"{WHERE}: {path} is not in the Online Retail II layout: no column {'; '.join(missing)}; found {found}; rename them "
-            "in the file, or read it with sources.kind: files and sources.tables.sales.columns"
+            f"{WHERE}: {path} is not in the Online Retail II layout: no column {'; '.join(missing)}; found {found}; rename "
+            "them in the file, or read it with sources.kind: files and sources.tables.sales.columns"
         )
     return raw.select(*(raw[theirs].alias(name) for name, theirs in chosen.items() if theirs is not None))
 
 
-def _once(lines: DataFrame) -> DataFrame:
-    """Return distinct lines and how many copies of each count: half of those of a day that was written twice."""
-    day = F.substring(F.col(MOMENT).cast("string"), 1, 10) if not _text(lines, MOMENT) else F.split_part(F.col(MOMENT), F.lit(" "), F.lit(1))
-    grouped = lines.groupBy(*lines.columns).agg(F.count("*").alias("written"))
-    twice = F.min(F.col("written") % 2 == 0).over(Window.partitionBy(day))
-    return grouped.withColumn(COPIES, F.when(twice, F.col("written") / 2).otherwise(F.col("written")).cast("bigint"))
+def _twice_written_days(lines: DataFrame) -> dict[str, int]:
+    """Return the days, as text, of which every line stands in the file an even number of times, with their lines."""
+    content = F.xxhash64(*lines.columns, *(F.isnull(name) for name in lines.columns))
+    copies = lines.groupBy(_day(lines).alias(t.DATE), content).agg(F.count("*").alias(t.N_ROWS))
+    even = copies.groupBy(t.DATE).agg(F.bool_and(F.col(t.N_ROWS) % 2 == 0).alias("even"), F.sum(t.N_ROWS).alias(t.N_ROWS))
+    return {row[t.DATE]: row[t.N_ROWS] for row in even.where("even").collect()}
+
+
+def _once(lines: DataFrame, days: Iterable[str]) -> DataFrame:
+    """Return the lines with every second copy of those days left out."""
+    if not days:
+        return lines
+    of_them = _day(lines).isin(*days)
+    copy = F.row_number().over(Window.partitionBy(*lines.columns).orderBy(F.lit(0)))
+    halved = lines.where(of_them).withColumn("copy", copy).where("copy % 2 = 1").drop("copy")
+    return lines.where(F.coalesce(~of_them, F.lit(True))).union(halved)
+
+
+def _day(lines: DataFrame) -> Column:
+    """Return the day as text, whichever way the file writes it."""
+    return F.split_part(F.col(MOMENT).cast("string"), F.lit(" "), F.lit(1))
 
 
 def _judged(lines: DataFrame, rules: config.OnlineRetail, today: dt.date) -> DataFrame:
-    """Return typed lines, one row for all copies of a line, with the rule that refuses it (null = accepted)."""
+    """Return typed lines with the rule that refuses it (null = accepted)."""
     types = {column.name: column.dataType for column in lines.schema.fields}
     number = {name: typed(F.col(name), types[name], "double") for name in (UNITS, AMOUNT)}
     when = moment(F.col(MOMENT), types[MOMENT])
@@ -114,13 +138,11 @@ def _judged(lines: DataFrame, rules: config.OnlineRetail, today: dt.date) -> Dat
         F.col(CODE).cast("string").alias(CODE),
         F.upper(F.trim(F.col(CODE).cast("string"))).alias(t.SKU),
         F.trim(DESCRIPTION).alias(DESCRIPTION),
-        (number[UNITS] * F.col(COPIES)).alias(UNITS),
+        number[UNITS].alias(UNITS),
         when.alias(MOMENT),
         number[AMOUNT].alias(AMOUNT),
         F.nullif(customer, F.lit("")).alias(CUSTOMER),
         COUNTRY,
-        "written",
-        COPIES,
     )
     cancels = F.col(INVOICE).startswith("C")
     buyer = F.coalesce(CUSTOMER, INVOICE)
@@ -160,17 +182,17 @@ def _sale_lines(sales: DataFrame, rules: config.OnlineRetail) -> DataFrame:
 
 
 def _respelled(judged: DataFrame) -> DataFrame:
-    changed = judged.where(F.col(CODE) != F.col(t.SKU))
     key = q.row_key({t.SKU: F.col(CODE)})
     columns = q.finding(t.SALES, F.lit("sku: upper case without blanks"), key, before=F.col(CODE), after=F.col(t.SKU))
-    return changed.select(*columns[:-1], F.col(COPIES).alias(t.N_ROWS))
+    return judged.where(F.col(CODE) != F.col(t.SKU)).select(columns)
 
 
-def _written_twice(judged: DataFrame) -> DataFrame:
-    day = F.col(MOMENT).cast("date")
-    columns = q.finding(t.SALES, F.lit("day: written twice"), q.row_key({t.DATE: day}), before=day, after=F.lit("kept once"))
-    halved = judged.where(F.col("written") > F.col(COPIES))
-    return halved.select(*columns[:-1], (F.col("written") - F.col(COPIES)).alias(t.N_ROWS))
+def _written_twice(spark: SparkSession, days: Mapping[str, int]) -> DataFrame:
+    rule = "day: every line written twice"
+    return q.stated(
+        spark,
+        [(t.SALES.name, json.dumps({t.DATE: day}), rule, f"{n} rows", f"{n // 2} rows", n // 2) for day, n in days.items()],
+    )
 
 
 def _text(lines: DataFrame, name: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 
 from replen.errors import ConfigError, SourceError
 
@@ -78,7 +78,11 @@ def span(first_day: dt.date, last_day: dt.date, freq: Freq, *, cutoff: dt.date |
     complete = whole_periods or period_end(last_touched, freq) == last_day
     last = last_touched if complete else last_touched - length(freq)
     if cutoff is not None and not first <= cutoff <= last_touched:
-        raise SourceError(f"cutoff: {cutoff} is outside the sales, which cover {first} to {last}; set it between them, or to null")
+        raise SourceError(
+            f"cutoff: {cutoff} is outside the sales, which cover {first} to {last}; set it between them, or to null"
+        )
     if last < first and cutoff is None:
-        raise SourceError(f"sales: {first_day} to {last_day} holds no complete period of freq {freq}; give more days, or freq D")
+        raise SourceError(
+            f"sales: {first_day} to {last_day} holds no complete period of freq {freq}; give more days, or freq D"
+        )
     return Span(first, cutoff or last, freq)

@@ -29,6 +29,7 @@ class Rules:
         required: columns that the file must have besides the key.
         essential: columns whose missing or impossible value refuses the row; elsewhere the value becomes null (unknown).
         bounds: what values may be; numbers must be finite everywhere.
+        ordered: pairs of columns; a row whose first is above its second is refused.
         fill: value of an empty or absent optional column.
         extra: columns that are read but not kept.
     """
@@ -36,6 +37,7 @@ class Rules:
     required: tuple[t.Column, ...] = ()
     essential: tuple[t.Column, ...] = ()
     bounds: Mapping[t.Column, Bound] = field(default_factory=dict)
+    ordered: tuple[tuple[t.Column, t.Column], ...] = ()
     fill: Mapping[t.Column, str | float] = field(default_factory=dict)
     extra: tuple[t.Column, ...] = ()
 
@@ -76,6 +78,7 @@ RULES: Mapping[str, Rules] = {
             t.ORDER_DAYS: Bound(pattern=WEEKDAYS), t.REVIEW_PERIOD_DAYS: POSITIVE, t.MIN_ORDER_QUANTITY: NOT_NEGATIVE,
             t.ORDER_MULTIPLE: Bound(low=1), t.MAX_ORDER_QUANTITY: POSITIVE, t.UNIT_COST: NOT_NEGATIVE,
         },
+        ordered=((t.MIN_ORDER_QUANTITY, t.MAX_ORDER_QUANTITY), (t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY)),
         fill={t.RANK: 1, t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 1.0}, extra=(CURRENCY,),
     ),
     t.COSTS.name: Rules(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 
 from replen import tables as t
 from replen.sources import findings as q
@@ -43,13 +43,16 @@ def by_period(lines: DataFrame, span: Span) -> DataFrame:
     known = F.count(quantity) == F.count("*")
     totals: dict[t.Column, Column] = {
         t.QUANTITY: F.when(known, F.sum(quantity)),
-        t.PRICE: F.when(F.sum(priced) > 0, F.sum(quantity * price) / F.sum(priced)).otherwise(F.avg(price)),
+        # Rounded, since sums of floats depend on the order of rows, and tables must not.
+        t.PRICE: F.round(F.coalesce(F.sum(quantity * price) / F.nullif(F.sum(priced), F.lit(0.0)), F.avg(price)), 6),
         t.CUSTOMER_COUNT: _customers(lines),
-        t.PROMOTION: F.avg(t.PROMOTION),
-        t.IN_STOCK: F.avg(t.IN_STOCK),
-        t.INVENTORY_LEVEL: F.max(F.when(F.col(t.INVENTORY_LEVEL).isNotNull(), F.struct(day, t.INVENTORY_LEVEL)))[t.INVENTORY_LEVEL],
+        t.PROMOTION: F.round(F.avg(t.PROMOTION), 6),
+        t.IN_STOCK: F.round(F.avg(t.IN_STOCK), 6),
+        t.INVENTORY_LEVEL: F.max(F.when(F.col(t.INVENTORY_LEVEL).isNotNull(), F.struct(day, t.INVENTORY_LEVEL)))[
+            t.INVENTORY_LEVEL
+        ],
     }
-    keys = [t.SKU, t.SITE, t.CHANNEL, period_of(day, span.freq).alias(t.DATE)]
+    keys = [F.col(t.SKU), F.col(t.SITE), F.col(t.CHANNEL), period_of(day, span.freq).alias(t.DATE)]
     return lines.groupBy(*keys).agg(*(total.alias(name) for name, total in totals.items())).select(t.SALES.names)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 
 from replen import config
 from replen import tables as t
@@ -28,6 +28,7 @@ class Sold:
         first: first day the file covers.
         last: last day the file covers.
         whole_periods: each line stands for a whole period.
+        by_period: there is one line a (sku, site, channel, period).
         described: sku and description, many rows a product; None where the file does not describe.
     """
 
@@ -36,6 +37,7 @@ class Sold:
     first: dt.date
     last: dt.date
     whole_periods: bool = False
+    by_period: bool = False
     described: DataFrame | None = None
 
 
@@ -55,10 +57,10 @@ def sold_by_table(opened: Opened, reading: Reading, content: Content, *, rows: S
         reading = replace(reading, rules=replace(reading.rules, essential=(t.QUANTITY,)))
     cleaned = clean(opened.raw, reading)
     lines = cleaned.rows if CUSTOMER in opened.raw.columns else cleaned.rows.drop(CUSTOMER)
-    findings = cleaned.findings
-    if rows != "transactions":
-        one = unique(lines.withColumn(t.DATE, period_of(F.col(t.DATE), freq if rows == "periods" else "D")), t.SALES)
-        lines, findings = one.rows, findings.union(one.findings)
-    return Sold(lines, findings, content["first"], content["last"], whole_periods=rows == "periods")
-
-
+    days = {"first": content["first"], "last": content["last"]}
+    if rows == "transactions":
+        return Sold(lines, cleaned.findings, **days)
+    grain: Freq = freq if rows == "periods" else "D"
+    once = unique(lines.withColumn(t.DATE, period_of(F.col(t.DATE), grain)), t.SALES)
+    findings = cleaned.findings.union(once.findings)
+    return Sold(once.rows, findings, **days, whole_periods=rows == "periods", by_period=grain == freq)

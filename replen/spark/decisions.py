@@ -67,6 +67,9 @@ def policies(decisions: DataFrame) -> DataFrame:
         *(F.sum(column).alias(column) for column in (t.MEAN_DEMAND, t.PLAN_COST, t.PLAN_SOLD, t.RULE_COST, t.RULE_SOLD))
     )
     compared = ((PLANNED, t.PLAN_COST, t.PLAN_SOLD), (SIMPLE_RULE, t.RULE_COST, t.RULE_SOLD))
-    rows = F.array(*(F.struct(F.lit(name), F.col(cost), F.col(sold)) for name, cost, sold in compared))
-    by_policy = totals.select(t.MEAN_DEMAND, F.inline(rows).alias(t.POLICY, t.EXPECTED_COST, t.EXPECTED_SOLD))
+    rows = [
+        F.struct(F.lit(name).alias(t.POLICY), F.col(cost).alias(t.EXPECTED_COST), F.col(sold).alias(t.EXPECTED_SOLD))
+        for name, cost, sold in compared
+    ]
+    by_policy = totals.select(t.MEAN_DEMAND, F.inline(F.array(*rows)))
     return by_policy.withColumn(t.FILL_RATE, F.col(t.EXPECTED_SOLD) / F.col(t.MEAN_DEMAND))

@@ -34,7 +34,7 @@ def session(settings: config.Spark, app_name: str, *, log: Path | None = None) -
         builder = builder.config(key, value)
     with nullcontext() if log is None or submitted else _stderr_to(log):
         spark = builder.getOrCreate()
-        spark.sparkContext.setLogLevel("ERROR")
+        spark.sparkContext.setLogLevel(options["spark.log.level"])
     return spark
 
 
@@ -64,6 +64,8 @@ def required_options(settings: config.Spark) -> dict[str, str]:
         "spark.sql.catalogImplementation": "in-memory",
         # The catalogue makes this folder though no table lives in it; by default in the working directory.
         "spark.sql.warehouse.dir": (Path(tempfile.gettempdir()) / "replen-spark-warehouse").as_uri(),
+        # pandas writes its timestamps so; sources know what they mean.
+        "spark.sql.legacy.parquet.nanosAsLong": "true",
         "spark.log.level": "ERROR",
     } | {f"spark.executorEnv.{name}": cpus for name in THREADS}
 
@@ -77,4 +79,6 @@ def laptop_options(settings: config.Spark) -> dict[str, str]:
         "spark.driver.memory": settings.driver_memory,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # What fails is raised; Spark would print each attempt of it beside.
+        "spark.log.level": "FATAL",
     }

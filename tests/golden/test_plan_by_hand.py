@@ -151,9 +151,9 @@ def test_lost_sales_and_backorders_in_the_simulator():
 def test_stock_projected_to_delivery_beats_cover_on_net_position():
     """Lead time 2, nothing in stock, forecast 4 a week, demand 4, 4, 4, 4, 4: h=0.2, p=1, weeks 2 to 4 scored, c=v=0.
 
-    Cover: up to four weeks' demand: 16, then 16 - 16 = 0 (the first two weeks' sales were lost, the position did not move), then
-    0. Week 2 sells 4 and keeps 12, week 3 keeps 8, week 4 keeps 4: 24 * 0.2 = 4.8. Projection to the delivery week: 4, then 4,
-    then 4 (each time the stock then expected is 0): nothing kept, nothing lost: 0.
+    Cover: up to four weeks' demand: 16, then 16 - 16 = 0 (the first two weeks' sales were lost, the position did not move),
+    then 0. Week 2 sells 4 and keeps 12, week 3 keeps 8, week 4 keeps 4: 24 * 0.2 = 4.8. Projection to the delivery week: 4,
+    then 4, then 4 (each time the stock then expected is 0): nothing kept, nothing lost: 0.
     """
     series = one_series(5, lead_time=2, unit_cost=0.0, holding_cost=0.2, lost_sale_cost=1.0)
     demand = paths([4, 4, 4, 4, 4])

@@ -105,8 +105,8 @@ def least_cost(problem):
 
 
 def naive_simulation(drawn, demand, order, *, backorders=False):
-    """Return orders, ending stock and shortage, (n_steps, n_series, n_paths), one series and path and step at a time."""
-    orders, on_hand, short = (np.zeros(demand.shape) for _ in range(3))
+    """Return orders, ending stock, shortage and sales, (n_steps, n_series, n_paths), one series, path and step at a time."""
+    orders, on_hand, short, sales = (np.zeros(demand.shape) for _ in range(4))
     n_steps = len(demand)
     for row, path in np.ndindex(demand.shape[1:]):
         stock, owed, due = drawn.on_hand[row], drawn.backorders[row], list(drawn.receipts[row])
@@ -119,8 +119,8 @@ def naive_simulation(drawn, demand, order, *, backorders=False):
             late = min(stock, owed)
             stock, owed = stock - late, owed - late
             sold = min(stock, demand[step, row, path])
-            stock -= sold
+            stock, sales[step, row, path] = stock - sold, sold
             missed = demand[step, row, path] - sold
             owed = owed + missed if backorders else 0.0
             on_hand[step, row, path], short[step, row, path] = stock, owed if backorders else missed
-    return orders, on_hand, short
+    return orders, on_hand, short, sales

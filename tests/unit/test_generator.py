@@ -80,6 +80,7 @@ def test_sales_are_demand_where_in_stock_and_never_more(freq: str) -> None:
         assert (sales <= wanted).all()
         assert (sales[in_stock == 1] == wanted[in_stock == 1]).all()
         assert (in_stock[sales < wanted] < 1).all()
+        assert (in_stock[at.stock.on_hand > 0] == 1).all()
         assert ((in_stock >= 0) & (in_stock <= 1)).all()
         assert (sales[in_stock == 0] == 0).all()
 

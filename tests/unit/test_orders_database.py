@@ -1,6 +1,7 @@
 """The order database: a run is written whole or not at all, twice is once, and approved orders stay."""
 
 import datetime as dt
+import sqlite3
 
 import numpy as np
 import pandas as pd
@@ -175,6 +176,24 @@ def test_a_failing_write_leaves_the_last_run(url):
     with pytest.raises(TableError, match="orders: column value is missing"):
         database.write_run("second", DATE, {"orders": [frames()["orders"][0].drop(columns="value")]})
     assert contents(database) == before
+
+
+def test_nobody_can_approve_an_order_between_its_reading_and_its_replacement(url):
+    database = OrderDatabase(url)
+    database.write_run("first", DATE, frames("first"))
+    found = []
+
+    def approve(_connection, _cursor, statement, *_rest):
+        if statement.startswith("SELECT") and not found:
+            other = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("UPDATE orders SET status = 'approved'")
+            found.append(statement)
+            other.close()
+
+    sa.event.listen(database._engine, "after_cursor_execute", approve)
+    database.write_run("second", DATE, frames("second"))
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("url", ["orders.db", "sqlite:////no/such/folder/orders.db", "nosuchdatabase://x"])

@@ -1,6 +1,7 @@
 """A bucket: every row comes back once, in order, with a plan or a reason; nothing a row holds can break the others."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ from pytest import approx
 
 from replen import tables as t
 from replen.config import ExceptionRules, Plan, Rule
+from replen.evaluate import comparison
 from replen.evaluate.comparison import compare_with_rule
-from replen.plan import bucket
+from replen.plan import bucket, packs
 from replen.plan.bucket import plan_bucket
 from replen.plan.exceptions import ACTIONS
 from replen.plan.items import COLUMNS
@@ -81,13 +83,17 @@ BAD = {
 }
 MORE_BAD = [
     ("bad_supply", {t.LEAD_TIME_DAYS: np.nan}),
+    ("bad_supply", {t.LEAD_TIME_DAYS: 1e12}),
+    ("bad_supply", {t.REVIEW_PERIOD_DAYS: 1e30}),
     ("bad_supply", {t.ORDER_MULTIPLE: 0.0}),
     ("bad_supply", {t.REVIEW_PERIOD_DAYS: np.inf}),
     ("bad_supply", {t.MIN_ORDER_QUANTITY: -1.0}),
     ("bad_supply", {t.MAX_ORDER_QUANTITY: -1.0}),
     ("bad_stock", {t.ON_HAND: np.inf}),
     ("bad_costs", {t.LOST_SALE_COST: 2.0}),
+    ("bad_stock", {t.BACKORDERS: -1.0}),
     ("bad_costs", {t.HOLDING_COST: 0.0}),
+    ("bad_costs", {t.ORDER_COST: -1.0}),
     ("bad_costs", {t.UNIT_COST: np.inf}),
     ("no_costs", {t.LOST_SALE_COST: np.nan}),
 ]
@@ -145,8 +151,30 @@ def test_a_row_that_breaks_the_planner_is_a_reason(monkeypatch):
 
     monkeypatch.setattr(bucket, "plan_series", breaks_on_13)
     decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
-    assert decisions[t.REASON].tolist() == [None, "not_solved", None]
+    assert decisions[t.REASON].tolist() == [None, "not_solved: ValueError: broken", None]
+    pd.testing.assert_frame_equal(decisions.iloc[[0, 2]], decide(items(3, on_hand=[10.0, 13.5, 11.0]), paths(3)).iloc[[0, 2]])
     assert decisions[t.KIND.by_exception()].tolist()[1] == ["not_solved"]
+
+
+def test_a_row_without_proof_is_a_reason(monkeypatch):
+    def without_proof(positions, demand):
+        outcome = plan_series(positions, demand)
+        return replace(outcome, dual_bound=np.where(positions.on_hand == 13, np.nan, outcome.dual_bound))
+
+    plan_series = bucket.plan_series
+    monkeypatch.setattr(bucket, "plan_series", without_proof)
+    decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
+    assert decisions[t.REASON].tolist() == [None, "not_solved: the solver gave no proof", None]
+    assert decisions[t.ORDER_QUANTITY].isna().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_chunks_do_not_change_the_rows(monkeypatch, size):
+    rows, demand = items(5, on_hand=[10.0, np.nan, 0.0, 40.0, 3.0]), paths(5)
+    whole = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
+    for module in (bucket, packs, comparison):
+        monkeypatch.setattr(module, "CHUNK", size)
+    pd.testing.assert_frame_equal(compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W"), whole)
 
 
 def test_an_empty_bucket_has_no_rows():

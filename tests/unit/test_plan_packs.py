@@ -24,7 +24,7 @@ def may_be_placed(packs, quantities):
     return bool((whole & ((quantities == 0) | inside)).all())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(instance=instances(max_series=4))
 def test_every_line_may_be_placed_and_costs_no_less_than_the_bound(instance):
     outcome = plan_series(*instance)
@@ -32,7 +32,7 @@ def test_every_line_may_be_placed_and_costs_no_less_than_the_bound(instance):
     assert (outcome.feasible_cost >= outcome.dual_bound - 1e-6 * np.maximum(1.0, np.abs(outcome.feasible_cost))).all()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(instance=instances(max_series=1))
 def test_search_is_near_brute_force(instance):
     problem = row_problem(*instance, 0)

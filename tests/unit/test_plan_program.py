@@ -14,7 +14,7 @@ from replen.plan.program import solve_lost_sales
 from replen.plan.projection import project
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(instance=instances(max_series=1))
 def test_program_costs_what_scipy_finds(instance):
     # Costs, not quantities, are compared: several plans can share the least cost.
@@ -88,3 +88,15 @@ def test_every_series_that_can_order_is_in_one_problem():
     drawn, demand = positions(4, 3, lead_time=[0, 1, 0, 3], review_period=[1, 1, 2, 1]), np.ones((3, 4, 2))
     rows = [rows.tolist() for rows, _ in problems(drawn, demand, project(drawn.on_hand, drawn.receipts, demand))]
     assert sorted(rows) == [[0], [1], [2]]
+
+
+def test_a_long_bucket_leaves_no_trace_in_its_last_series():
+    # Ties are many here, and which one the solver ends in would depend on where it was left by the series before.
+    rng = np.random.default_rng(3)
+    drawn = positions(40, 8, lead_time=1, on_hand=rng.poisson(9, 40), holding_cost=rng.choice([0.05, 0.5], 40))
+    demand = rng.poisson(4 * rng.gamma(3, 1 / 3, (1, 40, 48)), (8, 40, 48)).astype(float)
+    together = plan_series(drawn, demand)
+    for row in range(40):
+        alone = plan_series(drawn.take(np.array([row])), demand[:, [row]])
+        np.testing.assert_array_equal(alone.targets, together.targets[[row]])
+        np.testing.assert_array_equal(alone.dual_bound, together.dual_bound[[row]])

@@ -26,10 +26,11 @@ def test_simulator_agrees_with_a_naive_loop(instance, waits, level):
         return max(level + step - position, 0.0)
 
     history = simulate(drawn, demand, policy, backorders=waits)
-    orders, on_hand, short = naive_simulation(drawn, demand, same_policy, backorders=waits)
+    orders, on_hand, short, sales = naive_simulation(drawn, demand, same_policy, backorders=waits)
     assert history.orders == approx(orders)
     assert history.on_hand == approx(on_hand)
     assert history.short == approx(short)
+    assert history.sold == approx(sales)
 
 
 @settings(deadline=None)

@@ -1,0 +1,128 @@
+"""The whole pipeline, transactions in, order tables out."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import replen.tables as t
+from jobs import run_pipeline
+from replen.spark.run import Run, open_run
+from replen.spark.store import TableStore
+from tests.jobs.conftest import QUIET, WRITTEN_BY, Finished, tables_of, test_config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TABLES = [table for tables in WRITTEN_BY.values() for table in tables]
+
+
+def assert_same_tables(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:
+    for name, rows in expected.items():
+        assert len(found[name]) == len(rows), name
+        for column in rows.columns:
+            left, right = found[name][column].tolist(), rows[column].tolist()
+            assert repr(left) == repr(right), f"{name}.{column}"
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_keeps_its_contract(finished: Finished, table: t.Table) -> None:
+    rows = finished.tables[table.name]
+    assert list(rows.columns) == table.names
+    key = rows[[str(column) for column in table.key]]
+    assert not key.isna().any().any()
+    assert not key.duplicated().any()
+
+
+def test_no_series_vanishes(finished: Finished) -> None:
+    tables = finished.tables
+    key = [str(t.SKU), str(t.SITE)]
+    series = set(map(tuple, tables["series"][key].to_numpy()))
+    forecast = tables["forecasts"]
+    assert set(map(tuple, forecast[key].to_numpy())) == series
+    assert (forecast[t.MEAN].notna() | forecast[t.REASON].notna()).all()
+    planned = set(map(tuple, tables["plan"][key].to_numpy()))
+    excepted = set(map(tuple, tables["exceptions"][key].to_numpy()))
+    assert series <= planned | excepted
+
+
+def test_orders_respect_packs_and_limits_and_belong_to_the_plan(finished: Finished) -> None:
+    tables = finished.tables
+    orders = tables["orders"].merge(tables["supply"], on=["sku", "site", "supplier"], validate="one_to_one")
+    assert len(orders) == len(tables["orders"]) > 0
+    packs = orders[t.ORDER_QUANTITY] / orders[t.ORDER_MULTIPLE]
+    np.testing.assert_allclose(packs, packs.round())
+    assert (orders[t.ORDER_QUANTITY] >= orders[t.MIN_ORDER_QUANTITY].fillna(0)).all()
+    assert (orders[t.ORDER_QUANTITY] <= orders[t.MAX_ORDER_QUANTITY].fillna(np.inf)).all()
+    assert set(tables["orders"][t.ORDER_ID]) == set(tables["explanations"][t.ORDER_ID])
+    today = tables["plan"].merge(tables["orders"], left_on=["sku", "site", "date"], right_on=["sku", "site", "order_date"])
+    np.testing.assert_allclose(today["order_quantity_x"], today["order_quantity_y"])
+
+
+def test_the_certificate_holds(finished: Finished) -> None:
+    row = finished.tables["certificates"].iloc[0]
+    assert row[t.DUAL_BOUND] <= row[t.FEASIBLE_COST] * (1 + 1e-9)
+    assert sum(dict(row[t.SOLVER_COUNTS]).values()) == finished.tables["plan"][["sku", "site"]].drop_duplicates().shape[0]
+
+
+def test_the_database_holds_the_orders(finished: Finished) -> None:
+    url = str(finished.config.orders.database)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+        ids = {row[0] for row in database.execute("select order_id from orders")}
+    assert ids == set(finished.tables["orders"][t.ORDER_ID])
+
+
+def test_dirt_is_in_the_quality_report_and_in_no_order(finished: Finished) -> None:
+    quality = finished.tables["quality"]
+    assert {"sales", "catalogue"} <= set(quality[t.TABLE])
+    assert set(finished.tables["orders"][t.SKU]) <= set(finished.tables["catalogue"][t.SKU])
+
+
+def test_the_summary_reconciles(finished: Finished) -> None:
+    for text in ("in\n", "forecast\n", "planned\n", "simple_rule", "gap", "fill rate", "make ui"):
+        assert text in finished.summary
+
+
+def test_a_second_run_changes_nothing(spark: "SparkSession", finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a committed job was done again")
+
+    monkeypatch.setattr(TableStore, "write", refuse)
+    monkeypatch.setattr(TableStore, "append", refuse)
+    assert run_pipeline.run(spark, finished.config, QUIET) == finished.summary
+    assert_same_tables(tables_of(spark, finished.config), finished.tables)
+
+
+def test_killed_anywhere_and_started_again_the_tables_are_the_same(
+    spark: "SparkSession", finished: Finished, platform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Die before a write, after a write but before the commit, and after a commit; then go on."""
+
+    class KilledError(BaseException):
+        pass
+
+    config = test_config(tmp_path, platform)
+
+    def run_and_die(where: type, name: str, dies: Callable[[tuple[object, ...]], bool]) -> None:
+        method = getattr(where, name)
+
+        def dying(*arguments: object, **keywords: object) -> object:
+            if dies(arguments):
+                raise KilledError
+            return method(*arguments, **keywords)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, dying)
+            with pytest.raises(KilledError):
+                run_pipeline.run(spark, config, QUIET)
+
+    run_and_die(TableStore, "write", lambda given: given[1] is t.STOCK)
+    for job in ("ingest", "build_features", "train", "forecast", "plan_orders"):
+        run_and_die(Run, "commit", lambda given, job=job: given[1] == job)
+    run_pipeline.run(spark, config, QUIET)
+    assert_same_tables(tables_of(spark, config), finished.tables)
+    assert {row[t.JOB] for row in open_run(spark, config).store.rows(t.RUNS)} == set(WRITTEN_BY)
