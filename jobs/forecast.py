@@ -14,7 +14,7 @@ from jobs.train import open_view
 from replen.cli import job_main
 from replen.config import Config
 from replen.errors import TableError
-from replen.forecast.stage import Forecasting
+from replen.forecast.stage import Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
@@ -33,8 +33,10 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     champion = next(model for model, row in trained.items() if row[t.CHAMPION])
     tracker = Tracker(config.tracking, config.warehouse)
     packed = {model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in {champion, config.forecast.fallback}}
-    asked = [(model, trained[model][t.MODEL_VERSION], packed[model]) for model in (champion, config.forecast.fallback)]
-    forecasting = Forecasting(open_view(jobs), *asked, config.forecast.horizon, config.forecast.quantiles, config.seed)
+    first, second = (
+        Versioned(model, trained[model][t.MODEL_VERSION], packed[model]) for model in (champion, config.forecast.fallback)
+    )
+    forecasting = Forecasting(open_view(jobs), first, second, config.forecast.horizon, config.forecast.quantiles, config.seed)
     result = t.Table("", "", (), t.FORECASTS.columns[1:])
     series = jobs.read(t.SERIES, "build_features")
     rows = per_bucket(series, forecasting, result, sizes=config.spark).withColumn(t.RUN_ID, F.lit(jobs.run_id))

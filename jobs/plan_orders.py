@@ -76,7 +76,7 @@ class Planner:
         """Return rows of `tables.DECISIONS`, one an item."""
         priced = fill_costs(items, self.costs, freq=self.freq)
         check_costs(priced)
-        paths = paths_of_rows(priced, levels=self.levels, n_paths=self.plan.n_paths, horizon=self.plan.horizon)
+        paths = paths_of_rows(priced, levels=self.levels, n_paths=self.plan.n_paths, horizon=self.plan.horizon).astype(float)
         decisions = plan_bucket(priced, paths, settings=self.plan, plan_date=self.plan_date, freq=self.freq)
         compared = compare_with_rule(decisions, priced, paths, rule=self.plan.rule, freq=self.freq)
         return with_order_ids(compared)

@@ -270,7 +270,9 @@ class Config(Section):
             f"forecast.champion: expected best or one of forecast.models, found {forecast.champion}": (
                 forecast.champion in ("best", *forecast.models)
             ),
-            f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": forecast.fallback in forecast.models,
+            f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": (
+                forecast.fallback in forecast.models
+            ),
             "forecast.champion: best needs evaluate.folds of 1 or more; set evaluate.folds, or name a model": (
                 forecast.champion != "best" or self.evaluate.folds > 0
             ),

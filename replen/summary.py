@@ -92,7 +92,8 @@ def _forecasters(config: Config, outcome: Outcome) -> Iterator[str]:
     for model, row in table.iterrows():
         name = f"{model} *" if model in champion else str(model)
         yield f"{name:18}" + "".join(f"{row[metric]:>10.4f}" for metric in MEASURES)
-    yield f"* champion; {config.evaluate.folds} folds of {config.evaluate.horizon} {PERIODS[config.freq]}, actual sales as they are"
+    folds = f"{config.evaluate.folds} folds of {config.evaluate.horizon} {PERIODS[config.freq]}"
+    yield f"* champion; {folds}, against what was sold, neither clipped nor masked"
 
 
 def _orders(config: Config, outcome: Outcome) -> Iterator[str]:

@@ -52,8 +52,9 @@ def test_imports_between_stages_run_one_way(room: str, others: set[str]) -> None
 
 
 def test_modules_stay_small() -> None:
-    long = {str(path.relative_to(ROOT)): n for path in MODULES if (n := len(path.read_text().splitlines())) > 280}
-    assert long == {}
+    long = {str(path.relative_to(ROOT)): n for path in MODULES if (n := len(path.read_text().splitlines())) > 250}
+    # One contract, read from top to bottom: tables and configuration are lists, and lists are found in one place.
+    assert set(long) <= {"replen/tables.py", "replen/config.py"}
 
 
 def test_columns_are_spelled_in_tables_only() -> None:

@@ -8,13 +8,14 @@ import pandas as pd
 
 from replen import tables as t
 from replen.config import Evaluate, Features
-from replen.evaluate.metrics import Parts, Scored, in_sample, metric_parts, randomised_transform
+from replen.evaluate.metrics import Doubles, Parts, Scored, in_sample, metric_parts, randomised_transform
 from replen.evaluate.scores import score_rows, series_scores
 from replen.features.classes import demand_class, revenue
 from replen.features.panel import FloatArray, Panel, active
 from replen.features.prepare import prepare
 from replen.forecast import random
 from replen.forecast.chain import predict_with_fallback
+from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 
 SERIES_SEGMENT = "series"
@@ -49,8 +50,10 @@ class Backtest:
         if not found:
             return pd.DataFrame(columns=t.BACKTEST.names)
         rows = pd.concat(found, ignore_index=True).reindex(columns=t.BACKTEST.names)
-        texts = [str(column) for column in t.BACKTEST.columns if column != t.VALUE]
-        return rows.assign(**{name: rows[name].astype(object).where(rows[name].notna(), None) for name in texts})
+        for column in t.BACKTEST.columns:
+            if column != t.VALUE:
+                rows[column] = rows[column].astype(object).where(rows[column].notna(), None)
+        return rows
 
     def _fold_rows(self, panel: Panel, fold: Fold) -> Iterator[pd.DataFrame]:
         horizon, name = self.evaluate.horizon, str(fold.cutoff)
@@ -74,15 +77,19 @@ class Backtest:
         uniforms = random.uniforms(random.series_seeds(then.keys, fold.cutoff, seed=self.seed), horizon)
         for model, forecaster in fold.forecasters.items():
             made, stand_in, failed = predict_with_fallback(forecaster, fold.fallback, then, horizon=horizon, levels=levels)
-            parts = [made.mean, made.median, made.quantiles, *made.cdf(actual)]
-            others = [stand_in.mean, stand_in.median, stand_in.quantiles, *stand_in.cdf(actual[failed])]
-            for part, other in zip(parts, others, strict=True):
-                part[failed] = other
-            mean, median, quantiles, below, at_or_below = parts
-            yield model, Scored(actual, mean, median, quantiles, levels, randomised_transform(below, at_or_below, uniforms))
+            scored = _scored(made, actual, uniforms)
+            instead = _scored(stand_in, actual[failed], uniforms[failed])
+            for part in ("mean", "median", "quantiles", "transform"):
+                getattr(scored, part)[failed] = getattr(instead, part)
+            yield model, scored
 
 
-def _recent_revenue(panel: Panel, n_periods: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _scored(forecast: Distribution, actual: FloatArray, uniforms: Doubles) -> Scored:
+    transform = randomised_transform(*forecast.cdf(actual), uniforms)
+    return Scored(actual, forecast.mean.copy(), forecast.median, forecast.quantiles.copy(), forecast.levels, transform)
+
+
+def _recent_revenue(panel: Panel, n_periods: int) -> Doubles:
     list_price = panel.keys[t.UNIT_PRICE].to_numpy(dtype=np.float64, na_value=0.0)
     return revenue(panel.past[t.SALES_HISTORY], panel.past[t.PRICE], unit_price=list_price, n_periods=n_periods)
 
@@ -91,4 +98,6 @@ def _series_rows(parts: Parts, keys: pd.DataFrame, *, model: str, fold: str) -> 
     by_series = series_scores(parts, keys, model=model, fold=fold)
     named = [*t.SERIES.key, t.MODEL, t.FOLD]
     metrics = by_series.drop(columns=named).to_dict("records")
-    return by_series[named].assign(**{str(t.SEGMENT): SERIES_SEGMENT, str(t.METRICS_BY_NAME): metrics})
+    rows = by_series[named].assign(**{str(t.SEGMENT): SERIES_SEGMENT})
+    rows[t.METRICS_BY_NAME] = pd.Series(metrics, index=rows.index, dtype=object)
+    return rows

@@ -3,24 +3,23 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from replen.features.panel import FloatArray, Panel
 from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 
-FORECAST_PARTS = ("mean", "quantiles", "reason")
-
 
 def predict_with_fallback(
     first: Forecaster, fallback: Forecaster, panel: Panel, *, horizon: int, levels: FloatArray
-) -> tuple[Distribution, Distribution, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
+) -> tuple[Distribution, Distribution, NDArray[np.bool_]]:
     """Return the first forecaster's distribution, the fallback's, and for which series the fallback's is taken.
 
     The fallback is asked for the series that the first gives no mean for; its distribution holds those series only, with the
     reason of the first before its own.
     """
     distribution = first.predict(panel, horizon=horizon, levels=levels)
-    failed = np.isnan(distribution.mean).any(axis=1)
+    failed = np.asarray(np.isnan(distribution.mean).any(axis=1))
     stand_in = fallback.predict(panel.take(failed), horizon=horizon, levels=levels)
     reasons = [
         f"{why or 'no forecast'}; fallback" + (f": {note}" if note else "")

@@ -38,7 +38,7 @@ def seasons(rows: pd.DataFrame) -> dict[np.datetime64, SeasonSums]:
     """Return the season sums of all series by cutoff, from added-up rows."""
     ordered = rows.assign(**{name: rows[name].to_numpy(dtype="datetime64[D]") for name in SEASON_KEY}).sort_values(SEASON_KEY)
     return {
-        np.datetime64(cutoff, "D"): SeasonSums(
+        pd.Timestamp(str(cutoff)).to_datetime64().astype("datetime64[D]"): SeasonSums(
             part[t.DATE].to_numpy(dtype="datetime64[D]"), part[t.VALUE].to_numpy(np.float64), part[COUNT].to_numpy(np.float64)
         )
         for cutoff, part in ordered.groupby(t.CUTOFF)
@@ -62,13 +62,16 @@ def profile_rows(panels: Mapping[np.datetime64, Panel], season: Seasons, setting
     return pd.concat(frames, ignore_index=True)
 
 
-def simple_forecasters(cutoff: np.datetime64, season: Seasons, profiles: pd.DataFrame, settings: Forecast) -> dict[str, Forecaster]:
+def simple_forecasters(
+    cutoff: np.datetime64, season: Seasons, profiles: pd.DataFrame, settings: Forecast
+) -> dict[str, Forecaster]:
     """Return the simple forecasters fitted at a cutoff, from the added-up rows of all series."""
     chosen = profiles[profiles[t.CUTOFF].to_numpy(dtype="datetime64[D]") == cutoff]
-    by_model = {model: _profile(chosen[chosen[t.MODEL] == model], settings.horizon) for model in (MOVING_AVERAGE, SEASONAL_NAIVE)}
+    by_model = (chosen[chosen[t.MODEL] == model] for model in (MOVING_AVERAGE, SEASONAL_NAIVE))
+    average, naive = (_profile(rows, settings.horizon) for rows in by_model)
     return {
-        MOVING_AVERAGE: MovingAverage(settings.moving_average.window, season[cutoff], by_model[MOVING_AVERAGE]),
-        SEASONAL_NAIVE: SeasonalNaive(settings.seasonal_naive.season, by_model[SEASONAL_NAIVE]),
+        MOVING_AVERAGE: MovingAverage(settings.moving_average.window, season[cutoff], average),
+        SEASONAL_NAIVE: SeasonalNaive(settings.seasonal_naive.season, naive),
     }
 
 

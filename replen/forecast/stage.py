@@ -18,20 +18,30 @@ INACTIVE = "not sold within features.active_periods up to the cutoff"
 
 
 @dataclass(frozen=True)
+class Versioned:
+    """A forecaster with its name in the config and its version in the registry."""
+
+    model: str
+    version: str
+    forecaster: Forecaster
+
+
+@dataclass(frozen=True)
 class Forecasting:
     """The champion, the one that stands in for it, and what is asked of them.
 
     Attributes:
-        champion: its name and version, and itself.
-        fallback: likewise.
+        view: how rows become panels.
+        champion: the forecaster asked first.
+        fallback: the one asked for what it cannot forecast.
         horizon: periods.
         levels: of the quantiles.
         seed: that the series' own seeds are made of.
     """
 
     view: View
-    champion: tuple[str, str, Forecaster]
-    fallback: tuple[str, str, Forecaster]
+    champion: Versioned
+    fallback: Versioned
     horizon: int
     levels: tuple[float, ...]
     seed: int
@@ -48,20 +58,21 @@ class Forecasting:
 
     def _forecast(self, panel: Panel) -> list[pd.DataFrame]:
         levels = np.asarray(self.levels, np.float32)
-        name, version, champion = self.champion
-        other, other_version, fallback = self.fallback
-        made, stand_in, failed = predict_with_fallback(champion, fallback, panel, horizon=self.horizon, levels=levels)
+        first, second = self.champion, self.fallback
+        made, stand_in, failed = predict_with_fallback(
+            first.forecaster, second.forecaster, panel, horizon=self.horizon, levels=levels
+        )
         return [
-            self._rows(made.take(~failed), panel.take(~failed), name, version),
-            self._rows(stand_in, panel.take(failed), other, other_version),
+            self._rows(made.take(~failed), panel.take(~failed), first),
+            self._rows(stand_in, panel.take(failed), second),
         ]
 
-    def _rows(self, distribution: Distribution, panel: Panel, model: str, version: str) -> pd.DataFrame:
+    def _rows(self, distribution: Distribution, panel: Panel, made_by: Versioned) -> pd.DataFrame:
         seeds = random.series_seeds(panel.keys, panel.cutoff, seed=self.seed)
         rows = to_rows(distribution, panel.keys, seeds=seeds)
-        return rows.assign(**{str(t.MODEL): model, str(t.MODEL_VERSION): version})
+        return rows.assign(**{str(t.MODEL): made_by.model, str(t.MODEL_VERSION): made_by.version})
 
     def _inactive(self, panel: Panel) -> pd.DataFrame:
         keys = panel.keys[[*t.SERIES.key, t.BUCKET]]
         nothing = {str(name): None for name in t.FORECASTS.names if name not in (*keys.columns, t.RUN_ID)}
-        return keys.assign(**{**nothing, str(t.MODEL): self.champion[0], str(t.REASON): INACTIVE})
+        return keys.assign(**{**nothing, str(t.MODEL): self.champion.model, str(t.REASON): INACTIVE})

@@ -67,7 +67,7 @@ def train(shards: Shards, settings: Lstm, *, horizon: int, seed: int, folder: Pa
     for number in range(settings.n_models):
         run = _Run(settings, survey, seed=seed, number=number, checkpoint=folder / f"{number}.npz")
         networks.append(run.fit(shards, validation, observer))
-    model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32), 1.0)
+    model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32))
     return model.calibrated(validation)
 
 
@@ -226,7 +226,7 @@ def validation_loss(network: "keras.Model", validation: Batch) -> float:
 
 
 def _signature(example: Batch, *, n_origins: int) -> list[Any]:
-    """Return the types of `train_step`'s batch for any number of slices: one trace, so that resuming changes nothing."""
+    """Return the types of `train_step`'s batch for any number of slices: one compiled step, whatever is resumed."""
     import tensorflow as tf
 
     by_origin = {"picks": n_origins, "future": n_origins, "target": n_origins, "scale": n_origins}

@@ -1,0 +1,31 @@
+"""The pipeline on a real standalone cluster, by spark-submit, with the package shipped as a zip."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.jobs.cluster import ROOT, standalone_cluster
+from tests.jobs.conftest import CONF, Finished, tables_of, test_config
+from tests.jobs.test_pipeline import assert_same_tables
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def test_a_cluster_writes_the_tables_of_a_laptop(
+    spark: "SparkSession", finished: Finished, platform: Path, tmp_path: Path
+) -> None:
+    """Other numbers of partitions and of buckets a group, other machines: the same rows in every table."""
+    sizes = ["spark.partitions=3", "spark.buckets_per_group=700"]
+    config = test_config(tmp_path / "warehouse", platform, *sizes)
+    settings = [
+        f"warehouse={config.warehouse}",
+        f"sources.path={platform}",
+        f"orders.database={config.orders.database}",
+        *sizes,
+    ]
+    arguments = ["--config", str(CONF / "test.yaml"), *(part for setting in settings for part in ("--set", setting))]
+    with standalone_cluster(tmp_path) as cluster:
+        submitted = cluster.submit(ROOT / "jobs/run_pipeline.py", arguments)
+    assert submitted.returncode == 0, submitted.stderr[-4000:]
+    assert "simple_rule" in submitted.stdout
+    assert_same_tables(tables_of(spark, config), finished.tables)
