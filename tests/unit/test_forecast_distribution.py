@@ -149,3 +149,10 @@ def test_rows_of_two_families_are_refused() -> None:
     rows.loc[0, t.FAMILY] = "quantiles"
     with pytest.raises(TableError, match="one family"):
         from_rows(rows, levels=tuple(LEVELS))
+
+
+def test_every_second_path_mirrors_the_one_before() -> None:
+    made = by_quantiles([0.001, 0.999], [0.001, 0.999])
+    paths = made.sample_paths(np.array([11]), 8)[0, :, 0]
+    assert paths[0::2] + paths[1::2] == pytest.approx(1.0, abs=1e-5)
+    assert len(set(paths)) == 8

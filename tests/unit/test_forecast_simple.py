@@ -16,6 +16,7 @@ from replen.forecast.moving_average import MovingAverage
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.season import SeasonSums
 from replen.forecast.seasonal_naive import SeasonalNaive
+from replen.forecast.simple import count_residuals
 
 LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
 N_WEEKS = 70
@@ -177,3 +178,14 @@ def test_saved_forecasters_load_as_they_were(tmp_path) -> None:
         forecaster.save(folder)
         again = type(forecaster).load(folder).predict(panel, horizon=6, levels=LEVELS)
         assert np.array_equal(again.quantiles, forecaster.predict(panel, horizon=6, levels=LEVELS).quantiles)
+
+
+def test_errors_are_those_of_forecasts_that_knew_nothing_later() -> None:
+    panel = weekly_panel(np.arange(40.0)[None, :] ** 2)
+    sales = panel.past[t.SALES_HISTORY][0].astype(float)
+    found = count_residuals(panel, lambda at, n: np.repeat(at.past[t.SALES_HISTORY][:, -1:], n, axis=1), horizon=3, windows=2)
+    expected = ResidualProfile.empty(3)
+    for step in range(3):
+        for target in (38, 39):
+            expected.add_step(step, sales[[target]], sales[[target - step - 1]])
+    assert np.array_equal(found.counts, expected.counts)

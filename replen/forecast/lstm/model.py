@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
+CALIBRATED_LEVEL = 0.9
+LEVEL_FACTORS = (0.85, 1.0)
 PREDICT_BATCH = 1024
 """Slices a call of the network."""
 NO_SALES = "no known sales"
@@ -40,12 +42,14 @@ class LstmModel:
         settings: what they were built and trained with.
         reading: how they read a panel.
         dependence: shape (horizon - 1,), correlation of normal scores at distance 1, 2, ... steps.
+        level_factor: what the networks' means are multiplied by, so that the upper quantiles hold what they promise.
     """
 
     networks: "Sequence[keras.Model]"
     settings: Lstm
     reading: Reading
     dependence: FloatArray
+    level_factor: float
 
     def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
         """Return the demand of the next `horizon` periods (at most those trained for), negative binomial."""
@@ -66,15 +70,18 @@ class LstmModel:
         for network in self.networks:
             output = outputs_of(network, batch)
             ratio = np.exp(np.clip(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO))
-            mean = batch.scale * ratio
+            mean = self.level_factor * batch.scale * ratio
             means = means + mean / len(self.networks)
             squares = squares + (1 + np.exp(np.clip(output[..., 1], *LOG_DISPERSION))) * mean**2 / len(self.networks)
         return np.asarray(means, np.float32), np.asarray(squares / np.square(means) - 1, np.float32)
 
     def calibrated(self, validation: Batch) -> Self:
-        """Return the model with the dependence between steps that its validation windows show."""
+        """Return the model with the level and the dependence between steps that its validation windows show."""
+        target = validation.target.astype(np.float64)
         mean, dispersion = (part.astype(np.float64) for part in self.parameters(validation))
-        return replace(self, dependence=dependence_of(validation.target.astype(np.float64), mean, dispersion))
+        factor = level_factor_of(target, mean, dispersion)
+        dependence = dependence_of(target, factor * mean, dispersion)
+        return replace(self, level_factor=self.level_factor * factor, dependence=dependence)
 
     def save(self, folder: Path) -> None:
         """Write one `.keras` file a seed and one JSON file."""
@@ -85,6 +92,7 @@ class LstmModel:
             "settings": self.settings.model_dump(mode="json"),
             "reading": self.reading.as_json(),
             "dependence": [float(value) for value in self.dependence],
+            "level_factor": self.level_factor,
         }
         (folder / SETTINGS_FILE).write_text(json.dumps(stored, indent=1), encoding="utf-8")
 
@@ -97,7 +105,23 @@ class LstmModel:
         settings = Lstm.model_validate(stored["settings"])
         networks = [keras.models.load_model(folder / f"{number}.keras", compile=False) for number in range(settings.n_models)]
         dependence = np.asarray(stored["dependence"], np.float32)
-        return cls(networks, settings, Reading.from_json(stored["reading"]), dependence)
+        return cls(networks, settings, Reading.from_json(stored["reading"]), dependence, stored["level_factor"])
+
+
+def level_factor_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> float:
+    """Return the factor of the mean, within LEVEL_FACTORS, with which the quantile at CALIBRATED_LEVEL holds what it promises.
+
+    A few bulk orders pull the likelihood to means and tails that make the ordinary upper quantiles too high.
+    """
+    known = np.isfinite(target)
+    target, mean, dispersion = target[known], mean[known], dispersion[known]
+    low, high = LEVEL_FACTORS
+    for _ in range(12):
+        factor = (low + high) / 2
+        below, at_or_below = (cdf(count, factor * mean, dispersion) for count in (target - 1, target))
+        share = np.clip((CALIBRATED_LEVEL - below) / np.maximum(at_or_below - below, 1e-12), 0, 1).mean()
+        low, high = (factor, high) if share < CALIBRATED_LEVEL else (low, factor)
+    return float(factor)
 
 
 def dependence_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> FloatArray:
