@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
-CALIBRATED_LEVEL = 0.9
-LEVEL_FACTORS = (0.85, 1.0)
+CALIBRATED_LEVELS = np.arange(1, 10) / 10
+LEVEL_FACTORS = np.round(np.arange(0.8, 1.2001, 0.02), 2)
 PREDICT_BATCH = 1024
 """Slices a call of the network."""
 NO_SALES = "no known sales"
@@ -42,7 +42,7 @@ class LstmModel:
         settings: what they were built and trained with.
         reading: how they read a panel.
         dependence: shape (horizon - 1,), correlation of normal scores at distance 1, 2, ... steps.
-        level_factor: what the networks' means are multiplied by, so that the upper quantiles hold what they promise.
+        level_factor: what the networks' means are multiplied by, so that quantiles hold what they promise.
     """
 
     networks: "Sequence[keras.Model]"
@@ -109,19 +109,23 @@ class LstmModel:
 
 
 def level_factor_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> float:
-    """Return the factor of the mean, within LEVEL_FACTORS, with which the quantile at CALIBRATED_LEVEL holds what it promises.
+    """Return the factor of the mean that brings the randomised probability integral transform closest to uniform.
 
-    A few bulk orders pull the likelihood to means and tails that make the ordinary upper quantiles too high.
+    A few bulk orders pull the likelihood to means that make ordinary quantiles too high. Closest: least squared difference
+    between levels and the shares of targets expected below their quantiles (Cramer-von Mises, at CALIBRATED_LEVELS).
     """
     known = np.isfinite(target)
+    if not known.any():
+        return 1.0
     target, mean, dispersion = target[known], mean[known], dispersion[known]
-    low, high = LEVEL_FACTORS
-    for _ in range(12):
-        factor = (low + high) / 2
+
+    def distance(factor: float) -> float:
         below, at_or_below = (cdf(count, factor * mean, dispersion) for count in (target - 1, target))
-        share = np.clip((CALIBRATED_LEVEL - below) / np.maximum(at_or_below - below, 1e-12), 0, 1).mean()
-        low, high = (factor, high) if share < CALIBRATED_LEVEL else (low, factor)
-    return float(factor)
+        inside = np.maximum(at_or_below - below, 1e-12)
+        shares = np.array([np.clip((level - below) / inside, 0, 1).mean() for level in CALIBRATED_LEVELS])
+        return float(((shares - CALIBRATED_LEVELS) ** 2).sum())
+
+    return float(min(LEVEL_FACTORS, key=distance))
 
 
 def dependence_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> FloatArray:
