@@ -4,6 +4,7 @@ import argparse
 import importlib
 import importlib.util
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from replen.config import Config
 from replen.errors import ReplenError
 from replen.overlays import load_config
-from replen.progress import Progress
+from replen.progress import Progress, noise_to
 
 COMMANDS = {
     "run": "run_pipeline",
@@ -85,26 +86,31 @@ def _guarded(chosen: argparse.Namespace) -> int:
 def _execute(command: str, config: Config) -> int:
     if command == "show":
         sys.stdout.write(config.model_dump_json(indent=2, exclude={"orders": {"database"}, "tracking": {"uri"}}) + "\n")
-        return 0
-    if command == "ui":
+    elif command == "ui":
         from replen.tracking import serve_ui
 
         serve_ui(config.tracking, config.warehouse)
-        return 0
+    elif "PYSPARK_GATEWAY_PORT" in os.environ or "://" in config.warehouse:  # spark-submit keeps the logs
+        sys.stdout.write(f"{_run_job(command, config, Progress())}\n")
+    else:
+        with noise_to(Path(config.warehouse) / "spark.log") as terminal:
+            outcome = _run_job(command, config, Progress(terminal))
+        sys.stdout.write(f"{outcome}\n")
+    return 0
+
+
+def _run_job(command: str, config: Config, progress: Progress) -> object:
     from replen.spark.failures import told_by_worker
     from replen.spark.session import session
 
     job = importlib.import_module(f"jobs.{COMMANDS[command]}")
-    log = None if "://" in config.warehouse else Path(config.warehouse) / "spark.log"
-    spark = session(config.spark, f"replen {command} {config.name}", log=log)
+    spark = session(config.spark, f"replen {command} {config.name}")
     try:
-        outcome = job.run(spark, config, Progress())
+        return job.run(spark, config, progress)
     except Exception as error:
         raise told_by_worker(error) or error from None
     finally:
         spark.stop()
-    sys.stdout.write(f"{outcome}\n")
-    return 0
 
 
 def _first_line(origin: str | None) -> str:

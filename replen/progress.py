@@ -1,9 +1,11 @@
 """Progress of long work, handed in as an observer: a live line on a terminal, plain lines with the time elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -28,3 +30,18 @@ class Progress:
     def note(self, text: str) -> None:
         """Say one line."""
         self._console.print(f"{time.monotonic() - self._began:7.1f}  {text}", markup=False)
+
+
+@contextmanager
+def noise_to(log: Path) -> Iterator[TextIO]:
+    """Yield the standard error there was, while what this process, the JVM and TensorFlow write to it goes to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    with os.fdopen(os.dup(2), "w") as before, log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield before
+        finally:
+            sys.stderr.flush()
+            before.flush()
+            os.dup2(before.fileno(), 2)

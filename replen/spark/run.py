@@ -32,6 +32,11 @@ class Committed:
     versions: Mapping[str, int]
     counts: Mapping[str, int]
 
+    def __str__(self) -> str:
+        """Return what a person wants to know of it."""
+        counted = (f"  {count:>12,}  {name}" for name, count in sorted(self.counts.items()))
+        return "\n".join([f"{self.job} is committed, cutoff {self.cutoff}", *counted])
+
 
 class Run:
     """One run as a job sees it. A job is done once: `committed` says so, `commit` makes all its tables visible together."""

@@ -3,8 +3,6 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -15,15 +13,10 @@ from replen import config
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
-def session(settings: config.Spark, app_name: str, *, log: Path | None = None) -> SparkSession:
+def session(settings: config.Spark, app_name: str) -> SparkSession:
     """Return the running session, or a new one; `spark.settings` of the configuration win over everything set here.
 
     Master, driver memory and UI are left to `spark-submit` where that started the process.
-
-    Args:
-        settings: the `spark` section.
-        app_name: as the cluster shows it.
-        log: file that what the JVM and its workers say goes to, where this process starts them; None: to standard error.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
@@ -32,24 +25,9 @@ def session(settings: config.Spark, app_name: str, *, log: Path | None = None) -
     builder = SparkSession.builder.appName(app_name)
     for key, value in options.items():
         builder = builder.config(key, value)
-    with nullcontext() if log is None or submitted else _stderr_to(log):
-        spark = builder.getOrCreate()
-        spark.sparkContext.setLogLevel(options["spark.log.level"])
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel(options["spark.log.level"])
     return spark
-
-
-@contextmanager
-def _stderr_to(log: Path) -> Iterator[None]:
-    """Lead standard error into a file, for this block and, for good, for the processes started in it."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    before = os.dup(2)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
 
 
 def required_options(settings: config.Spark) -> dict[str, str]:
