@@ -15,7 +15,7 @@ from replen.errors import ReplenError
 from replen.features.panel import Panel
 from replen.forecast.lstm.batches import batches, concat, is_held_out, training_windows, validation_windows, windows
 from replen.forecast.lstm.inputs import Inputs
-from replen.forecast.lstm.model import LstmModel, dependence_of, level_factor_of
+from replen.forecast.lstm.model import LstmModel, calibration_of, dependence_of
 from replen.forecast.lstm.reading import Reading
 from replen.forecast.lstm.train import EpochMetrics, train
 
@@ -128,8 +128,8 @@ def test_calibration_finds_the_level_and_the_dependence_that_data_have() -> None
     scores = rng.multivariate_normal(np.zeros(3), correlation, 4000)
     target = nbinom.ppf(norm.cdf(scores), 1 / 0.4, 1 / (1 + 0.4 * 20.0))[:, None, :]
     target[:50, :, 0] = np.nan
-    assert level_factor_of(target, mean / 0.9, dispersion) == pytest.approx(0.9, abs=0.03)
-    assert level_factor_of(target, 3 * mean, dispersion) == pytest.approx(0.8, abs=0.001)
+    assert calibration_of(target, mean / 0.9, dispersion / 1.3) == pytest.approx((0.9, 1.3), abs=0.06)
+    assert calibration_of(target, 3 * mean, dispersion)[0] == pytest.approx(np.exp(-0.4), abs=0.001)
     assert dependence_of(target, mean, dispersion) == pytest.approx([0.7, 0.3], abs=0.04)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import ndtri
 
 from replen.config import Lstm
@@ -26,7 +27,10 @@ FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
 CALIBRATED_LEVELS = np.arange(1, 10) / 10
-LEVEL_FACTORS = np.round(np.arange(0.8, 1.2001, 0.02), 2)
+CALIBRATED_ON = 20_000
+"""Targets at most that a calibration looks at."""
+FACTOR_LOGS = [(-0.4, 0.2), (-0.7, 0.7)]
+"""Bounds of the logs of level and dispersion factor."""
 PREDICT_BATCH = 1024
 """Slices a call of the network."""
 NO_SALES = "no known sales"
@@ -42,14 +46,14 @@ class LstmModel:
         settings: what they were built and trained with.
         reading: how they read a panel.
         dependence: shape (horizon - 1,), correlation of normal scores at distance 1, 2, ... steps.
-        level_factor: what the networks' means are multiplied by, so that quantiles hold what they promise.
+        factors: what the networks' means and dispersions are multiplied by, so that quantiles hold what they promise.
     """
 
     networks: "Sequence[keras.Model]"
     settings: Lstm
     reading: Reading
     dependence: FloatArray
-    level_factor: float
+    factors: tuple[float, float]
 
     def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
         """Return the demand of the next `horizon` periods (at most those trained for), negative binomial."""
@@ -67,21 +71,23 @@ class LstmModel:
     def parameters(self, batch: Batch) -> tuple[FloatArray, FloatArray]:
         """Return mean and dispersion, each (n_slices, n_origins, horizon): first two moments of the seeds' mixture."""
         means, squares = np.zeros(1), np.zeros(1)
+        level, width = self.factors
         for network in self.networks:
             output = outputs_of(network, batch)
             ratio = np.exp(np.clip(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO))
-            mean = self.level_factor * batch.scale * ratio
+            mean = level * batch.scale * ratio
             means = means + mean / len(self.networks)
-            squares = squares + (1 + np.exp(np.clip(output[..., 1], *LOG_DISPERSION))) * mean**2 / len(self.networks)
+            dispersion = width * np.exp(np.clip(output[..., 1], *LOG_DISPERSION))
+            squares = squares + (1 + dispersion) * mean**2 / len(self.networks)
         return np.asarray(means, np.float32), np.asarray(squares / np.square(means) - 1, np.float32)
 
     def calibrated(self, validation: Batch) -> Self:
-        """Return the model with the level and the dependence between steps that its validation windows show."""
+        """Return the model with the level, the width and the dependence between steps that its validation windows show."""
         target = validation.target.astype(np.float64)
         mean, dispersion = (part.astype(np.float64) for part in self.parameters(validation))
-        factor = level_factor_of(target, mean, dispersion)
-        dependence = dependence_of(target, factor * mean, dispersion)
-        return replace(self, level_factor=self.level_factor * factor, dependence=dependence)
+        level, width = calibration_of(target, mean, dispersion)
+        dependence = dependence_of(target, level * mean, width * dispersion)
+        return replace(self, factors=(self.factors[0] * level, self.factors[1] * width), dependence=dependence)
 
     def save(self, folder: Path) -> None:
         """Write one `.keras` file a seed and one JSON file."""
@@ -92,7 +98,7 @@ class LstmModel:
             "settings": self.settings.model_dump(mode="json"),
             "reading": self.reading.as_json(),
             "dependence": [float(value) for value in self.dependence],
-            "level_factor": self.level_factor,
+            "factors": self.factors,
         }
         (folder / SETTINGS_FILE).write_text(json.dumps(stored, indent=1), encoding="utf-8")
 
@@ -105,27 +111,31 @@ class LstmModel:
         settings = Lstm.model_validate(stored["settings"])
         networks = [keras.models.load_model(folder / f"{number}.keras", compile=False) for number in range(settings.n_models)]
         dependence = np.asarray(stored["dependence"], np.float32)
-        return cls(networks, settings, Reading.from_json(stored["reading"]), dependence, stored["level_factor"])
+        return cls(networks, settings, Reading.from_json(stored["reading"]), dependence, tuple(stored["factors"]))
 
 
-def level_factor_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> float:
-    """Return the factor of the mean that brings the randomised probability integral transform closest to uniform.
+def calibration_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> tuple[float, float]:
+    """Return the factors of mean and dispersion that bring the randomised probability integral transform closest to uniform.
 
-    A few bulk orders pull the likelihood to means that make ordinary quantiles too high. Closest: least squared difference
-    between levels and the shares of targets expected below their quantiles (Cramer-von Mises, at CALIBRATED_LEVELS).
+    A few bulk orders pull the likelihood to means and tails that make ordinary quantiles too high. Closest: least squared
+    difference between levels and the shares of targets expected below their quantiles (Cramer-von Mises, at CALIBRATED_LEVELS).
     """
-    known = np.isfinite(target)
-    if not known.any():
-        return 1.0
-    target, mean, dispersion = target[known], mean[known], dispersion[known]
+    known = np.flatnonzero(np.isfinite(target))
+    if not len(known):
+        return 1.0, 1.0
+    known = known[:: -(-len(known) // CALIBRATED_ON)]
+    target, mean, dispersion = (values.ravel()[known] for values in (target, mean, dispersion))
 
-    def distance(factor: float) -> float:
-        below, at_or_below = (cdf(count, factor * mean, dispersion) for count in (target - 1, target))
+    def distance(logs: Float64Array) -> float:
+        level, width = np.exp(logs)
+        below, at_or_below = (cdf(count, level * mean, width * dispersion) for count in (target - 1, target))
         inside = np.maximum(at_or_below - below, 1e-12)
-        shares = np.array([np.clip((level - below) / inside, 0, 1).mean() for level in CALIBRATED_LEVELS])
+        shares = np.array([np.clip((asked - below) / inside, 0, 1).mean() for asked in CALIBRATED_LEVELS])
         return float(((shares - CALIBRATED_LEVELS) ** 2).sum())
 
-    return float(min(LEVEL_FACTORS, key=distance))
+    found = minimize(distance, np.zeros(2), method="Nelder-Mead", bounds=FACTOR_LOGS, options={"xatol": 2e-3, "fatol": 1e-7})
+    level, width = np.exp(found.x).tolist()
+    return level, width
 
 
 def dependence_of(target: Float64Array, mean: Float64Array, dispersion: Float64Array) -> FloatArray:

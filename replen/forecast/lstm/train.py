@@ -67,7 +67,7 @@ def train(shards: Shards, settings: Lstm, *, horizon: int, seed: int, folder: Pa
     for number in range(settings.n_models):
         run = _Run(settings, survey, seed=seed, number=number, checkpoint=folder / f"{number}.npz")
         networks.append(run.fit(shards, validation, observer))
-    model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32), 1.0)
+    model = LstmModel(networks, settings, survey.reading, np.zeros(horizon - 1, np.float32), (1.0, 1.0))
     return model.calibrated(validation)
 
 
