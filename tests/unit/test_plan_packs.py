@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_instances import instances, positions, row_problem
 from pytest import approx
 
 from replen.plan.outcome import plan_series
@@ -13,6 +12,7 @@ from replen.plan.packs import nearest_line, whole_packs
 from replen.plan.problem import problems
 from replen.plan.program import solve_lost_sales
 from replen.plan.projection import project
+from tests.unit.plan_instances import instances, positions, row_problem
 
 MOST_PLANS = 20_000  # tried by brute force
 

@@ -3,11 +3,11 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_instances import instances, positions
 from pytest import approx
 
 from replen.plan.positions import serve_backorders
 from replen.plan.timing import order_steps, periods, step_dates
+from tests.unit.plan_instances import instances, positions
 
 
 @given(whole=st.integers(0, 300), extra=st.sampled_from([0.0, 1e-6, 0.5, 0.999]), freq=st.sampled_from(["D", "W"]))

@@ -3,7 +3,6 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_instances import instances, least_cost, positions, row_problem
 from pytest import approx
 
 from replen.evaluate.simulation import score, simulate
@@ -12,6 +11,7 @@ from replen.plan.positions import serve_backorders
 from replen.plan.problem import problems
 from replen.plan.program import solve_lost_sales
 from replen.plan.projection import project
+from tests.unit.plan_instances import instances, least_cost, positions, row_problem
 
 
 @settings(deadline=None, max_examples=150)

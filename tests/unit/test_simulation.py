@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_instances import instances, naive_simulation, positions
 from pytest import approx
 
 from replen.evaluate.policies import OrderUpTo, plan_levels, simple_rule_levels
 from replen.evaluate.simulation import score, simulate
 from replen.plan.outcome import plan_series
+from tests.unit.plan_instances import instances, naive_simulation, positions
 
 
 @settings(deadline=None)
