@@ -8,13 +8,14 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from replen import config
@@ -78,13 +79,19 @@ class FamilyRun:
         """Keep the folder that the forecaster is loaded from."""
         self._client.log_artifacts(self.mlflow_run, str(folder), MODEL_FOLDER)
 
-    def keras_network(self, network: object, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        """Keep a Keras network with its signature as a model of the run, loadable without pickled code."""
+    def keras_network(self, network: Any, name: str) -> str:
+        """Return the URI of a Keras network kept with its signature as a model of the run, loadable without pickled code."""
         import mlflow.keras
-        from mlflow.models import infer_signature
+        from mlflow.models import ModelSignature
+        from mlflow.types import Schema, TensorSpec
 
+        def schema(tensors: Iterable[Any]) -> Schema:
+            shapes = [(tensor, tuple(-1 if size is None else size for size in tensor.shape)) for tensor in tensors]
+            return Schema([TensorSpec(np.dtype(tensor.dtype), shape, tensor.name) for tensor, shape in shapes])
+
+        signature = ModelSignature(schema(network.inputs), schema(network.outputs))
         with mlflow.start_run(run_id=self.mlflow_run):
-            mlflow.keras.log_model(network, name="network", signature=infer_signature(inputs, outputs))
+            return str(mlflow.keras.log_model(network, name=name, signature=signature).model_uri)
 
 
 class Tracker:
@@ -113,14 +120,17 @@ class Tracker:
         with self._run(run_id, family=family, name=family, parent=parent.mlflow_run) as run:
             yield run
 
-    def register(self, run: FamilyRun, family: str) -> ModelVersion:
-        """Return the registered version of a family's run, made now if there is none yet."""
+    def register(self, run: FamilyRun, family: str, *, model_uri: str | None = None) -> ModelVersion:
+        """Return the registered version of a family's run, made now if there is none yet.
+
+        Its source is a model of the run where one is given, else the folder that the forecaster is loaded from.
+        """
         for version in self._client.search_model_versions(f"name='{REGISTERED}'"):
             if version.run_id == run.mlflow_run:
                 return ModelVersion(str(version.version), family, run.mlflow_run)
         if not self._client.search_registered_models(f"name='{REGISTERED}'"):
             self._client.create_registered_model(REGISTERED, description="Demand forecasters of replen, one version a training")
-        source = f"{self._client.get_run(run.mlflow_run).info.artifact_uri}/{MODEL_FOLDER}"
+        source = model_uri or f"{self._client.get_run(run.mlflow_run).info.artifact_uri}/{MODEL_FOLDER}"
         made = self._client.create_model_version(REGISTERED, source, run.mlflow_run, tags={FAMILY_TAG: family})
         return ModelVersion(str(made.version), family, run.mlflow_run)
 

@@ -63,7 +63,8 @@ def log_training(tracker: Tracker, training: Training) -> pd.DataFrame:
         for family, packed in training.fitted.items():
             with tracker.family(training.run_id, family, parent) as run:
                 _log_family(run, family, packed, training)
-                version = tracker.register(run, family)
+                networks = [run.keras_network(one, f"network_{number}") for number, one in enumerate(packed.networks)]
+                version = tracker.register(run, family, model_uri=networks[0] if networks else None)
             is_champion = family == training.champion[0]
             if is_champion:
                 tracker.promote(version, training.champion[1])

@@ -1,10 +1,11 @@
 """Fitted forecasters as folders of plain files, and as bytes that travel to workers: nothing loaded runs pickled code."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Protocol, runtime_checkable
 
 from replen.features.panel import FloatArray, Panel
 from replen.forecast.distribution import Distribution
@@ -24,6 +25,15 @@ LOADERS: Mapping[str, Callable[[Path], Forecaster]] = {
     "seasonal_naive": SeasonalNaive.load,
     "lstm": _load_lstm,
 }
+
+
+@runtime_checkable
+class WithNetworks(Protocol):
+    """A forecaster made of Keras networks."""
+
+    networks: Sequence[Any]
+
+
 _opened: dict[str, Forecaster] = {}
 
 
@@ -55,6 +65,12 @@ class Packed:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+    @property
+    def networks(self) -> Sequence[Any]:
+        """Return the Keras networks in it; none in a simple forecaster."""
+        opened = self._open()
+        return opened.networks if isinstance(opened, WithNetworks) else ()
 
     def _open(self) -> Forecaster:
         digest = hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
