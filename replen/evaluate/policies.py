@@ -92,16 +92,13 @@ def _cost_of_further_unit(positions: Positions, used: FloatArray, levels: FloatA
     excess = level[:, None] - used
     until = np.full(used.shape[1:], n_left)
     for review in order_steps(lead_time, int(positions.review_period[0]), n_left)[:0:-1]:
-        until = np.where(excess[review - 1] <= levels[:, review, None], review + lead_time, until)
+        until = np.where(excess[review - 1] < levels[:, review, None], review + lead_time, until)
     counted = np.arange(lead_time, n_left)[:, None, None] < until
     unsold = excess[lead_time:] >= 0
-    unit_cost, end_value, lost_sale_cost, holding_cost = (
-        money[:, None]
-        for money in (positions.unit_cost, positions.end_value, positions.lost_sale_cost, positions.holding_cost)
-    )
-    worth = np.where(until < n_left, unit_cost, end_value)
-    worth = np.where((counted & ~unsold).any(axis=0), lost_sale_cost, worth)
-    return np.asarray((unit_cost + holding_cost * (counted & unsold).sum(axis=0) - worth).mean(axis=1))
+    sold = (counted & ~unsold).any(axis=0)
+    replaced = np.where(until < n_left, positions.unit_cost[:, None], positions.end_value[:, None])
+    worth = np.where(sold, positions.lost_sale_cost[:, None], replaced).mean(axis=1)
+    return np.asarray(positions.unit_cost + positions.holding_cost * (counted & unsold).sum(axis=0).mean(axis=1) - worth)
 
 
 def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_service_level: float) -> FloatArray:

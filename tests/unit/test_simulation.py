@@ -12,6 +12,13 @@ from replen.evaluate.policies import OrderUpTo, cheapest_levels, simple_rule_lev
 from replen.evaluate.simulation import score, simulate
 from replen.plan.outcome import plan_series
 
+PLAYED = ("review_period", "unit_cost", "holding_cost", "lost_sale_cost", "end_value")
+
+
+def known_levels(levels):
+    """Return the policy that orders up to the levels, in any quantity."""
+    return lambda known: np.maximum(levels[:, known.step, None] - known.inventory_position, 0.0)
+
 
 @settings(deadline=None)
 @given(instance=instances(backorders=True), waits=st.booleans(), level=st.floats(0, 60))
@@ -98,14 +105,6 @@ def test_cheapest_levels_cost_least_from_every_review_on(instance, step):
     level, least = levels[0, step], cost(levels[0, step])
     for other in (level - 0.5, level + 0.5):
         assert cost(max(other, 0.0)) >= least - 1e-6 * max(1.0, abs(least))
-
-
-PLAYED = ("review_period", "unit_cost", "holding_cost", "lost_sale_cost", "end_value")
-
-
-def known_levels(levels):
-    """Return the policy that orders up to the levels, in any quantity."""
-    return lambda known: np.maximum(levels[:, known.step, None] - known.inventory_position, 0.0)
 
 
 def test_one_review_is_the_newsvendor():
