@@ -128,6 +128,22 @@ def test_a_unit_too_many_is_paid_for_until_it_is_needed():
     assert first == approx([4.0, 0.0])
 
 
+def test_a_unit_the_next_order_would_have_brought_is_paid_for_until_then():
+    # Wanted: 4 and 4, or 0 and 2. At the second review a unit above 2 wins 2 or costs 1.2 + 0.5: the level is 4. At the first,
+    # then, a unit that is not needed only spares the second order one, and costs 1.2 once, not twice.
+    demand = np.array([[[4.0, 0.0]], [[4.0, 2.0]]])
+    assert cheapest_levels(positions(1, 2, holding_cost=1.2), demand, np.zeros_like(demand)) == approx(np.array([[4.0, 4.0]]))
+
+
+def test_a_unit_above_the_next_level_is_not_what_the_next_order_would_have_brought():
+    # The search tries 2 units exactly, where some paths stand at the next level: a further unit pays there, up to 3.
+    wanted = [[0, 0, 2, 0, 0, 0, 1], [0, 0, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1, 1]]
+    wanted += [[1, 1, 0, 1, 1, 0, 0], [0, 0, 1, 0, 0, 2, 0], [1, 0, 0, 0, 2, 0, 0]]
+    demand = np.array(wanted, dtype=float)[:, None, :]
+    drawn = positions(1, 6, holding_cost=0.01, end_value=0.0)
+    assert cheapest_levels(drawn, demand, np.zeros_like(demand))[0, 0] == approx(3.0)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_plan_is_cheaper_than_the_rule_with_packs_and_uncertain_levels(seed):
     rng = np.random.default_rng(seed)
