@@ -118,7 +118,7 @@ def _proof(certificates: pd.DataFrame) -> Iterator[str]:
 
 def _exceptions(config: Config, exceptions: pd.DataFrame) -> Iterator[str]:
     for kind, severity, number, value in exceptions.itertuples(index=False):
-        at_risk = f", {config.currency} {value:,.0f} at risk" if value else ""
+        at_risk = f", {config.currency} {value:,.0f} at risk" if value > 0 else ""  # NaN: unknown
         yield f"{number:>10,}  {kind} ({severity}{at_risk})"
     if exceptions.empty:
         yield "none"

@@ -142,6 +142,7 @@ PARAMETERS = Column("parameters", "array<array<float>>", "its parameters by step
 DEPENDENCE = Column("dependence", "array<float>", "correlation of normal scores between steps at distance 1, 2, ...")
 SEED = Column("seed", "bigint", "what the series' sample paths are drawn from")
 REASON = Column("reason", "string", "why a fallback or nothing was given; null = as asked")
+INACTIVE = "not sold within features.active_periods up to the cutoff"  # reason of a series that nobody forecasts or plans
 MODEL_VERSION = Column("model_version", "string", "MLflow registry version that forecast")
 
 # --- plans and orders -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The plan held against the simple rule: both simulated on the same paths, packs and limits respected by both.
 
-The plan is played as levels: its first order is its own, later ones answer what was sold meanwhile. So it may cost less than
-the dual bound, which holds for plans fixed on the plan date.
+The plan is played as it is used: today's order is its own, later reviews order what is then cheapest, knowing what was sold
+meanwhile. So it may cost less than the dual bound, which holds for plans fixed on the plan date.
 """
 
 import numpy as np
@@ -9,8 +9,8 @@ import pandas as pd
 
 from replen import tables as t
 from replen.config import Rule
-from replen.evaluate.policies import FloatArray, OrderUpTo, plan_levels, simple_rule_levels
-from replen.evaluate.simulation import Score, score, simulate
+from replen.evaluate.policies import FloatArray, OrderUpTo, cheapest_levels, simple_rule_levels
+from replen.evaluate.simulation import History, score, simulate
 from replen.plan.items import read_positions
 from replen.plan.positions import Positions, chunks, serve_backorders
 from replen.plan.projection import arrivals, by_step, project
@@ -46,8 +46,9 @@ def _compare(decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatAr
     positions = read_positions(items, horizon=demand_paths.shape[2], freq=freq)
     positions, demand = serve_backorders(positions, by_step(demand_paths))
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())
-    planned = _play(positions, demand, _levels_of_plan(positions, demand, quantities))
-    ruled = _play(positions, demand, simple_rule_levels(positions, demand, cycle_service_level=rule.cycle_service_level))
+    planned = score(positions, play_plan(positions, demand, quantities))
+    levels = simple_rule_levels(positions, demand, cycle_service_level=rule.cycle_service_level)
+    ruled = score(positions, simulate(positions, demand, OrderUpTo(positions, levels)))
     return pd.DataFrame(
         {
             t.MEAN_DEMAND: planned.demand,
@@ -59,12 +60,15 @@ def _compare(decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatAr
     )
 
 
-def _levels_of_plan(positions: Positions, demand: FloatArray, quantities: FloatArray) -> FloatArray:
-    """Return the inventory positions after each order that the plan expects, (n_series, n_steps)."""
+def play_plan(positions: Positions, demand: FloatArray, quantities: FloatArray) -> History:
+    """Return what happens when today's order is the plan's and every later review orders up to what is then cheapest.
+
+    Args:
+        positions: n_series positions without backorders.
+        demand: shape (n_steps, n_series, n_paths), units.
+        quantities: shape (n_series, n_steps), the plan, units ordered by step.
+    """
     projection = project(positions.on_hand, arrivals(positions, quantities), demand)
-    return plan_levels(positions, quantities, (demand - projection.lost).mean(axis=2).T)
-
-
-def _play(positions: Positions, demand: FloatArray, levels: FloatArray) -> Score:
-    """Return the score of ordering up to the levels, demand known only up to each order."""
-    return score(positions, simulate(positions, demand, OrderUpTo(positions, levels)))
+    levels = cheapest_levels(positions, demand, projection.lost)
+    levels[:, 0] = positions.inventory_position + quantities[:, 0]
+    return simulate(positions, demand, OrderUpTo(positions, levels))

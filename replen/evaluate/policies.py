@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from replen.evaluate.simulation import Known
 from replen.plan.packs import nearest_line
 from replen.plan.positions import Positions
+from replen.plan.timing import order_steps
 
 FloatArray = NDArray[np.float64]
+HALVINGS = 30
+DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,72 @@ class OrderUpTo:
         return nearest_line(self.positions, np.maximum(self.levels[:, known.step, None] - known.inventory_position, 0.0))
 
 
-def plan_levels(positions: Positions, quantities: FloatArray, sold: FloatArray) -> FloatArray:
-    """Return the expected inventory position after each order of a plan, (n_series, n_steps), units.
+def cheapest_levels(positions: Positions, demand: FloatArray, lost: FloatArray) -> FloatArray:
+    """Return the inventory position after each order that costs least, when later reviews order up to theirs.
 
-    Played by `OrderUpTo`, the first order is the plan's own; later ones answer what was sold meanwhile.
+    Backward from the last review: up to its level a further unit pays. On each path that unit is sold, or the next order
+    would have brought it, or it is left at the horizon; until then it costs holding. A unit not needed at the next review is
+    carried on, so the cost of one too many is that of all the periods it stays, not of one review period. Later reviews
+    answer what was sold meanwhile, which a plan fixed on the plan date must hedge. Order costs and packs are left to whoever
+    plays the levels. Levels are common to all paths: no path's own future enters its orders.
+
+    Source: base-stock levels of the finite horizon, by backward induction on the derivative of the cost (Snyder & Shen,
+    Fundamentals of Supply Chain Theory, ch. 4). Under lost sales the position falls by what is sold, so what is lost before
+    the order arrives is taken off demand - as in projected inventory levels (van Jaarsveld & Arts).
 
     Args:
-        positions: the series, without backorders.
-        quantities: shape (n_series, n_steps), units ordered by step.
-        sold: shape (n_series, n_steps), units the plan expects to sell by step.
+        positions: n_series positions without backorders.
+        demand: shape (n_steps, n_series, n_paths), units.
+        lost: of the same shape, units of demand that some reasonable plan loses.
+
+    Returns:
+        shape (n_series, n_steps), units; 0 where there is no review.
     """
-    return positions.inventory_position[:, None] + np.cumsum(quantities, axis=1) - np.cumsum(sold, axis=1) + sold
+    levels = np.zeros(positions.receipts.shape)
+    timings = np.stack([positions.lead_time, positions.review_period], axis=1)
+    for timing in np.unique(timings, axis=0):
+        rows = np.flatnonzero((timings == timing).all(axis=1))
+        levels[rows] = _levels_of_timing(positions.take(rows), demand[:, rows], (demand - lost)[:, rows])
+    return levels
+
+
+def _levels_of_timing(positions: Positions, demand: FloatArray, sold: FloatArray) -> FloatArray:
+    """Return the cheapest levels of series with one lead time and one review period, (n_series, n_steps)."""
+    lead_time, review_period = int(positions.lead_time[0]), int(positions.review_period[0])
+    n_steps = len(demand)
+    levels = np.zeros((positions.n_series, n_steps))
+    for step in order_steps(lead_time, review_period, n_steps)[::-1]:
+        arrival = step + lead_time
+        used = np.cumsum(np.concatenate([sold[step:arrival], demand[arrival:]]), axis=0)
+        low, high = np.zeros(positions.n_series), used[-1].max(axis=1)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            pays = _cost_of_further_unit(positions, used, levels[:, step:], middle) < 0
+            low, high = np.where(pays, middle, low), np.where(pays, high, middle)
+        levels[:, step] = np.round(high, DECIMALS)
+    return levels
+
+
+def _cost_of_further_unit(positions: Positions, used: FloatArray, levels: FloatArray, level: FloatArray) -> FloatArray:
+    """Return expected money that a unit above `level` costs, (n_series,); below zero it pays.
+
+    Args:
+        positions: series with one lead time and one review period.
+        used: shape (n_left, n_series, n_paths), units that the position falls by up to the end of each step from the review on.
+        levels: shape (n_series, n_left), of later reviews.
+        level: shape (n_series,), inventory position without the unit.
+    """
+    lead_time, n_left = int(positions.lead_time[0]), len(used)
+    excess = level[:, None] - used
+    until = np.full(used.shape[1:], n_left)
+    for review in order_steps(lead_time, int(positions.review_period[0]), n_left)[:0:-1]:
+        until = np.where(excess[review - 1] < levels[:, review, None], review + lead_time, until)
+    counted = np.arange(lead_time, n_left)[:, None, None] < until
+    unsold = excess[lead_time:] >= 0
+    sold = (counted & ~unsold).any(axis=0)
+    replaced = np.where(until < n_left, positions.unit_cost[:, None], positions.end_value[:, None])
+    worth = np.where(sold, positions.lost_sale_cost[:, None], replaced).mean(axis=1)
+    return np.asarray(positions.unit_cost + positions.holding_cost * (counted & unsold).sum(axis=0).mean(axis=1) - worth)
 
 
 def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_service_level: float) -> FloatArray:

@@ -14,8 +14,6 @@ from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 from replen.forecast.rows import to_rows
 
-INACTIVE = "not sold within features.active_periods up to the cutoff"
-
 
 @dataclass(frozen=True)
 class Versioned:
@@ -75,4 +73,4 @@ class Forecasting:
     def _inactive(self, panel: Panel) -> pd.DataFrame:
         keys = panel.keys[[*t.SERIES.key, t.BUCKET]]
         nothing = {str(name): None for name in t.FORECASTS.names if name not in (*keys.columns, t.RUN_ID)}
-        return keys.assign(**{**nothing, str(t.MODEL): self.champion.model, str(t.REASON): INACTIVE})
+        return keys.assign(**{**nothing, str(t.MODEL): self.champion.model, str(t.REASON): t.INACTIVE})

@@ -14,6 +14,7 @@ from replen.plan.timing import FloatArray
 
 MOST = 0.5  # a stock-out that loses more than this share of demand is critical
 ACTIONS = {
+    "inactive": "sell off or write off what is left; to sell it again, order by hand until it has sales",
     "no_forecast": "find out why there is no forecast (column reason of forecasts), or order by hand",
     "no_stock": "give a stock row as of the cutoff",
     "no_supply": "give a supply row with a supplier, or end the product",
@@ -40,7 +41,7 @@ class Finding:
         kind: key of `ACTIONS`.
         severity: info, warning or critical.
         rows: shape (n_found,), rows of the series.
-        value_at_risk: shape (n_found,), money.
+        value_at_risk: shape (n_found,), money; NaN = unknown, null in the tables.
     """
 
     kind: str

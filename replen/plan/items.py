@@ -71,7 +71,7 @@ def read_positions(items: pd.DataFrame, *, horizon: int, freq: str) -> Positions
 
 
 def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
-    """Return why rows cannot be planned, by kind; rows may have several.
+    """Return why rows cannot be planned, by kind; rows may have several, inactive ones have no other.
 
     Args:
         items: one row a series, `COLUMNS`.
@@ -86,6 +86,8 @@ def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
     good_lead_time = (lead_time >= 0) & (lead_time <= LONGEST_DAYS)
     no_stock, no_costs = np.isnan(on_hand), np.isnan(unit_cost + lost_sale_cost + numbers(items, t.HOLDING_COST))
     no_forecast = ~np.isfinite(demand_paths).all(axis=(1, 2))
+    inactive = no_forecast & items[t.REASON].eq(t.INACTIVE).to_numpy()
+    leftover = np.where(on_hand == 0, 0.0, on_hand * unit_cost)
     at_risk = np.where(no_forecast, np.nan, demand_paths.mean(axis=1).sum(axis=1)) * lost_sale_cost
     masks = {
         "no_forecast": no_forecast,
@@ -96,7 +98,9 @@ def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
         "bad_supply": ~no_supply & (~good_lead_time | _out_of_range(items, TERMS)),
         "bad_costs": ~no_costs & ~no_supply & (absurd_costs(items) | _out_of_range(items, COSTS)),
     }
-    return [Finding(kind, "critical", np.flatnonzero(mask), at_risk[mask]) for kind, mask in masks.items()]
+    found = {kind: np.flatnonzero(mask & ~inactive) for kind, mask in masks.items()}
+    refused = [Finding(kind, "critical", rows, at_risk[rows]) for kind, rows in found.items()]
+    return [Finding("inactive", "info", np.flatnonzero(inactive), leftover[inactive]), *refused]
 
 
 def _out_of_range(items: pd.DataFrame, ranges: dict[t.Column, Optional]) -> BoolArray:

@@ -116,6 +116,30 @@ def test_a_missing_forecast_is_an_exception(value):
     unknown[0, 3, 2] = value
     row = decide(items(), unknown).iloc[0]
     assert row[t.REASON] == "no_forecast"
+    assert row[t.SEVERITY.by_exception()] == ["critical"]
+    assert row[t.VALUE_AT_RISK.by_exception()] == [None]
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [
+        ({t.ON_HAND: 10.0}, 20.0),
+        ({t.ON_HAND: 0.0}, 0.0),
+        ({t.ON_HAND: 0.0, t.SUPPLIER: None, t.UNIT_COST: np.nan}, 0.0),
+        ({t.ON_HAND: 10.0, t.UNIT_COST: np.nan}, None),
+        ({t.ON_HAND: np.nan}, None),
+    ],
+)
+def test_an_inactive_series_is_for_information_with_the_value_of_what_is_left(changed, value):
+    unknown = np.full((2, N_PATHS, HORIZON), np.nan)
+    unknown[1] = paths()[0]
+    row, planned = (row for _, row in decide(items(2, reason=[t.INACTIVE, None], **changed), unknown).iterrows())
+    assert row[t.REASON] == "inactive"
+    assert row[t.KIND.by_exception()] == ["inactive"]
+    assert row[t.SEVERITY.by_exception()] == ["info"]
+    assert row[t.VALUE_AT_RISK.by_exception()] == [value]
+    assert row[t.ACTION.by_exception()] == [ACTIONS["inactive"]]
+    assert planned[t.REASON] != "inactive"
 
 
 def test_null_in_optional_columns_means_its_default():

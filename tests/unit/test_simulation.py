@@ -6,10 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from replen.evaluate.policies import OrderUpTo, plan_levels, simple_rule_levels
+from replen.evaluate.comparison import play_plan
+from replen.evaluate.policies import OrderUpTo, cheapest_levels, simple_rule_levels
 from replen.evaluate.simulation import score, simulate
 from replen.plan.outcome import plan_series
 from tests.unit.plan_instances import instances, naive_simulation, positions
+
+PLAYED = ("review_period", "unit_cost", "holding_cost", "lost_sale_cost", "end_value")
+
+
+def known_levels(levels):
+    """Return the policy that orders up to the levels, in any quantity."""
+    return lambda known: np.maximum(levels[:, known.step, None] - known.inventory_position, 0.0)
 
 
 @settings(deadline=None)
@@ -76,9 +84,87 @@ def test_an_order_is_on_the_shelf_at_the_start_of_step_plus_lead_time(lead_time)
 def test_played_plan_starts_with_the_plans_own_order(instance):
     drawn, demand = instance
     outcome = plan_series(drawn, demand)
-    levels = plan_levels(drawn, outcome.quantities, outcome.mean_demand - outcome.expected_lost)
-    history = simulate(drawn, demand, OrderUpTo(drawn, levels))
-    assert approx(np.broadcast_to(outcome.quantities[:, 0], history.orders[0].T.shape)) == history.orders[0].T
+    orders = play_plan(drawn, demand, outcome.quantities).orders
+    assert approx(np.broadcast_to(outcome.quantities[:, 0], orders[0].T.shape)) == orders[0].T
+
+
+@settings(deadline=None)
+@given(instance=instances(max_series=1), step=st.integers(0, 5))
+def test_cheapest_levels_cost_least_from_every_review_on(instance, step):
+    # Without a lead time nothing is lost before an order arrives, so the fate of a unit is exactly what the simulator plays.
+    drawn, demand = instance
+    drawn = positions(1, **{name: getattr(drawn, name) for name in PLAYED}, horizon=len(demand))
+    levels = cheapest_levels(drawn, demand, np.zeros_like(demand))
+    step = step % len(demand) // drawn.review_period[0] * drawn.review_period[0]
+    rest = positions(1, **{name: getattr(drawn, name) for name in PLAYED}, horizon=len(demand) - step)
+
+    def cost(today):
+        tried = np.where(np.arange(levels.shape[1] - step) == 0, today, levels[:, step:])
+        return score(rest, simulate(rest, demand[step:], known_levels(tried))).cost[0]
+
+    level, least = levels[0, step], cost(levels[0, step])
+    for other in (level - 0.5, level + 0.5):
+        assert cost(max(other, 0.0)) >= least - 1e-6 * max(1.0, abs(least))
+
+
+def test_one_review_is_the_newsvendor():
+    # One order arrives at step 1 of 2. On hand 2 is gone by then but on the path that wants 1: it loses 0, 0, 1, 2.
+    # A unit costs 1, holding 0.1 and is worth 0.5 at the end: one too few costs 3 - 1, one too many 1 + 0.1 - 0.5.
+    # Critical ratio 2 / 2.6 = 0.77: the fourth of four paths. Sold before arrival 1, 2, 2, 2, then wanted 4, 3, 5, 6.
+    demand = np.array([[[1.0, 2.0, 3.0, 4.0]], [[4.0, 3.0, 5.0, 6.0]]])
+    lost = np.array([[[0.0, 0.0, 1.0, 2.0]], [[0.0] * 4]])
+    levels = cheapest_levels(positions(1, 2, on_hand=2.0, lead_time=1), demand, lost)
+    assert levels == approx(np.array([[8.0, 0.0]]))
+
+
+def test_a_unit_too_many_is_paid_for_until_it_is_needed():
+    # 4 are wanted in the first step or never, equally likely. A unit too few costs 3 - 1 = 2. One too many costs one step's
+    # holding until the next review, where it is not needed either: two steps' holding and 1 - 0.5.
+    demand = np.array([[[4.0, 0.0]], [[0.0, 0.0]]])
+    first = [
+        cheapest_levels(positions(1, 2, holding_cost=holding_cost), demand, np.zeros_like(demand))[0, 0]
+        for holding_cost in (0.7, 0.8)  # 1.9 and 2.1 too many
+    ]
+    assert first == approx([4.0, 0.0])
+
+
+def test_a_unit_the_next_order_would_have_brought_is_paid_for_until_then():
+    # Wanted: 4 and 4, or 0 and 2. At the second review a unit above 2 wins 2 or costs 1.2 + 0.5: the level is 4. At the first,
+    # then, a unit that is not needed only spares the second order one, and costs 1.2 once, not twice.
+    demand = np.array([[[4.0, 0.0]], [[4.0, 2.0]]])
+    assert cheapest_levels(positions(1, 2, holding_cost=1.2), demand, np.zeros_like(demand)) == approx(np.array([[4.0, 4.0]]))
+
+
+def test_a_unit_above_the_next_level_is_not_what_the_next_order_would_have_brought():
+    # The search tries 2 units exactly, where some paths stand at the next level: a further unit pays there, up to 3.
+    wanted = [[0, 0, 2, 0, 0, 0, 1], [0, 0, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1, 1]]
+    wanted += [[1, 1, 0, 1, 1, 0, 0], [0, 0, 1, 0, 0, 2, 0], [1, 0, 0, 0, 2, 0, 0]]
+    demand = np.array(wanted, dtype=float)[:, None, :]
+    drawn = positions(1, 6, holding_cost=0.01, end_value=0.0)
+    assert cheapest_levels(drawn, demand, np.zeros_like(demand))[0, 0] == approx(3.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_plan_is_cheaper_than_the_rule_with_packs_and_uncertain_levels(seed):
+    rng = np.random.default_rng(seed)
+    n_series, horizon, n_paths = 60, 8, 32
+    drawn = positions(
+        n_series,
+        horizon,
+        on_hand=rng.poisson(40, n_series),
+        lead_time=rng.integers(1, 7, n_series),
+        review_period=rng.integers(1, 3, n_series),
+        order_multiple=rng.choice([6.0, 12.0, 24.0], n_series),
+        min_order_quantity=rng.choice([0.0, 12.0, 48.0], n_series),
+        holding_cost=0.005,
+        lost_sale_cost=2.0,
+        end_value=0.9,
+    )
+    level = 10 * rng.gamma(2.0, 0.5, (n_series, n_paths))
+    demand = rng.poisson(level, (horizon, n_series, n_paths)).astype(float)
+    plan = score(drawn, play_plan(drawn, demand, plan_series(drawn, demand).quantities))
+    rule = OrderUpTo(drawn, simple_rule_levels(drawn, demand, cycle_service_level=0.95))
+    assert plan.cost.sum() < score(drawn, simulate(drawn, demand, rule)).cost.sum()
 
 
 @settings(deadline=None)
