@@ -17,7 +17,17 @@ def replen(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_help_teaches() -> None:
     told = replen("--help")
     assert told.returncode == 0
-    for word in ("run", "ingest", "build-features", "train", "forecast", "plan-orders", "--set", "conf/base.yaml", "Exit codes"):
+    for word in (
+        "run",
+        "ingest",
+        "build-features",
+        "train",
+        "forecast",
+        "plan-orders",
+        "--set",
+        "conf/base.yaml",
+        "Exit codes",
+    ):
         assert word in told.stdout
 
 
