@@ -107,7 +107,7 @@ def content(opened: Opened, reading: Reading) -> Content:
     types = {column.name: column.dataType for column in opened.raw.schema.fields}
     texts = [F.contains(F.col(column), F.lit(BROKEN_TEXT)) for column in judged.columns if types[column] == StringType()]
     measures = {
-        "n_rows": F.count("*"),
+        "n_read": F.count("*"),
         "n_kept": F.count_if(~judged.refused),
         "n_touched": F.count_if(judged.touched),
         "n_broken": F.count_if(reduce(or_, texts, F.lit(False))),
@@ -131,7 +131,7 @@ def content(opened: Opened, reading: Reading) -> Content:
 def content_problems(opened: Opened, reading: Reading, counts: Content) -> Iterator[str]:
     """Yield what makes the whole file unusable: no rows, not UTF-8, a column that never holds its type, unknown money."""
     name = f"{opened.where}: {opened.path}"
-    if counts["n_rows"] == 0:
+    if counts["n_read"] == 0:
         if reading.table.name not in MAY_BE_EMPTY:
             yield f"{name} has a header and no rows; expected the {reading.table.name} table ({reading.table.meaning})"
         return
@@ -148,7 +148,7 @@ def content_problems(opened: Opened, reading: Reading, counts: Content) -> Itera
             f"{opened.where}.columns.{column}" + ("" if column.type != "date" else ", or set sources.date_format")
         )
     if counts["n_kept"] == 0 and not wrong and not counts["n_broken"]:
-        yield f"{name}: none of its {counts['n_rows']} rows can be used as {reading.table.name}; {_refusals(reading)}"
+        yield f"{name}: none of its {counts['n_read']} rows can be used as {reading.table.name}; {_refusals(reading)}"
     unknown = sorted(set(counts.get("currencies", ())) - {reading.currency, *reading.rates})
     if unknown:
         yield (

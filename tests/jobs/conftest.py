@@ -37,7 +37,7 @@ class Finished:
     tables: dict[str, pd.DataFrame]
 
 
-def test_config(folder: Path, platform: Path, *settings: str) -> Config:
+def small_config(folder: Path, platform: Path, *settings: str) -> Config:
     paths = [f"warehouse={folder}", f"sources.path={platform}", f"orders.database=sqlite:///{folder}/orders.db"]
     return load_config(CONF / "test.yaml", [*paths, *settings])
 
@@ -63,6 +63,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(spark: "SparkSession", platform: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Return an undisturbed run."""
-    config = test_config(tmp_path_factory.mktemp("warehouse"), platform)
+    config = small_config(tmp_path_factory.mktemp("warehouse"), platform)
     summary = run_pipeline.run(spark, config, QUIET)
     return Finished(config, summary, tables_of(spark, config))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.jobs.cluster import ROOT, standalone_cluster
-from tests.jobs.conftest import CONF, Finished, tables_of, test_config
+from tests.jobs.conftest import CONF, Finished, small_config, tables_of
 from tests.jobs.test_pipeline import assert_same_tables
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def test_a_cluster_writes_the_tables_of_a_laptop(
 ) -> None:
     """Other numbers of partitions and of buckets a group, other machines: the same rows in every table."""
     sizes = ["spark.partitions=3", "spark.buckets_per_group=700"]
-    config = test_config(tmp_path / "warehouse", platform, *sizes)
+    config = small_config(tmp_path / "warehouse", platform, *sizes)
     paths = [f"warehouse={config.warehouse}", f"sources.path={platform}", f"orders.database={config.orders.database}"]
     arguments = ["--config", str(CONF / "test.yaml"), *(part for setting in [*paths, *sizes] for part in ("--set", setting))]
     with standalone_cluster(tmp_path) as cluster:

@@ -13,7 +13,7 @@ import replen.tables as t
 from jobs import run_pipeline
 from replen.spark.run import Run, open_run
 from replen.spark.store import TableStore
-from tests.jobs.conftest import QUIET, WRITTEN_BY, Finished, tables_of, test_config
+from tests.jobs.conftest import QUIET, WRITTEN_BY, Finished, small_config, tables_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -105,7 +105,7 @@ def test_killed_anywhere_and_started_again_the_tables_are_the_same(
     class KilledError(BaseException):
         pass
 
-    config = test_config(tmp_path, platform)
+    config = small_config(tmp_path, platform)
 
     def run_and_die(where: type, name: str, dies: Callable[[tuple[object, ...]], bool]) -> None:
         method = getattr(where, name)
