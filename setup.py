@@ -17,12 +17,12 @@ setup(
         "scipy>=1.16",
         "highspy>=1.10",
         "mlflow>=3.4,<4",
-        "matplotlib>=3.9",
         "deltalake>=1.6,<2",
         "pydantic>=2.10,<3",
         "PyYAML>=6",
         "SQLAlchemy>=2,<3",
         "rich>=13",
+        "fsspec>=2024.1",
     ],
     extras_require={
         "cpu": ["tensorflow-cpu>=2.18", "keras>=3.8,<4"],

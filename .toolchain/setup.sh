@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 VENV=.venv
-CACHE="${REPLEN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/replen}"
+CACHE="${REPLEN_CACHE:-${XDG_CACHE_HOME:-${HOME:-$PWD}/.cache}/replen}"
 HOROVOD=0.28.1
 CONSTRAINTS=.toolchain/constraints.txt
 STAMP="$VENV/.complete-$(cat setup.py "$CONSTRAINTS" "$0" | sha256sum | cut -c1-16)"
@@ -14,10 +14,11 @@ say() { printf 'set-up: %s\n' "$*"; }
 java_major() { java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'; }
 
 missing_packages() {
-  [ "$(java_major 2>/dev/null || echo 0)" -ge 17 ] 2>/dev/null || echo openjdk-17-jre-headless
+  [ "$(java_major 2>/dev/null || echo 0)" -ge 17 ] 2>/dev/null || echo default-jre-headless
   command -v g++ >/dev/null || echo g++
   command -v cmake >/dev/null || echo cmake
-  command -v python3.11 >/dev/null || echo python3.11-venv
+  command -v make >/dev/null || echo make
+  python3.11 -c 'import ensurepip' 2>/dev/null || echo python3.11 python3.11-venv
 }
 
 install_system_packages() {
@@ -35,9 +36,10 @@ install_system_packages() {
   exit 1
 }
 
-build_horovod() {  # HorovodRun's XLA operations need headers that TensorFlow no longer ships; they are off by default
-  local work
+build_horovod() {  # its XLA operations need headers that TensorFlow no longer ships; they are off by default
+  work=""
   work=$(mktemp -d)
+  trap 'rm -rf "$work"' RETURN EXIT
   say "building Horovod $HOROVOD from its source package (2-4 minutes, once)"
   "$VENV/bin/pip" download -q --no-deps --no-binary :all: --no-build-isolation -d "$work" "horovod==$HOROVOD"
   tar -xzf "$work/horovod-$HOROVOD.tar.gz" -C "$work"
@@ -47,11 +49,10 @@ build_horovod() {  # HorovodRun's XLA operations need headers that TensorFlow no
     tail -n 40 "$work/build.log" >&2
     exit 1
   fi
-  rm -rf "$work"
 }
 
 install_python_packages() {
-  [ -x "$VENV/bin/python" ] || python3.11 -m venv "$VENV"
+  [ -x "$VENV/bin/pip" ] || python3.11 -m venv --clear "$VENV"
   say "installing pinned Python packages into $VENV (1-3 minutes the first time)"
   "$VENV/bin/pip" install -q -c "$CONSTRAINTS" setuptools wheel
   "$VENV/bin/pip" install -q -c "$CONSTRAINTS" --no-build-isolation -e ".[cpu,sql,dev]"

@@ -23,6 +23,7 @@ from replen.orders.database import OrderDatabase
 from replen.orders.lines import with_order_ids
 from replen.plan.bucket import plan_bucket
 from replen.plan.costs import check_costs, fill_costs
+from replen.plan.timing import FloatArray, on_sale, step_dates
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
@@ -57,6 +58,8 @@ def make_plan(jobs: Run, plan_date: dt.date) -> Committed:
     items = planning_items(tables, config, plan_date)
     decisions = jobs.stage(t.DECISIONS, per_bucket(items, planner, t.DECISIONS, sizes=config.spark))
     counts = reconcile(tables[t.FORECASTS], decisions)
+    if not counts["planned"]:  # where nothing can be planned, costs that make no sense are the config's, not a row's
+        check_costs(fill_costs(items.limit(ROWS_A_FRAME).toPandas(), config.costs, freq=config.freq))
     for table, rows in split_decisions(decisions, jobs.run_id).items():
         jobs.write(table, rows)
     return jobs.commit(JOB, cutoff=jobs.needed("forecast").cutoff, counts=counts)
@@ -75,11 +78,18 @@ class Planner:
     def __call__(self, items: pd.DataFrame) -> pd.DataFrame:
         """Return rows of `tables.DECISIONS`, one an item."""
         priced = fill_costs(items, self.costs, freq=self.freq)
-        check_costs(priced)
-        paths = paths_of_rows(priced, levels=self.levels, n_paths=self.plan.n_paths, horizon=self.plan.horizon).astype(float)
-        decisions = plan_bucket(priced, paths, settings=self.plan, plan_date=self.plan_date, freq=self.freq)
-        compared = compare_with_rule(decisions, priced, paths, rule=self.plan.rule, freq=self.freq)
-        return with_order_ids(compared)
+        decisions = plan_bucket(priced, self._paths(priced, 0), settings=self.plan, plan_date=self.plan_date, freq=self.freq)
+        # Paths that the plan was not made on, or it would be flattered.
+        fresh = self._paths(priced, 1)
+        return with_order_ids(compare_with_rule(decisions, priced, fresh, rule=self.plan.rule, freq=self.freq))
+
+    def _paths(self, items: pd.DataFrame, draw: int) -> FloatArray:
+        """Return sample paths of demand while a product is on sale, shape (n_series, n_paths, horizon), units."""
+        horizon = self.plan.horizon
+        drawn = paths_of_rows(items, levels=self.levels, n_paths=self.plan.n_paths, horizon=horizon, draw=draw)
+        launch, end = (pd.to_datetime(items[column]).to_numpy("datetime64[D]") for column in (t.LAUNCH_DATE, t.END_DATE))
+        dates = step_dates(np.datetime64(self.plan_date), horizon=horizon, freq=self.freq)
+        return drawn.astype(np.float64) * on_sale(launch, end, dates)[:, None, :]
 
 
 def plan_date_after(cutoff: dt.date, freq: Freq) -> dt.date:

@@ -258,7 +258,7 @@ class Config(Section):
     @model_validator(mode="after")
     def check_together(self) -> Self:
         """Refuse keys that contradict each other, all at once."""
-        forecast, levels = self.forecast, self.forecast.quantiles
+        forecast, levels, scored = self.forecast, self.forecast.quantiles, self.evaluate.quantiles
         rules = {
             f"plan.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.plan.horizon}": (
                 self.plan.horizon <= forecast.horizon
@@ -267,6 +267,7 @@ class Config(Section):
                 self.evaluate.horizon <= forecast.horizon
             ),
             f"forecast.quantiles: expected rising levels, found {list(levels)}": list(levels) == sorted(set(levels)),
+            f"evaluate.quantiles: expected rising levels, found {list(scored)}": list(scored) == sorted(set(scored)),
             f"forecast.champion: expected best or one of forecast.models, found {forecast.champion}": (
                 forecast.champion in ("best", *forecast.models)
             ),

@@ -42,8 +42,10 @@ def load_config(path: Path | None, settings: Iterable[str] = ()) -> Config:
 
 @cache
 def code_version() -> str:
-    """Return a hash of the package's source, the same from a folder, a wheel or a zip shipped to a cluster."""
-    return digest([[name, source.decode()] for name, source in sorted(_sources(resources.files("replen"), ""))])
+    """Return a hash of the source of jobs and package, the same from a folder, a wheel or a zip shipped to a cluster."""
+    packages = ("jobs", "replen")
+    sources = [source for package in packages for source in sorted(_sources(resources.files(package), f"{package}/"))]
+    return digest([[name, source.decode()] for name, source in sources])
 
 
 def digest(*parts: object) -> str:

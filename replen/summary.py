@@ -106,13 +106,17 @@ def _policies(config: Config, outcome: Outcome) -> Iterator[str]:
     for policy, row in table.iterrows():
         cost, fill_rate = row[t.EXPECTED_COST], row[t.FILL_RATE]
         yield f"{policy:18}cost {config.currency} {cost:>14,.0f}   fill rate {fill_rate:.2%}"
-    yield f"over {config.plan.horizon} {PERIODS[config.freq]}, simulated on the same {config.plan.n_paths} sample paths"
+    horizon = f"{config.plan.horizon} {PERIODS[config.freq]}"
+    yield f"over {horizon}, re-decided at each review, on the same {config.plan.n_paths} fresh sample paths"
 
 
 def _proof(certificates: pd.DataFrame) -> Iterator[str]:
     for row in certificates.to_dict("records"):
         solvers = ", ".join(f"{name} {count:,}" for name, count in sorted(dict(row[t.SOLVER_COUNTS]).items()))
-        yield f"no plan costs less than {row[t.DUAL_BOUND]:,.0f}, this one {row[t.FEASIBLE_COST]:,.0f}: gap {row[t.GAP]:.3%}"
+        yield (
+            f"no plan fixed today costs less than {row[t.DUAL_BOUND]:,.0f} on its paths, this one {row[t.FEASIBLE_COST]:,.0f}: "
+            f"gap {abs(row[t.GAP]):.3%}"
+        )
         yield f"series by solver: {solvers}"
 
 
@@ -128,4 +132,4 @@ def _places(config: Config) -> Iterator[str]:
     yield f"tables     {config.warehouse}/orders, plan, explanations, exceptions, ... (Parquet with a Delta log)"
     if config.orders.database is not None:
         yield "database   " + config.orders.database.split("@")[-1]
-    yield f"models     make ui CONFIG=conf/{config.name}.yaml, or replen ui --config ..."
+    yield f"models     make ui, or: replen ui --set warehouse={config.warehouse}"

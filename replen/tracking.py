@@ -71,10 +71,6 @@ class FamilyRun:
             rows.to_parquet(path, index=False)
             self._client.log_artifact(self.mlflow_run, str(path))
 
-    def figure(self, figure: object, name: str) -> None:
-        """Keep a matplotlib figure as an image."""
-        self._client.log_figure(self.mlflow_run, figure, name)
-
     def model(self, folder: Path) -> None:
         """Keep the folder that the forecaster is loaded from."""
         self._client.log_artifacts(self.mlflow_run, str(folder), MODEL_FOLDER)

@@ -61,10 +61,20 @@ def _stack(cells: "pd.Series[Any]") -> NDArray[np.float32]:
     return np.stack([np.stack([np.asarray(inner, np.float32) for inner in cell]) for cell in cells])
 
 
-def paths_of_rows(forecasts: pd.DataFrame, *, levels: tuple[float, ...], n_paths: int, horizon: int) -> NDArray[np.float32]:
-    """Return shape (n_rows, n_paths, horizon): joint sample paths of rows of any family; NaN where there is no forecast."""
+def paths_of_rows(
+    forecasts: pd.DataFrame, *, levels: tuple[float, ...], n_paths: int, horizon: int, draw: int = 0
+) -> NDArray[np.float32]:
+    """Return shape (n_rows, n_paths, horizon): joint sample paths of rows of any family; NaN where there is no forecast.
+
+    Args:
+        forecasts: rows of `tables.FORECASTS`.
+        levels: of their quantiles.
+        n_paths: how many.
+        horizon: first steps that are kept.
+        draw: paths of another draw are independent of these.
+    """
     paths = np.full((len(forecasts), n_paths, horizon), np.nan, np.float32)
     for _, rows in forecasts[forecasts[t.MEAN].notna()].groupby(t.FAMILY):
-        drawn = from_rows(rows, levels=levels).sample_paths(rows[t.SEED].to_numpy(np.int64), n_paths)
+        drawn = from_rows(rows, levels=levels).sample_paths(rows[t.SEED].to_numpy(np.int64) + draw, n_paths)
         paths[forecasts.index.get_indexer(rows.index)] = drawn[:, :, :horizon]
     return paths

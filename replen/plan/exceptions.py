@@ -18,7 +18,7 @@ ACTIONS = {
     "no_forecast": "find out why there is no forecast (column reason of forecasts), or order by hand",
     "no_stock": "give a stock row as of the cutoff",
     "no_supply": "give a supply row with a supplier, or end the product",
-    "no_costs": "give a unit cost in supply, or a row in costs",
+    "no_costs": "give unit_cost in supply and unit_price in the catalogue, or a row in costs (holding_cost where goods cost 0)",
     "bad_stock": "correct on_hand and open orders: they must be finite and not negative",
     "bad_supply": "correct the supply row: lead time, review period, packs, limits",
     "bad_costs": "correct the costs: unit_cost < lost_sale_cost, end_value < unit_cost + holding_cost, holding_cost > 0",

@@ -31,6 +31,18 @@ def step_dates(plan_date: np.datetime64, *, horizon: int, freq: str) -> DateArra
     return np.asarray(plan_date.astype("datetime64[D]") + PERIOD_DAYS[freq] * np.arange(horizon))
 
 
+def on_sale(launch: DateArray, end: DateArray, dates: DateArray) -> NDArray[np.bool_]:
+    """Return which series are on sale in which step, shape (n_series, horizon); NaT = no such date known.
+
+    >>> none, day = np.array(["NaT"], "M8[D]"), np.array(["2024-04-20"], "M8[D]")
+    >>> on_sale(none, day, step_dates(np.datetime64("2024-04-15"), horizon=2, freq="W"))
+    array([[ True, False]])
+    """
+    days = np.append(dates[1:], dates[-1] + (dates[-1] - dates[-2] if len(dates) > 1 else 1)) - 1  # last day of each step
+    launched = np.isnat(launch)[:, None] | (launch[:, None] <= days)
+    return np.asarray(launched & (np.isnat(end)[:, None] | (end[:, None] >= dates)))
+
+
 def order_steps(lead_time: int, review_period: int, horizon: int) -> IntArray:
     """Return the steps at which an order may be placed and still arrives within the horizon.
 

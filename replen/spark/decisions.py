@@ -4,10 +4,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import replen.tables as t
+from replen.orders.lines import PROPOSED
 from replen.tables import Table
 
 UNCOUPLED = "*"
-PROPOSED = "proposed"
 PLANNED, SIMPLE_RULE = "plan", "simple_rule"
 
 

@@ -7,12 +7,12 @@ from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.config import Config
+from replen.plan.timing import PERIOD_DAYS
 from replen.spark.buckets import bucket
 
 KEY = [str(t.SKU), str(t.SITE)]
 FORECAST = [t.MODEL, t.MODEL_VERSION, t.REASON, t.MEAN, t.QUANTILES, t.FAMILY, t.PARAMETERS, t.DEPENDENCE, t.SEED]
-DAYS = {"D": 1, "W": 7}
-ON_THE_WAY = ("approved", "sent", "confirmed")
+NOT_ON_THE_WAY = ("proposed", "received", "cancelled", "canceled")
 
 
 def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: dt.date) -> DataFrame:
@@ -24,13 +24,13 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         plan_date: first day of step 0.
     """
     forecasts = tables[t.FORECASTS].where(F.col(t.STREAM) == t.POOLED).select(*KEY, *FORECAST)
-    receipts = receipts_by_step(tables[t.OPEN_ORDERS], plan_date, days=DAYS[config.freq], horizon=config.plan.horizon)
+    receipts = receipts_by_step(tables[t.OPEN_ORDERS], plan_date, days=PERIOD_DAYS[config.freq], horizon=config.plan.horizon)
     return (
         forecasts.join(first_choice(tables[t.SUPPLY]), on=KEY, how="full")
         .join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
         .join(receipts, on=KEY, how="left")
         .join(tables[t.COSTS], on=KEY, how="left")
-        .join(tables[t.CATALOGUE].select(t.SKU, t.UNIT_PRICE), on=t.SKU, how="left")
+        .join(tables[t.CATALOGUE].select(t.SKU, t.UNIT_PRICE, t.LAUNCH_DATE, t.END_DATE), on=t.SKU, how="left")
         .withColumn(t.BUCKET, bucket())
     )
 
@@ -49,7 +49,9 @@ def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, h
     """
     late = F.date_diff(t.EXPECTED_DATE, F.lit(plan_date)) / days
     step = F.greatest(F.ceil(late), F.lit(0))
-    coming = open_orders.where(F.col(t.STATUS).isin(*ON_THE_WAY)).withColumn("step", step).where(F.col("step") < horizon)
+    # A status that is missing or unknown counts as on the way: better late to order than ordered twice.
+    over = F.coalesce(F.lower(F.trim(t.STATUS)).isin(*NOT_ON_THE_WAY), F.lit(False))
+    coming = open_orders.where(~over).withColumn("step", step).where(F.col("step") < horizon)
 
     def units(number: Column) -> Column:
         return F.aggregate(

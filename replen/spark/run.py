@@ -47,6 +47,7 @@ class Run:
         self.keys = job_keys(config, input_fingerprint)
         self.run_id = self.keys[JOBS[-1]]
         self._written: dict[str, tuple[int, int]] = {}
+        self._checkpoints: list[Path] = []
         self._staging = f"{self.store.root}/staging/{self.run_id}"
 
     def committed(self, job: str) -> Committed | None:
@@ -89,10 +90,11 @@ class Run:
         return rows.sparkSession.read.schema(table.nullable_ddl).parquet(path)
 
     def checkpoints(self, name: str) -> Path:
-        """Return a local folder for what a job that was killed can go on from."""
+        """Return a local folder for what a job that was killed can go on from; gone with the job's commit."""
         root = tempfile.gettempdir() if "://" in self.store.root else self.store.root
         folder = Path(root) / "checkpoints" / self.run_id / name
         folder.mkdir(parents=True, exist_ok=True)
+        self._checkpoints.append(folder)
         return folder
 
     def write(self, table: Table, rows: DataFrame) -> DataFrame:
@@ -117,7 +119,8 @@ class Run:
             str(t.CONFIG): self.config.model_dump_json(exclude={"orders": {"database"}, "tracking": {"uri"}}),
         }
         self.store.append(t.RUNS, row)
-        self.store.remove(self._staging)
+        for folder in (self._staging, *self._checkpoints):
+            self.store.remove(str(folder))
         self._written.clear()
         return _as_committed(row)
 

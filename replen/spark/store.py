@@ -59,7 +59,7 @@ class TableStore:
         rows.select(_stored_schema(table).names).write.parquet(f"{self.path(table)}/{folder}")
         partition = {str(t.RUN_ID): run_id} if _by_run(table) else {}
         actions, n_rows = _add_actions(self.path(table), folder, partition)
-        return self._commit(table, actions, partition), n_rows
+        return self._commit(table, actions, partition, folder), n_rows
 
     def append(self, table: Table, row: Mapping[str, object]) -> None:
         """Append one row to a small table, atomically, without Spark."""
@@ -82,7 +82,7 @@ class TableStore:
         if filesystem.get_file_info(path).type == fs.FileType.Directory:
             filesystem.delete_dir(path)
 
-    def _commit(self, table: Table, actions: Sequence[AddAction], partition: Mapping[str, str]) -> int:
+    def _commit(self, table: Table, actions: Sequence[AddAction], partition: Mapping[str, str], folder: str) -> int:
         path, schema = self.path(table), Schema.from_json(_schema(table).json())
         try:
             log = DeltaTable(path)
@@ -93,7 +93,11 @@ class TableStore:
             raise TableError(f"{path}: the table has other columns than this code writes; move the folder away and run again")
         filters = [(name, "=", value) for name, value in partition.items()] or None
         log.create_write_transaction(list(actions), "overwrite", schema, list(partition) or None, filters)
-        return DeltaTable(path).version()
+        version = DeltaTable(path).version()
+        # Another writer may have committed since: ours is the version that holds our folder.
+        while actions and not any(folder in uri for uri in DeltaTable(path, version=version).file_uris()):
+            version -= 1
+        return version
 
 
 def _schema(table: Table) -> StructType:

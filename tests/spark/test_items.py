@@ -1,0 +1,46 @@
+"""What is joined to a forecast before it is planned: open orders by step, one supplier, nothing lost or doubled."""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pytest
+
+import replen.tables as t
+from replen.spark.items import first_choice, receipts_by_step
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PLAN_DATE = dt.date(2024, 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("day", "status", "step"),
+    [
+        (dt.date(2024, 7, 1), "sent", 0),
+        (dt.date(2024, 6, 20), "confirmed", 0),  # overdue: counted on now
+        (dt.date(2024, 7, 3), "approved", 1),  # in mid-week: for sale from the next week on
+        (dt.date(2024, 7, 8), "sent", 1),
+        (dt.date(2024, 7, 16), None, 3),  # no status: on the way, or it would be ordered twice
+        (dt.date(2024, 7, 8), "Open", 1),
+        (dt.date(2024, 7, 8), " Received ", None),
+        (dt.date(2024, 7, 8), "cancelled", None),
+        (dt.date(2024, 7, 8), "proposed", None),
+        (dt.date(2025, 7, 8), "sent", None),  # after the horizon
+    ],
+)
+def test_open_orders_are_on_the_shelf_at_the_start_of_a_period(
+    spark: "SparkSession", day: dt.date, status: str | None, step: int | None
+) -> None:
+    lines = [(f"order-{number}", "sku", "site", "mill", 5.0, day, status) for number in range(2)]
+    found = receipts_by_step(spark.createDataFrame(lines, t.OPEN_ORDERS.nullable_ddl), PLAN_DATE, days=7, horizon=4).collect()
+    assert [row[t.RECEIPTS] for row in found] == ([] if step is None else [[10.0 * (number == step) for number in range(4)]])
+
+
+def test_the_supplier_of_the_lowest_rank_is_asked_and_transfers_are_not(spark: "SparkSession") -> None:
+    terms = {name: None for name in t.SUPPLY.names} | {"sku": "sku", "site": "site"}
+    rows = [terms | {"supplier": name, "rank": rank, "source_site": source} for name, rank, source in (
+        ("c", None, None), ("b", 2, None), ("a", 2, None), ("first", 1, "other site"),
+    )]  # fmt: skip
+    supply = spark.createDataFrame([tuple(row.values()) for row in rows], t.SUPPLY.nullable_ddl)
+    assert [row[t.SUPPLIER] for row in first_choice(supply).collect()] == ["a"]
