@@ -37,9 +37,8 @@ install_system_packages() {
 }
 
 build_horovod() {  # its XLA operations need headers that TensorFlow no longer ships; they are off by default
-  work=""
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' RETURN EXIT
+  trap 'rm -rf "$work"' EXIT
   say "building Horovod $HOROVOD from its source package (2-4 minutes, once)"
   "$VENV/bin/pip" download -q --no-deps --no-binary :all: --no-build-isolation -d "$work" "horovod==$HOROVOD"
   tar -xzf "$work/horovod-$HOROVOD.tar.gz" -C "$work"
