@@ -1,7 +1,11 @@
 """The whole pipeline, transactions in, order tables out."""
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +15,10 @@ import pytest
 
 import replen.tables as t
 from jobs import run_pipeline
+from replen.config import Config
 from replen.spark.run import Run, open_run
 from replen.spark.store import TableStore
-from tests.jobs.conftest import QUIET, WRITTEN_BY, Finished, small_config, tables_of
+from tests.jobs.conftest import CONF, QUIET, WRITTEN_BY, Finished, small_config, tables_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -97,10 +102,22 @@ def test_a_second_run_changes_nothing(spark: "SparkSession", finished: Finished,
     assert_same_tables(tables_of(spark, finished.config), finished.tables)
 
 
+def kill_in_training(config: Config, platform: Path) -> None:
+    """Run the command in a process of its own and kill it after the first epoch."""
+    settings = [f"warehouse={config.warehouse}", f"sources.path={platform}", f"orders.database={config.orders.database}"]
+    command = [sys.executable, "-c", "import sys; from replen.cli import main; sys.exit(main())", "run"]
+    command += ["--config", str(CONF / "test.yaml"), *(part for setting in settings for part in ("--set", setting))]
+    with subprocess.Popen(command, cwd=CONF.parent, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        seen = list(takewhile(lambda line: "epoch 1" not in line, process.stderr))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL, "".join(seen)
+
+
 def test_killed_anywhere_and_started_again_the_tables_are_the_same(
     spark: "SparkSession", finished: Finished, platform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Die before a write, after a write but before the commit, and after a commit; then go on."""
+    """Die before a write, before every commit, and by SIGKILL in mid-training; then go on."""
 
     class KilledError(BaseException):
         pass
@@ -121,7 +138,10 @@ def test_killed_anywhere_and_started_again_the_tables_are_the_same(
                 run_pipeline.run(spark, config, QUIET)
 
     run_and_die(TableStore, "write", lambda given: given[1] is t.STOCK)
-    for job in ("ingest", "build_features", "train", "forecast", "plan_orders"):
+    for job in ("ingest", "build_features"):
+        run_and_die(Run, "commit", lambda given, job=job: given[1] == job)
+    kill_in_training(config, platform)
+    for job in ("train", "forecast", "plan_orders"):
         run_and_die(Run, "commit", lambda given, job=job: given[1] == job)
     run_pipeline.run(spark, config, QUIET)
     assert_same_tables(tables_of(spark, config), finished.tables)
