@@ -1,0 +1,246 @@
+"""What a run leaves in MLflow: a parent run, a run a family, versions of one model, and forecasters that load and predict."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+import replen.tables as t
+from replen.evaluate.scores import ALL, STEP
+from replen.features.view import View
+from replen.forecast.storage import Packed
+from replen.tracking import CHAMPION, FAMILY_TAG, MODEL_FOLDER, REGISTERED, RUN_TAG
+from replen.training_log import N_WORST, RANKED_BY
+from tests.jobs.conftest import Finished
+
+FAMILIES = ("seasonal_naive", "moving_average", "lstm")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What MLflow holds after the run."""
+
+    client: MlflowClient
+    parent: Run
+    families: dict[str, Run]
+
+    def artifacts(self, run: Run) -> set[str]:
+        """Return the paths of all files of a run."""
+        return set(self._files(run.info.run_id, None))
+
+    def packed(self, family: str) -> Packed:
+        """Return the forecaster that a family's run keeps."""
+        folder = self.client.download_artifacts(self.families[family].info.run_id, MODEL_FOLDER)
+        return Packed.of(family, Path(folder))
+
+    def table(self, run: Run, name: str, folder: Path) -> pd.DataFrame:
+        return pd.read_parquet(self.client.download_artifacts(run.info.run_id, name, str(folder)))
+
+    def _files(self, run_id: str, folder: str | None) -> Iterator[str]:
+        for found in self.client.list_artifacts(run_id, folder):
+            if found.is_dir:
+                yield from self._files(run_id, found.path)
+            else:
+                yield found.path
+
+
+@pytest.fixture(scope="module")
+def uri(finished: Finished) -> Iterator[str]:
+    uri = f"sqlite:///{finished.config.warehouse}/mlflow/mlflow.db"
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    yield uri
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="module")
+def kept(finished: Finished, uri: str) -> Kept:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(finished.config.tracking.experiment)
+    runs = list(client.search_runs([experiment.experiment_id]))
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if run is not parent]
+    assert len(children) == len({run.data.tags[FAMILY_TAG] for run in children})
+    return Kept(client, parent, {run.data.tags[FAMILY_TAG]: run for run in children})
+
+
+def run_id_of(finished: Finished) -> str:
+    (run_id,) = set(finished.tables["models"][t.RUN_ID])
+    return str(run_id)
+
+
+def champion_of(finished: Finished) -> Any:
+    (row,) = finished.tables["models"].loc[lambda models: models[t.CHAMPION].astype(bool)].to_dict("records")
+    return row
+
+
+def scores(finished: Finished, family: str, *, fold: str | None, segment: str) -> dict[str, float]:
+    """Return metric -> value of a family in the table `metrics`; fold None = of the only fold."""
+    rows = finished.tables["metrics"]
+    (only,) = set(rows[t.FOLD]) - {ALL}
+    at = (rows[t.MODEL] == family) & (rows[t.FOLD] == (fold or only)) & (rows[t.SEGMENT] == segment)
+    return dict(zip(rows.loc[at, t.METRIC], rows.loc[at, t.VALUE], strict=True))
+
+
+def test_the_parent_run_says_what_was_trained_on_what(finished: Finished, kept: Kept, tmp_path: Path) -> None:
+    tags = kept.parent.data.tags
+    assert kept.parent.info.status == "FINISHED"
+    assert tags[RUN_TAG] == run_id_of(finished)
+    assert tags["replen.champion"] == champion_of(finished)[t.MODEL]
+    assert tags["replen.reason"] == champion_of(finished)[t.REASON]
+    assert kept.artifacts(kept.parent) == {"config.json", "quality.parquet", "metrics.parquet"}
+
+    stored = Path(kept.client.download_artifacts(kept.parent.info.run_id, "config.json", str(tmp_path)))
+    expected = finished.config.model_dump(mode="json", exclude={"orders", "tracking"})
+    assert json.loads(stored.read_text(encoding="utf-8")) == expected
+
+    quality = kept.table(kept.parent, "quality.parquet", tmp_path).set_index([str(t.TABLE), str(t.RULE)])[t.N_ROWS]
+    by_rule = finished.tables["quality"].groupby([str(t.TABLE), str(t.RULE)])[t.N_ROWS].sum()
+    assert quality.to_dict() == by_rule.to_dict() != {}
+
+    order = [str(column) for column in t.METRICS.key]
+    metrics = kept.table(kept.parent, "metrics.parquet", tmp_path).sort_values(order, ignore_index=True)
+    pd.testing.assert_frame_equal(metrics, finished.tables["metrics"].sort_values(order, ignore_index=True))
+
+
+def test_every_model_of_the_config_has_a_finished_run_below_the_parent(finished: Finished, kept: Kept) -> None:
+    assert set(kept.families) == set(finished.config.forecast.models) == set(FAMILIES)
+    logged = dict(zip(finished.tables["models"][t.MODEL], finished.tables["models"][t.MLFLOW_RUN], strict=True))
+    for family, run in kept.families.items():
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == kept.parent.info.run_id
+        assert run.data.tags[RUN_TAG] == run_id_of(finished)
+        assert run.info.run_id == logged[family]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parameters(finished: Finished, kept: Kept, family: str) -> None:
+    config = finished.config
+    settings = getattr(config.forecast, family).model_dump()
+    common = {"seed": config.seed, "freq": config.freq, "horizon": config.forecast.horizon, "folds": config.evaluate.folds}
+    assert kept.families[family].data.params == {name: str(value) for name, value in (common | settings).items()}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_metrics_overall_and_by_fold_and_step(finished: Finished, kept: Kept, family: str) -> None:
+    run = kept.families[family]
+    overall = scores(finished, family, fold=ALL, segment=ALL)
+    assert {"pinball", "wape", "coverage_50"} <= set(overall)
+    for metric, value in overall.items():
+        assert run.data.metrics[metric] == pytest.approx(value, nan_ok=True)
+    for metric, value in scores(finished, family, fold=None, segment=ALL).items():
+        history = kept.client.get_metric_history(run.info.run_id, f"fold_{metric}")
+        assert [point.step for point in history] == list(range(finished.config.evaluate.folds))
+        assert history[0].value == pytest.approx(value, nan_ok=True)
+
+    n_steps = finished.config.evaluate.horizon
+    by_step = [scores(finished, family, fold=ALL, segment=f"{STEP}={step}") for step in range(1, n_steps + 1)]
+    history = kept.client.get_metric_history(run.info.run_id, "step_pinball")
+    found = sorted((point.step, point.value) for point in history)
+    assert [step for step, _ in found] == list(range(1, n_steps + 1))
+    np.testing.assert_allclose([value for _, value in found], [values["pinball"] for values in by_step])
+    assert {name for name in run.data.metrics if name.startswith("step_")} == {
+        f"step_{metric}" for values in by_step for metric, value in values.items() if not math.isnan(value)
+    }
+
+
+def test_every_epoch_of_every_lstm_is_there(finished: Finished, kept: Kept) -> None:
+    """Two epochs, fewer than the patience: training cannot stop early."""
+    lstm = finished.config.forecast.lstm
+    assert lstm.epochs <= lstm.patience
+    run = kept.families["lstm"]
+    (fold,) = set(finished.tables["metrics"][t.FOLD]) - {ALL}
+    (cutoff,) = {str(day) for day in finished.tables["forecasts"][t.CUTOFF]}
+    names = {f"{day}_model_0_{loss}" for day in (fold, cutoff) for loss in ("loss", "validation_loss")}
+    assert {name for name in run.data.metrics if "loss" in name} == names
+    for name in names:
+        history = kept.client.get_metric_history(run.info.run_id, name)
+        assert sorted(point.step for point in history) == list(range(1, lstm.epochs + 1))
+        assert all(math.isfinite(point.value) for point in history)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_metrics_by_series_and_the_worst_of_them(finished: Finished, kept: Kept, family: str, tmp_path: Path) -> None:
+    run = kept.families[family]
+    by_series = kept.table(run, "series_metrics.parquet", tmp_path)
+    key = [str(t.FOLD), *map(str, t.SERIES.key)]
+    assert set(by_series[t.MODEL]) == {family}
+    assert not by_series[key].duplicated().any()
+    assert len(by_series) > 0
+    for measure in RANKED_BY:
+        worst = kept.table(run, f"worst_{measure}.parquet", tmp_path)[measure]
+        expected = np.sort(by_series[measure].dropna())[::-1][:N_WORST]
+        np.testing.assert_array_equal(worst.dropna(), expected)
+
+
+def test_one_version_a_family_and_the_alias_on_the_champion(finished: Finished, kept: Kept) -> None:
+    models = finished.tables["models"]
+    assert [model.name for model in kept.client.search_registered_models()] == [REGISTERED]
+    versions = {found.tags[FAMILY_TAG]: found for found in kept.client.search_model_versions(f"name='{REGISTERED}'")}
+    assert {family: str(found.version) for family, found in versions.items()} == dict(
+        zip(models[t.MODEL], models[t.MODEL_VERSION], strict=True)
+    )
+    assert len({found.version for found in versions.values()}) == len(FAMILIES)
+    assert {family: found.run_id for family, found in versions.items()} == {
+        family: run.info.run_id for family, run in kept.families.items()
+    }
+    champion = champion_of(finished)
+    assert kept.client.get_model_version_by_alias(REGISTERED, CHAMPION).version == versions[champion[t.MODEL]].version
+    reasons = {family: found.tags.get("replen.reason") for family, found in versions.items()}
+    assert reasons == {family: champion[t.REASON] if family == champion[t.MODEL] else None for family in FAMILIES}
+
+
+def test_the_network_of_the_lstm_version_loads_and_has_a_signature(finished: Finished, kept: Kept) -> None:
+    models = finished.tables["models"].set_index(str(t.MODEL))
+    version = f"models:/{REGISTERED}/{models.at['lstm', str(t.MODEL_VERSION)]}"
+    network = mlflow.keras.load_model(version)
+    signature = mlflow.models.get_model_info(version).signature
+    assert [spec.name for spec in signature.inputs] == [tensor.name for tensor in network.inputs]
+    assert [spec.shape[1:] for spec in signature.inputs] == [tuple(size or -1 for size in i.shape[1:]) for i in network.inputs]
+    (kept_one,) = kept.packed("lstm").networks
+    for found, expected in zip(network.get_weights(), kept_one.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_nothing_is_pickled(finished: Finished, kept: Kept) -> None:
+    for family, run in kept.families.items():
+        assert any(path.startswith(f"{MODEL_FOLDER}/") for path in kept.artifacts(run)), family
+    files = [path for path in (Path(finished.config.warehouse) / "mlflow" / "artifacts").rglob("*") if path.is_file()]
+    assert {".keras", ".npz", ".parquet"} <= {path.suffix for path in files}
+    assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".joblib"} or "cloudpickle" in path.name]
+    for path in files:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                assert all(arrays[name].dtype != object for name in arrays.files)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_forecaster_loaded_back_predicts(finished: Finished, kept: Kept, family: str) -> None:
+    """The champion's prediction is the one in `forecasts`."""
+    config, tables = finished.config, finished.tables
+    forecasts = tables["forecasts"]
+    (cutoff,) = set(forecasts[t.CUTOFF])
+    view = View(tables["market"], config.freq, cutoff, config.forecast.horizon, config.features)
+    panel = view.panel(tables["series"])
+    panel = view.at(panel, panel.cutoff)
+    levels = np.asarray(config.forecast.quantiles, np.float32)
+    found = kept.packed(family).predict(panel, horizon=config.forecast.horizon, levels=levels)
+    assert found.quantiles.shape == (len(panel.keys), config.forecast.horizon, len(levels))
+    known = np.isfinite(found.mean).all(axis=1)
+    assert known.any()
+    assert (np.diff(found.quantiles[known], axis=2) >= 0).all()
+    key = [str(column) for column in t.SERIES.key]
+    by_key = panel.keys[key].assign(row=np.arange(len(panel.keys))).merge(forecasts[forecasts[t.MODEL] == family], on=key)
+    by_key = by_key[known[by_key["row"]] & by_key[t.MEAN].notna()]
+    assert (len(by_key) > 0) == (family in set(forecasts.loc[forecasts[t.MEAN].notna(), t.MODEL]))
+    for row, mean in zip(by_key["row"], by_key[t.MEAN], strict=True):
+        np.testing.assert_allclose(found.mean[row], np.asarray(mean, float), rtol=1e-4)
