@@ -86,19 +86,23 @@ def _forecasters(config: Config, outcome: Outcome) -> Iterator[str]:
     if overall.empty:
         yield "no folds were asked for"
         return
-    table = overall.pivot_table(index=str(t.MODEL), columns=str(t.METRIC), values=str(t.VALUE)).sort_values("pinball")
+    table = overall.pivot(index=str(t.MODEL), columns=str(t.METRIC), values=str(t.VALUE)).sort_values("pinball")
     champion = set(outcome.models.loc[outcome.models[t.CHAMPION].astype(bool), t.MODEL])
     yield f"{'':18}" + "".join(f"{label:>10}" for label in MEASURES.values())
     for model, row in table.iterrows():
         name = f"{model} *" if model in champion else str(model)
-        yield f"{name:18}" + "".join(f"{row[metric]:>10.4f}" for metric in MEASURES)
+        yield f"{name:18}" + "".join(_number(row[metric]) for metric in MEASURES)
     folds = f"{config.evaluate.folds} folds of {config.evaluate.horizon} {PERIODS[config.freq]}"
     yield f"* champion; {folds}, against what was sold, neither clipped nor masked"
 
 
+def _number(value: float) -> str:
+    return f"{value:>10.4f}" if pd.notna(value) else f"{'-':>10}"
+
+
 def _orders(config: Config, outcome: Outcome) -> Iterator[str]:
-    lines, units, value = outcome.orders.iloc[0]
-    yield f"{int(lines):>10,}  lines, {units or 0:,.0f} units, {config.currency} {value or 0:,.0f}"
+    lines, units, value = outcome.orders.astype(float).fillna(0).iloc[0]
+    yield f"{lines:>10,.0f}  lines, {units:,.0f} units, {config.currency} {value:,.0f}"
 
 
 def _policies(config: Config, outcome: Outcome) -> Iterator[str]:
