@@ -91,7 +91,7 @@ def test_head_quality_and_places(config: Config, outcome: Outcome) -> None:
     assert "somewhere/orders" in text
     assert line_with(text, "database").endswith("host/orders")
     assert "secret" not in text
-    assert "conf/test.yaml" in line_with(text, "models ")
+    assert "--set warehouse=somewhere" in line_with(text, "models ")
 
 
 def test_forecasters_are_ranked_by_pinball_with_a_star_on_the_champion(config: Config, outcome: Outcome) -> None:
@@ -113,8 +113,8 @@ def test_money_orders_policies_and_proof(config: Config, outcome: Outcome) -> No
     assert counted(text)[f"lines, 4,567 units, {currency} 89,012"] == 321
     assert re.search(r"cost \S+ +4,000 +fill rate 97\.50%$", line_with(text, "plan "))
     assert re.search(r"cost \S+ +5,000 +fill rate 95\.00%$", line_with(text, "simple_rule "))
-    assert "same 16 sample paths" in line_with(text, "over 6 weeks")
-    assert line_with(text, "no plan costs less").endswith("than 8,000, this one 8,100: gap 1.250%")
+    assert "same 16 fresh sample paths" in line_with(text, "over 6 weeks")
+    assert line_with(text, "no plan fixed today").endswith("less than 8,000 on its paths, this one 8,100: gap 1.250%")
     assert line_with(text, "series by solver").endswith("bound 100, exact 1,000")
 
 
