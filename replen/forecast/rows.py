@@ -73,6 +73,8 @@ def paths_of_rows(
         horizon: first steps that are kept.
         draw: paths of another draw are independent of these.
     """
+    if forecasts[t.SEED].dtype != np.int64:
+        raise TableError(f"table {t.FORECASTS.name}, column {t.SEED}: expected whole numbers, found {forecasts[t.SEED].dtype}")
     paths = np.full((len(forecasts), n_paths, horizon), np.nan, np.float32)
     for _, rows in forecasts[forecasts[t.MEAN].notna()].groupby(t.FAMILY):
         drawn = from_rows(rows, levels=levels).sample_paths(rows[t.SEED].to_numpy(np.int64) + draw, n_paths)

@@ -31,6 +31,8 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         .join(receipts, on=KEY, how="left")
         .join(tables[t.COSTS], on=KEY, how="left")
         .join(tables[t.CATALOGUE].select(t.SKU, t.UNIT_PRICE, t.LAUNCH_DATE, t.END_DATE), on=t.SKU, how="left")
+        # A null among integers makes pandas read them as floats, which would round the seeds of all series of a bucket.
+        .withColumn(t.SEED, F.coalesce(t.SEED, F.lit(0)))
         .withColumn(t.BUCKET, bucket())
     )
 
