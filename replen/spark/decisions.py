@@ -47,7 +47,7 @@ def certificate(decisions: DataFrame) -> DataFrame:
     planned = decisions.where(F.col(t.REASON).isNull())
     sums = [F.sum(column).alias(column) for column in (t.DUAL_BOUND, t.FEASIBLE_COST, t.CONSTANT_COST)]
     by_solver = planned.groupBy(t.SOLVER).agg(*sums, F.count("*").alias("n_series"))
-    counts = F.map_from_entries(F.collect_list(F.struct(t.SOLVER, "n_series"))).alias(t.SOLVER_COUNTS)
+    counts = F.map_from_entries(F.sort_array(F.collect_list(F.struct(t.SOLVER, "n_series")))).alias(t.SOLVER_COUNTS)
     whole = by_solver.agg(*sums, counts)
     decided = F.greatest(F.lit(1.0), F.col(t.FEASIBLE_COST) - F.col(t.CONSTANT_COST))
     return whole.select(
