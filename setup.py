@@ -23,12 +23,17 @@ setup(
         "SQLAlchemy>=2,<3",
         "rich>=13",
         "fsspec>=2024.1",
+        "scikit-learn>=1.6",
+        "statsforecast>=2.0",
+        "lightgbm>=4.5",
+        "matplotlib>=3.8",
     ],
     extras_require={
         "cpu": ["tensorflow-cpu>=2.18", "keras>=3.8,<4"],
         "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.8,<4"],
         "horovod": ["horovod==0.28.1", "psutil", "cffi", "cloudpickle", "packaging", "fsspec"],
         "sql": ["psycopg[binary]>=3.2", "PyMySQL>=1.1"],
+        "peers": ["mlforecast>=1.0"],  # fitted by the scoring jobs beside our forecasters
         "dev": [
             "pytest>=8",
             "hypothesis>=6",

@@ -54,7 +54,7 @@ install_python_packages() {
   [ -x "$VENV/bin/pip" ] || python3.11 -m venv --clear "$VENV"
   say "installing pinned Python packages into $VENV (1-3 minutes the first time)"
   "$VENV/bin/pip" install -q -c "$CONSTRAINTS" setuptools wheel
-  "$VENV/bin/pip" install -q -c "$CONSTRAINTS" --no-build-isolation -e ".[cpu,sql,dev]"
+  "$VENV/bin/pip" install -q -c "$CONSTRAINTS" --no-build-isolation -e ".[cpu,sql,peers,dev]"
 }
 
 install_horovod() {  # the wheel is compiled against one TensorFlow: its name is the folder's

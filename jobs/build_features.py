@@ -32,7 +32,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     cutoff = jobs.needed("ingest").cutoff
     inputs = {table: jobs.read(table, "ingest") for table in (*BY_SERIES, t.CATALOGUE)}
     assemble = partial(assemble_series, freq=config.freq, last_period=cutoff, complete=config.sources.complete)
-    rows = per_bucket(one_frame(inputs), assemble, t.SERIES.ddl, sizes=config.spark)
+    rows = per_bucket(one_frame(inputs), assemble, t.SERIES, sizes=config.spark)
     static = inputs[t.CATALOGUE].select(t.SKU, *STATIC)
     joined = rows.drop(*STATIC).join(static, on=t.SKU, how="left")
     # In one order whatever the number of partitions: training reads the files as one stream.

@@ -37,9 +37,8 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
         Versioned(model, trained[model][t.MODEL_VERSION], packed[model]) for model in (champion, config.forecast.fallback)
     )
     forecasting = Forecasting(open_view(jobs), first, second, config.forecast.horizon, config.forecast.quantiles, config.seed)
-    result = t.Table("", "", (), t.FORECASTS.columns[1:])
     series = jobs.read(t.SERIES, "build_features")
-    rows = per_bucket(series, forecasting, result, sizes=config.spark).withColumn(t.RUN_ID, F.lit(jobs.run_id))
+    rows = per_bucket(series, forecasting, t.FORECASTS.without_run, sizes=config.spark)
     forecasts = jobs.write(t.FORECASTS, rows)
     return jobs.commit(JOB, cutoff=jobs.needed("train").cutoff, counts=reconcile(series, forecasts))
 

@@ -3,10 +3,7 @@
 spark-submit jobs/ingest.py --config conf/cluster.yaml --set sources.path=/data/shop
 """
 
-import datetime as dt
-
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.cli import job_main
@@ -25,18 +22,17 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
         return done
     read = ingest(
         spark,
-        jobs.config.sources,
+        config.sources,
         freq=config.freq,
         cutoff=config.cutoff,
         currency=config.currency,
         rates=config.rates,
-        today=dt.datetime.now(dt.UTC).date(),
     )
     for assumption in read.assumptions:
         progress.note(f"assumed: {assumption}")
-    quality = read.quality.withColumn(t.RUN_ID, F.lit(jobs.run_id)).select(t.QUALITY.names)
-    for table, rows in [*((table, read.tables[table.name]) for table in t.INPUTS), (t.QUALITY, quality)]:
-        jobs.write(table, rows)
+    for table in t.INPUTS:
+        jobs.write(table, read.tables[table.name])
+    jobs.write(t.QUALITY, read.quality)
     return jobs.commit(JOB, cutoff=read.cutoff)
 
 

@@ -67,7 +67,7 @@ def make_plan(jobs: Run, plan_date: dt.date) -> Committed:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans one range of buckets: sample paths, program, packs, and the simple rule on the same paths."""
+    """Plans one range of buckets: sample paths, program, packs; then plan and simple rule side by side on fresh paths."""
 
     plan: Plan
     costs: CostRules

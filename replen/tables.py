@@ -4,7 +4,7 @@ A `Column` is its own name, so code writes `frame[t.ON_HAND]` and a column is sp
 is (sku, site, stream); stream `*` is all channels pooled. `period` columns name a day, or a week by its Monday.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 POOLED = "*"
@@ -68,6 +68,11 @@ class Table:
         """
         keys = [f"{column} {column.type} not null" for column in self.key]
         return ", ".join(keys + [f"{column} {column.type}" for column in self.values])
+
+    @property
+    def without_run(self) -> "Table":
+        """Return the table as a job makes it and files hold it: the store adds the run's id where the key has one."""
+        return replace(self, key=tuple(column for column in self.key if column != RUN_ID))
 
     @property
     def nullable_ddl(self) -> str:

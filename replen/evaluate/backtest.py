@@ -8,6 +8,7 @@ import pandas as pd
 
 from replen import tables as t
 from replen.config import Evaluate, Features
+from replen.evaluate.folds import target_periods
 from replen.evaluate.metrics import Doubles, Parts, Scored, in_sample, metric_parts, randomised_transform
 from replen.evaluate.scores import score_rows, series_scores
 from replen.features.classes import demand_class, revenue
@@ -61,8 +62,7 @@ class Backtest:
         chosen = active(then, self.features.active_periods)
         if not chosen.any():
             return
-        first = len(then.periods)
-        actual = panel.past[t.SALES_HISTORY][chosen, first : first + horizon]
+        actual = panel.past[t.SALES_HISTORY][chosen, target_periods(panel.periods, fold.cutoff, horizon)]
         then = prepare(then.take(chosen), self.features)
         weight = _recent_revenue(then, self.features.active_periods)
         scale = in_sample(then.past[t.SALES_HISTORY], weight)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen import tables as t
+from replen.features.known import known_mean
 from replen.features.panel import Panel
 from replen.forecast.distribution import Distribution
 from replen.forecast.residuals import ResidualProfile
-from replen.forecast.simple import ARRAYS, RECENT, count_residuals, distribution_of, known_mean
+from replen.forecast.simple import ARRAYS, RECENT, count_residuals, distribution_of
 
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -62,8 +63,8 @@ def point(panel: Panel, *, season: int, horizon: int) -> Float64Array:
     """Return shape (n_series, horizon): demand of one season ago, units; NaN where no sales are known at all."""
     sales = panel.past[t.SALES_HISTORY].astype(np.float64)
     ago = _season_ago(sales, season, horizon)
-    recent = known_mean(sales[:, -RECENT:])
-    recent = np.where(np.isnan(recent), known_mean(sales), recent)
+    recent = known_mean(sales[:, -RECENT:])[:, 0]
+    recent = np.where(np.isnan(recent), known_mean(sales)[:, 0], recent)
     return np.where(np.isnan(ago), recent[:, None], ago)
 
 

@@ -22,13 +22,6 @@ PERSISTENCE = 0.3
 """Correlation of normal scores of neighbouring steps that simple forecasters assume; it does not fade with distance."""
 
 
-def known_mean(values: NDArray[np.floating]) -> Float64Array:
-    """Return shape (n_series,): the mean over the known periods; NaN where none is known."""
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, values, 0.0).sum(axis=1, dtype=np.float64) / known.sum(axis=1))
-
-
 def count_residuals(panel: Panel, point: Point, *, horizon: int, windows: int) -> ResidualProfile:
     """Return how far `point` was off at the last `windows` origins of each step whose outcome is known at the cutoff."""
     profile = ResidualProfile.empty(horizon)

@@ -52,7 +52,7 @@ class Forecasting:
         if sold.any():
             frames += self._forecast(self.view.at(panel, panel.cutoff))
         rows = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
-        return rows.assign(**{str(t.CUTOFF): self.view.cutoff})[[name for name in t.FORECASTS.names if name != t.RUN_ID]]
+        return rows.assign(**{str(t.CUTOFF): self.view.cutoff})[t.FORECASTS.without_run.names]
 
     def _forecast(self, panel: Panel) -> list[pd.DataFrame]:
         levels = np.asarray(self.levels, np.float32)
@@ -72,5 +72,5 @@ class Forecasting:
 
     def _inactive(self, panel: Panel) -> pd.DataFrame:
         keys = panel.keys[[*t.SERIES.key, t.BUCKET]]
-        nothing = {str(name): None for name in t.FORECASTS.names if name not in (*keys.columns, t.RUN_ID)}
+        nothing = {str(name): None for name in t.FORECASTS.without_run.names if name not in keys.columns}
         return keys.assign(**{**nothing, str(t.MODEL): self.champion.model, str(t.REASON): t.INACTIVE})

@@ -94,6 +94,13 @@ def manifest_of(settings: Generator, *, freq: str, seed: int) -> str:
     return json.dumps(facts, indent=2, sort_keys=True)
 
 
+def as_files(sources: Sources) -> Sources:
+    """Return the section that reads the generated tables like any files; another kind of source is returned as it is."""
+    if sources.kind != "generator":
+        return sources
+    return sources.model_copy(update={"kind": "files", "tables": table_sources(), "sales_rows": "periods"})
+
+
 def table_sources() -> dict[str, TableSource]:
     """Return how the reader of files finds the generated input tables: a folder each, columns named as in `tables.py`."""
     return {

@@ -14,7 +14,7 @@ from replen.sources.assume import Assumed, opening_stock, series_of, supply_term
 from replen.sources.catalogue import completed, derived, of_known_products
 from replen.sources.checks import check_as_of, check_tables, open_table
 from replen.sources.clean import Cleaned, clean, unique
-from replen.sources.generator import table_sources
+from replen.sources.generator import as_files
 from replen.sources.judge import Reading, judge
 from replen.sources.locate import check, fingerprint
 from replen.sources.periods import Freq, Span, span
@@ -70,8 +70,7 @@ def ingest(
         ConfigError: the section contradicts itself, or a path does not exist.
         SourceError: a file is not the table that the section says it is, or the stock is not as of the cutoff.
     """
-    if sources.kind == "generator":
-        sources = sources.model_copy(update={"kind": "files", "tables": table_sources(), "sales_rows": "periods"})
+    sources = as_files(sources)
     check(sources)
     day = today or dt.datetime.now(dt.UTC).date()
     readings = {table.name: Reading(table, RULES[table.name], day, currency, rates, sources.date_format) for table in t.INPUTS}

@@ -12,18 +12,16 @@ PLANNED, SIMPLE_RULE = "plan", "simple_rule"
 
 
 def split_decisions(decisions: DataFrame, run_id: str) -> dict[Table, DataFrame]:
-    """Return the tables of a plan from rows of `tables.DECISIONS`."""
-    owned = decisions.withColumn(t.RUN_ID, F.lit(run_id))
-    ordered = owned.where(F.col(t.ORDER_QUANTITY) > 0)
-    orders = ordered.withColumn(t.STATUS, F.lit(PROPOSED))
+    """Return the tables of a plan from rows of `tables.DECISIONS`, each with its columns and maybe others (see `Run.write`)."""
+    ordered = decisions.where(F.col(t.ORDER_QUANTITY) > 0).withColumn(t.RUN_ID, F.lit(run_id))
     prices = F.create_map().cast(t.LIMIT_PRICES.type)  # no limit couples series yet, so none has a price
     return {
-        t.PLAN: by_date(owned).select(t.PLAN.names),
-        t.ORDERS: orders.select(t.ORDERS.names),
-        t.EXPLANATIONS: ordered.withColumn(t.LIMIT_PRICES, prices).select(t.EXPLANATIONS.names),
-        t.EXCEPTIONS: by_exception(owned).select(t.EXCEPTIONS.names),
-        t.CERTIFICATES: certificate(decisions).withColumn(t.RUN_ID, F.lit(run_id)).select(t.CERTIFICATES.names),
-        t.POLICIES: policies(decisions).withColumn(t.RUN_ID, F.lit(run_id)).select(t.POLICIES.names),
+        t.PLAN: by_date(decisions),
+        t.ORDERS: ordered.withColumn(t.STATUS, F.lit(PROPOSED)),
+        t.EXPLANATIONS: ordered.withColumn(t.LIMIT_PRICES, prices),
+        t.EXCEPTIONS: by_exception(decisions),
+        t.CERTIFICATES: certificate(decisions),
+        t.POLICIES: policies(decisions),
     }
 
 
@@ -32,14 +30,14 @@ def by_date(decisions: DataFrame) -> DataFrame:
     columns = (t.DATE, *t.PLAN.values)
     zipped = F.arrays_zip(*(F.col(column.by_step()).alias(column) for column in columns))
     planned = decisions.where(F.col(t.REASON).isNull())
-    return planned.select(t.RUN_ID, t.SKU, t.SITE, t.SUPPLIER, F.inline(zipped))
+    return planned.select(t.SKU, t.SITE, t.SUPPLIER, F.inline(zipped))
 
 
 def by_exception(decisions: DataFrame) -> DataFrame:
     """Return one row for each exception."""
     columns = (t.KIND, *t.EXCEPTIONS.values)
     zipped = F.arrays_zip(*(F.col(column.by_exception()).alias(column) for column in columns))
-    return decisions.select(t.RUN_ID, t.SKU, t.SITE, F.inline(zipped))
+    return decisions.select(t.SKU, t.SITE, F.inline(zipped))
 
 
 def certificate(decisions: DataFrame) -> DataFrame:

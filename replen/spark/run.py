@@ -14,7 +14,7 @@ import replen.tables as t
 from replen.config import Config
 from replen.errors import TableError
 from replen.overlays import code_version, digest
-from replen.sources.generator import ensure_generated, table_sources
+from replen.sources.generator import as_files, ensure_generated
 from replen.sources.locate import fingerprint
 from replen.spark.store import TableStore
 from replen.tables import Table
@@ -129,9 +129,7 @@ def open_run(spark: SparkSession, config: Config) -> Run:
     """Return the run that this configuration, its inputs and this code make; generated inputs are generated first."""
     if config.sources.kind == "generator":
         ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
-        generated = {"tables": table_sources(), "sales_rows": "periods"}
-        config = config.model_copy(update={"sources": config.sources.model_copy(update=generated)})
-    return Run(spark, config, fingerprint(config.sources))
+    return Run(spark, config, fingerprint(as_files(config.sources)))
 
 
 def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:

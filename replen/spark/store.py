@@ -1,8 +1,8 @@
 """Table store: Parquet that Spark writes, versions in a Delta log, whole runs made visible by one row of `runs`.
 
 Data folders are immutable: every write goes to a new folder below `<root>/<table>/data/` and becomes a version of the table by
-one commit to its log. A table whose key holds `run_id` keeps the rows of every run, one partition a run; the others hold the
-rows of the last run, older versions stay readable.
+one commit to its log. A table whose key holds `run_id` keeps the rows of every run, one partition a run, and the id stands in
+the log, not in the files; the others hold the rows of the last run, older versions stay readable.
 """
 
 import json
@@ -40,7 +40,7 @@ class TableStore:
     def read(self, table: Table, *, version: int, run_id: str) -> DataFrame:
         """Return the rows of one run in one version of a table, in the table's columns."""
         uris = self.files(table, version=version, run_id=run_id)
-        stored = _stored_schema(table)
+        stored = _schema(table.without_run)
         rows = self.spark.read.schema(stored).parquet(*uris) if uris else self.spark.createDataFrame([], stored)
         return (rows.withColumn(t.RUN_ID, F.lit(run_id)) if _by_run(table) else rows).select(table.names)
 
@@ -56,7 +56,7 @@ class TableStore:
             the version and its number of rows.
         """
         folder = f"data/{run_id}-{uuid.uuid4().hex[:8]}"
-        rows.select(_stored_schema(table).names).write.parquet(f"{self.path(table)}/{folder}")
+        rows.select(table.without_run.names).write.parquet(f"{self.path(table)}/{folder}")
         partition = {str(t.RUN_ID): run_id} if _by_run(table) else {}
         actions, n_rows = _add_actions(self.path(table), folder, partition)
         return self._commit(table, actions, partition, folder), n_rows
@@ -103,11 +103,6 @@ class TableStore:
 def _schema(table: Table) -> StructType:
     """Return the table's Spark schema with every column nullable: the log describes data, the key is checked by jobs."""
     return cast("StructType", StructType.fromDDL(table.nullable_ddl))
-
-
-def _stored_schema(table: Table) -> StructType:
-    """Return the schema of the data files: a partition's run id stands in the log."""
-    return StructType([field for field in _schema(table) if not (_by_run(table) and field.name == t.RUN_ID)])
 
 
 def _by_run(table: Table) -> bool:
