@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import replen.tables as t
+from replen.cli import job_main
 from replen.config import Config
 from replen.evaluate.backtest import SERIES_SEGMENT, Backtest, Fold
 from replen.evaluate.champion import champions
@@ -18,18 +19,14 @@ from replen.evaluate.folds import fold_cutoffs
 from replen.evaluate.scores import ALL, summarise
 from replen.features.periods import period_range
 from replen.features.view import View
-from replen.forecast import fit
-from replen.forecast.lstm.train import EpochMetrics, train
-from replen.forecast.storage import Packed, pack
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
+from replen.spark.fitting import Fitted, fit_all
 from replen.spark.run import Committed, Run, open_run
 from replen.tracking import Tracker
-from replen.training_log import Epoch, Training, log_training
+from replen.training_log import Training, log_training
 
 JOB = "train"
-LSTM = "lstm"
-Fitted = dict[np.datetime64, dict[str, Packed]]
 
 
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
@@ -110,56 +107,5 @@ def fold_origins(series: DataFrame, config: Config, cutoff: np.datetime64) -> li
     return list(fold_cutoffs(periods, folds=folds, horizon=horizon, min_history=config.forecast.min_history))
 
 
-def fit_all(
-    jobs: Run, series: DataFrame, cutoffs: list[np.datetime64], view: View, progress: Progress
-) -> tuple[Fitted, list[Epoch]]:
-    """Return every forecaster fitted at each cutoff, on nothing later than it."""
-    config, epochs = jobs.config, list[Epoch]()
-    fitted = fit_simple(series, cutoffs, view, config)
-    if LSTM in config.forecast.models:
-        files = jobs.files(t.SERIES, "build_features")
-        for cutoff in cutoffs:
-            with progress.stage(f"lstm up to {cutoff}"):
-                model = train(
-                    view.shards(files, cutoff),
-                    config.forecast.lstm,
-                    horizon=config.forecast.horizon,
-                    seed=config.seed,
-                    folder=jobs.checkpoints(f"{LSTM}-{cutoff}"),
-                    observer=partial(note_epoch, progress, epochs, str(cutoff)),
-                )
-                fitted[cutoff][LSTM] = pack(LSTM, model)
-    return fitted, epochs
-
-
-def note_epoch(progress: Progress, epochs: list[Epoch], cutoff: str, told: EpochMetrics) -> None:
-    """Show an epoch and keep it for MLflow."""
-    measured = {"loss": told.loss, "validation_loss": told.validation_loss}
-    progress.note(f"model {told.model}, epoch {told.epoch}: " + ", ".join(f"{k} {v:.4f}" for k, v in measured.items()))
-    named = {f"model_{told.model}_{name}": value for name, value in measured.items()}
-    epochs.append(Epoch(LSTM, cutoff, told.epoch, named))
-
-
-def fit_simple(series: DataFrame, cutoffs: list[np.datetime64], view: View, config: Config) -> Fitted:
-    """Return the simple forecasters at each cutoff: two passes, as the second needs the season that the first adds up."""
-    parts = per_bucket(series, partial(season_parts, view, cutoffs), fit.SEASON_DDL, sizes=config.spark)
-    season = fit.seasons(parts.groupBy(*fit.SEASON_KEY).sum(t.VALUE, fit.COUNT).toDF(*parts.columns).toPandas())
-    measure = partial(profile_parts, view, cutoffs, season, config)
-    counts = per_bucket(series, measure, fit.PROFILE_DDL, sizes=config.spark)
-    profiles = counts.groupBy(*fit.PROFILE_KEY).agg(F.sum(fit.COUNT).alias(fit.COUNT)).toPandas()
-    fitted = {cutoff: fit.simple_forecasters(cutoff, season, profiles, config.forecast) for cutoff in cutoffs}
-    return {cutoff: {name: pack(name, one) for name, one in by_name.items()} for cutoff, by_name in fitted.items()}
-
-
-def season_parts(view: View, cutoffs: list[np.datetime64], rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the season sums of a range of buckets at each cutoff."""
-    panel = view.panel(rows)
-    return fit.season_rows({cutoff: view.at(panel, cutoff) for cutoff in cutoffs})
-
-
-def profile_parts(
-    view: View, cutoffs: list[np.datetime64], season: fit.Seasons, config: Config, rows: pd.DataFrame
-) -> pd.DataFrame:
-    """Return the residual counts of a range of buckets at each cutoff."""
-    panel = view.panel(rows)
-    return fit.profile_rows({cutoff: view.at(panel, cutoff) for cutoff in cutoffs}, season, config.forecast)
+if __name__ == "__main__":
+    job_main(JOB)

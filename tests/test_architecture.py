@@ -67,3 +67,8 @@ def test_columns_are_spelled_in_tables_only() -> None:
         nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
         literals = {node.value for node in nodes if isinstance(node.value, str)}
         assert not names & literals, f"{path.relative_to(ROOT)} spells {sorted(names & literals)}: use replen.tables"
+
+
+def test_every_job_is_an_entry_of_spark_submit() -> None:
+    silent = [path.name for path in (ROOT / "jobs").glob("[a-z]*.py") if '__name__ == "__main__"' not in path.read_text()]
+    assert not silent, f"without an `if __name__ == '__main__'`, spark-submit does nothing: {silent}"

@@ -1,6 +1,7 @@
 """What every forecaster is to the rest: something that predicts a panel."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,19 @@ from replen.forecast.distribution import Distribution
 FloatArray = NDArray[np.float32]
 Shards = Callable[[], Iterator[Panel]]
 """Prepared panels of all series up to one cutoff, part by part, as often as asked."""
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """What an observer is told after each epoch of a training; losses are negative log likelihoods a target."""
+
+    model: int
+    epoch: int
+    loss: float
+    validation_loss: float
+
+
+Observer = Callable[[EpochMetrics], None]
 
 
 class Forecaster(Protocol):

@@ -13,11 +13,12 @@ from replen import tables as t
 from replen.config import Lstm
 from replen.errors import ReplenError
 from replen.features.panel import Panel
+from replen.forecast.interface import EpochMetrics
 from replen.forecast.lstm.batches import batches, concat, is_held_out, training_windows, validation_windows, windows
 from replen.forecast.lstm.inputs import Inputs
 from replen.forecast.lstm.model import LstmModel, calibration_of, dependence_of
 from replen.forecast.lstm.reading import Reading
-from replen.forecast.lstm.train import EpochMetrics, train
+from replen.forecast.lstm.train import train
 
 LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
 HORIZON = 4

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from replen.config import Lstm
 from replen.errors import ReplenError
-from replen.forecast.interface import Shards
+from replen.forecast.interface import EpochMetrics, Observer, Shards
 from replen.forecast.lstm.batches import Batch, batches, concat, is_held_out, training_windows, validation_windows
 from replen.forecast.lstm.inputs import Inputs
 from replen.forecast.lstm.model import LstmModel, outputs_of
@@ -20,19 +20,6 @@ from replen.forecast.lstm.reading import Reading
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True)
-class EpochMetrics:
-    """What an observer is told after each epoch; losses are negative log likelihoods a target."""
-
-    model: int
-    epoch: int
-    loss: float
-    validation_loss: float
-
-
-Observer = Callable[[EpochMetrics], None]
 
 
 @dataclass(frozen=True)
