@@ -28,7 +28,7 @@ def day_of_week(periods: DateArray) -> NDArray[np.intp]:
 
 
 def calendar_features(periods: DateArray) -> FloatArray:
-    """Return shape (n_periods, n_features): year position (two harmonics), nearness of Christmas, day of the week.
+    """Return shape (n_periods, n_features): year position (two harmonics), nearness of Christmas, place in month and week.
 
     Nearness rises from 0 ten weeks before Christmas to 1 in its week and is 0 after it: what an annual sine cannot follow.
     """
@@ -38,15 +38,7 @@ def calendar_features(periods: DateArray) -> FloatArray:
     days_left = (christmas - dates.to_numpy()) / np.timedelta64(1, "D")
     near = np.clip(1 - days_left / 70, 0, 1) * (days_left >= 0)
     passed = (days_left < 0).astype(float)
-    weekday = 2 * np.pi * dates.dayofweek.to_numpy() / 7
-    columns = [
-        np.sin(angle),
-        np.cos(angle),
-        np.sin(2 * angle),
-        np.cos(2 * angle),
-        near,
-        passed,
-        np.sin(weekday),
-        np.cos(weekday),
-    ]
-    return np.stack(columns, axis=1).astype(np.float32)
+    month = 2 * np.pi * (dates.day.to_numpy() - 1) / dates.days_in_month.to_numpy()
+    columns = [np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle), near, passed, np.sin(month), np.cos(month)]
+    weekday = dates.dayofweek.to_numpy()[:, None] == np.arange(7)
+    return np.concatenate([np.stack(columns, axis=1), weekday], axis=1).astype(np.float32)

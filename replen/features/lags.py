@@ -31,6 +31,19 @@ def moving_mean(values: FloatArray, window: int) -> FloatArray:
         return np.where(counts > 0, sums / counts, np.nan).astype(np.float32)
 
 
+def seasonal_mean(values: FloatArray, lag: int, n_seasons: int) -> FloatArray:
+    """Return the mean of the known values of this period and those one, two, ... seasons of `lag` periods before it.
+
+    >>> seasonal_mean(np.array([[1, 9, 3, np.nan, 5]], np.float32), 2, 2)
+    array([[1., 9., 2., 9., 4.]], dtype=float32)
+    """
+    past = np.stack([lagged(values, lag * season) if season else values for season in range(n_seasons)])
+    known = np.isfinite(past)
+    counts = known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.where(counts > 0, np.where(known, past, 0.0).sum(axis=0) / counts, np.nan).astype(np.float32)
+
+
 def periods_since(happened: NDArray[np.bool_]) -> FloatArray:
     """Return periods since `happened` was last true, 0 where it is; counted from before the first period if it never was.
 

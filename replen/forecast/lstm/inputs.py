@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.features.calendar import calendar_features, periods_after
-from replen.features.lags import lagged, moving_mean, periods_since
+from replen.features.lags import lagged, moving_mean, periods_since, seasonal_mean
 from replen.features.panel import Panel
 from replen.forecast.lstm.reading import Reading
 
@@ -16,6 +16,8 @@ FloatArray = NDArray[np.float32]
 Places = NDArray[np.intp]
 
 SMALLEST_SCALE = 0.1
+N_SEASONS = 6
+"""Seasons whose mean at the same place in the season is read."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Inputs:
         scale: shape (n_series, n_periods), units, > 0: recent level at each period, what forecasts are relative to.
         calendar: shape (n_periods + horizon, n_calendar_columns).
         year_ago: one array a lag, shape (n_series, n_periods): the moving mean that lag before each period.
+        seasonal: one array a lag, likewise: the mean at the same place of the last seasons, up to each period.
         planned: shape (n_series, n_periods + horizon, n_planned_columns), price first; NaN = unknown.
         usual_price: shape (n_series, n_periods), moving mean of the price at each period.
         codes: shape (n_series, n_static).
@@ -40,6 +43,7 @@ class Inputs:
     scale: FloatArray
     calendar: FloatArray
     year_ago: tuple[FloatArray, ...]
+    seasonal: tuple[FloatArray, ...]
     planned: FloatArray
     usual_price: FloatArray
     codes: NDArray[np.int32]
@@ -63,6 +67,7 @@ class Inputs:
             scale=scale,
             calendar=calendar,
             year_ago=tuple(lagged(means[1], lag) for lag in reading.lags),
+            seasonal=tuple(seasonal_mean(sales, lag, N_SEASONS) for lag in reading.lags),
             planned=_planned_columns(panel, reading),
             usual_price=moving_mean(_column(panel, t.PRICE), reading.windows[2]),
             codes=reading.codes(panel),
@@ -83,8 +88,8 @@ class Inputs:
         planned = self.planned[rows[:, None], places]
         price = _log_ratio(planned[:, :, 0], self.usual_price[rows, origins][:, None])
         columns = [self.calendar[places], np.nan_to_num(price)[:, :, None], np.nan_to_num(planned[:, :, 1:])]
-        for lag, year_ago in zip(self.reading.lags, self.year_ago, strict=True):
-            columns += [column[:, :, None] for column in self._season_ago(rows, origins, lag=lag)]
+        for lag, year_ago, seasonal in zip(self.reading.lags, self.year_ago, self.seasonal, strict=True):
+            columns += [column[:, :, None] for column in self._season_ago(rows, origins, lag=lag, seasonal=seasonal)]
             columns.append(np.broadcast_to(_relative(year_ago[rows, origins][:, None], scale)[:, :, None], (*places.shape, 1)))
         columns.append(np.broadcast_to((np.arange(horizon) / horizon)[None, :, None], (*places.shape, 1)))
         return np.asarray(np.concatenate(columns, axis=2), np.float32)
@@ -92,23 +97,26 @@ class Inputs:
     def targets(self, rows: Places, origins: Places) -> FloatArray:
         """Return shape (n, horizon): sales of the steps after each origin, units; NaN = unknown or after the last period."""
         places = origins[:, None] + np.arange(1, self.reading.horizon + 1)
-        return self._sales_at(rows, places, last=np.full(len(rows), self.sales.shape[1] - 1))
+        return _at(self.sales, rows, places, last=np.full(len(rows), self.sales.shape[1] - 1))
 
-    def _season_ago(self, rows: Places, origins: Places, *, lag: int) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        """Return sales a season before each step, its mean with the two neighbours, and whether it is known."""
+    def _season_ago(self, rows: Places, origins: Places, *, lag: int, seasonal: FloatArray) -> tuple[FloatArray, ...]:
+        """Return sales a season before each step, their mean with the neighbours, over the last seasons, whether known."""
         steps = np.arange(1, self.reading.horizon + 1)
         places = origins[:, None] + steps - lag * -(-steps // lag)
-        around = np.stack([self._sales_at(rows, places + shift, last=origins) for shift in (-1, 0, 1)])
+        around = np.stack([_at(self.sales, rows, places + shift, last=origins) for shift in (-1, 0, 1)])
         known = np.isfinite(around)
         mean = np.where(known, around, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         scale = self.scale[rows, origins][:, None]
-        return _relative(around[1], scale), _relative(mean, scale), known[1]
+        over_seasons = _at(seasonal, rows, places, last=origins)
+        relative = (_relative(values, scale) for values in (around[1], mean, over_seasons))
+        return (*relative, known[1].astype(np.float32))
 
-    def _sales_at(self, rows: Places, places: Places, *, last: Places) -> FloatArray:
-        """Return sales at the places, shape of `places`; NaN outside of 0..last."""
-        inside = (places >= 0) & (places <= last[:, None])
-        found = self.sales[rows[:, None], np.clip(places, 0, self.sales.shape[1] - 1)]
-        return np.where(inside, found, np.nan).astype(np.float32)
+
+def _at(values: FloatArray, rows: Places, places: Places, *, last: Places) -> FloatArray:
+    """Return values by series and period at the places, shape of `places`; NaN outside of 0..last."""
+    inside = (places >= 0) & (places <= last[:, None])
+    found = values[rows[:, None], np.clip(places, 0, values.shape[1] - 1)]
+    return np.where(inside, found, np.nan).astype(np.float32)
 
 
 def _relative(values: FloatArray, scale: FloatArray) -> FloatArray:

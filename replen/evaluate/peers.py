@@ -1,0 +1,133 @@
+"""What a user would pick instead, run the way its documentation does, on the same panel: the scoring jobs' yardsticks."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from replen import tables as t
+from replen.features.calendar import periods_after
+from replen.features.panel import FloatArray, Panel
+from replen.forecast.distribution import Distribution, from_quantiles
+
+Peer = Callable[[Panel, int, FloatArray, int], Distribution]
+UNIQUE_ID, DS, Y, PRICE = "unique_id", "ds", "y", "price"
+SEASON = 7
+
+
+def auto_ets(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Distribution:
+    """Return statsforecast's AutoETS of each series, with its own normal intervals cut at zero."""
+    from statsforecast import StatsForecast
+    from statsforecast.models import AutoETS, SeasonalNaive
+
+    model = StatsForecast([AutoETS(SEASON)], freq="D", n_jobs=n_jobs, fallback_model=SeasonalNaive(SEASON))
+    forecasts = model.forecast(df=long_sales(panel), h=horizon, level=interval_levels(levels))
+    return _distribution(forecasts, "AutoETS", panel, horizon, levels)
+
+
+def seasonal_naive(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Distribution:
+    """Return statsforecast's SeasonalNaive of each series, with its own normal intervals cut at zero."""
+    from statsforecast import StatsForecast
+    from statsforecast.models import SeasonalNaive
+
+    model = StatsForecast([SeasonalNaive(SEASON)], freq="D", n_jobs=n_jobs)
+    forecasts = model.forecast(df=long_sales(panel), h=horizon, level=interval_levels(levels))
+    return _distribution(forecasts, "SeasonalNaive", panel, horizon, levels)
+
+
+def lightgbm(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Distribution:
+    """Return mlforecast's global LightGBM (Tweedie, lags, moving means, calendar, price, events), conformal intervals."""
+    from lightgbm import LGBMRegressor
+    from mlforecast import MLForecast
+    from mlforecast.lag_transforms import RollingMean
+    from mlforecast.utils import PredictionIntervals
+
+    model = LGBMRegressor(
+        objective="tweedie", tweedie_variance_power=1.1, n_estimators=400, learning_rate=0.05, num_leaves=63,
+        min_child_samples=100, subsample=0.7, subsample_freq=1, colsample_bytree=0.7, n_jobs=n_jobs, random_state=0, verbose=-1,
+    )  # fmt: skip
+    forecaster = MLForecast(
+        {"LightGBM": model},
+        freq="D",
+        lags=[1, 7, 14, 28],
+        lag_transforms={1: [RollingMean(7), RollingMean(28)], 7: [RollingMean(7)]},
+        date_features=["dayofweek", "day", "month"],
+        num_threads=n_jobs,
+    )
+    static = {str(name): panel.keys[name].astype("category") for name in (t.SITE, t.CATEGORY, t.SKU)}
+    known = known_columns(panel, horizon)
+    n_periods = panel.shape[1]
+    history = long_sales(panel, {name: values[:, :n_periods] for name, values in known.items()}, static)
+    forecaster.fit(history, static_features=list(static), prediction_intervals=PredictionIntervals(n_windows=2, h=horizon))
+    ahead = {name: values[:, n_periods : n_periods + horizon] for name, values in known.items()}
+    future = _long(ids(panel), periods_after(panel.periods, horizon), ahead)
+    forecasts = forecaster.predict(horizon, X_df=future, level=interval_levels(levels))
+    return _distribution(forecasts, "LightGBM", panel, horizon, levels)
+
+
+PEERS: Mapping[str, Peer] = {"peer_seasonal_naive": seasonal_naive, "peer_auto_ets": auto_ets, "peer_lightgbm": lightgbm}
+
+
+def ids(panel: Panel) -> pd.Series:
+    """Return one id a series."""
+    return panel.keys[t.SKU].astype(str) + "|" + panel.keys[t.SITE].astype(str)
+
+
+def known_columns(panel: Panel, horizon: int) -> dict[str, FloatArray]:
+    """Return what is known in advance, unknown price carried on, everything else unknown as zero."""
+    width = panel.shape[1] + horizon
+    columns = {}
+    for name, values in panel.known.items():
+        given = np.asarray(values[:, :width], np.float32)
+        padded = np.pad(given, ((0, 0), (0, width - given.shape[1])), mode="edge")
+        if np.isfinite(padded).any():
+            columns[name] = np.nan_to_num(padded)
+    return columns
+
+
+def long_sales(panel: Panel, known: Mapping[str, FloatArray] | None = None, static: Mapping[str, pd.Series] | None = None) -> pd.DataFrame:
+    """Return rows unique_id, ds, y from each series' first known period on; unknown sales in between are zero."""
+    sales = panel.past[t.SALES_HISTORY]
+    rows = _long(ids(panel), panel.periods, {Y: np.nan_to_num(sales), **(known or {})}, static)
+    started = np.logical_or.accumulate(np.isfinite(sales), axis=1)
+    started[:, -2 * SEASON :] = True
+    return rows[started.ravel()].reset_index(drop=True)
+
+
+def _long(names: pd.Series, periods: np.ndarray, columns: Mapping[str, FloatArray], static: Mapping[str, pd.Series] | None = None) -> pd.DataFrame:
+    n_series, n_periods = len(names), len(periods)
+    repeated = {name: values.repeat(n_periods).reset_index(drop=True) for name, values in (static or {}).items()}
+    values = {name: array.reshape(n_series * n_periods) for name, array in columns.items()}
+    keys = {UNIQUE_ID: names.repeat(n_periods).to_numpy(), DS: np.tile(periods.astype("datetime64[ns]"), n_series)}
+    return pd.DataFrame({**keys, **values, **repeated})
+
+
+def interval_levels(levels: FloatArray) -> list[float]:
+    """Return the central intervals, in percent, whose ends are the quantiles at these levels.
+
+    >>> interval_levels(np.array([0.025, 0.25, 0.5, 0.75, 0.975]))
+    [50.0, 95.0]
+    """
+    widths = {round(abs(2 * float(level) - 1) * 100, 6) for level in levels}
+    return sorted(widths - {0.0})
+
+
+def _distribution(forecasts: pd.DataFrame, model: str, panel: Panel, horizon: int, levels: FloatArray) -> Distribution:
+    """Return the rows of a peer as a distribution, in the panel's order, cut at zero."""
+    ordered = forecasts.set_index(UNIQUE_ID).loc[ids(panel).tolist()]
+
+    def column(name: str) -> FloatArray:
+        return np.maximum(ordered[name].to_numpy(np.float32).reshape(len(panel.keys), horizon), 0.0)
+
+    def at(level: float) -> FloatArray:
+        width = round(abs(2 * level - 1) * 100, 6)
+        return column(f"{model}-{'hi' if level > 0.5 else 'lo'}-{width:g}" if width else model)
+
+    columns = {name: name for name in ordered}
+    quantiles = np.stack([_at(columns, at, float(level)) for level in levels], axis=2)
+    reason = np.full(len(panel.keys), "", dtype="<U1")
+    return from_quantiles(column(model), quantiles, levels=levels, dependence=np.zeros(horizon - 1, np.float32), reason=reason)
+
+
+def _at(columns: Mapping[str, str], at: Callable[[float], FloatArray], level: float) -> FloatArray:
+    return at(round(level, 6))

@@ -1,0 +1,184 @@
+"""The M5 layout (wide daily sales, calendar, weekly prices) -> rows of `tables.SERIES` and `tables.MARKET`, in one process."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.errors import SourceError, raise_all
+
+FloatArray = NDArray[np.float32]
+
+ID, ITEM, DEPARTMENT, STORE, STATE = "id", "item_id", "dept_id", "store_id", "state_id"
+GROUPS = (ITEM, DEPARTMENT, "cat_id", STORE, STATE)
+WEEK, SELL_PRICE, DAY, CALENDAR_DATE = "wm_yr_wk", "sell_price", "d", "date"
+EVENT_TYPES = ("event_type_1", "event_type_2")
+SNAP = "snap"
+SUFFIXES = ("_validation", "_evaluation")
+"""What the competition's files append to an id; taken off, so that ids of different files meet."""
+
+
+@dataclass(frozen=True)
+class M5:
+    """What the files of a folder hold.
+
+    Attributes:
+        series: rows of `tables.SERIES` in order of id, arrays up to the last day of sales; planned prices go on to the last
+            day of the calendar.
+        market: rows of `tables.MARKET`: SNAP days by store, and events by type with the day before each.
+        groups: one row a series: id and the labels it is added up by.
+        first: number of the first day with sales in the files (d_1 is 1).
+        dates: the calendar's days from `first` on.
+        last: number of the last day with sales in the files.
+    """
+
+    series: pd.DataFrame
+    market: pd.DataFrame
+    groups: pd.DataFrame
+    first: int
+    dates: NDArray[np.datetime64]
+    last: int
+
+    def date_of(self, day: int) -> np.datetime64:
+        """Return the date of d_<day>."""
+        return np.datetime64(self.dates[day - self.first])
+
+
+def read_m5(folder: Path) -> M5:
+    """Return the series of all sales files in a folder; a series in several files is taken from the one with most days.
+
+    Before the first week with a price an item was not on sale: its sales are unknown (NaN) there, not zero.
+
+    Raises:
+        SourceError: no sales, calendar or prices in the folder, or columns are missing.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".csv", ".parquet"))
+    sales, calendar, prices = _sales(files, folder), _calendar(files, folder), _prices(files, folder)
+    days = sorted(int(name[2:]) for name in sales if name.startswith("d_"))
+    first, last = days[0], days[-1]
+    numbers = calendar[DAY].str[2:].astype(int)
+    calendar = calendar[numbers >= first].reset_index(drop=True)
+    price = _price_by_day(sales, prices, calendar)
+    quantity = sales[[f"d_{day}" for day in range(first, last + 1)]].to_numpy(np.float32)
+    dates = pd.DatetimeIndex(calendar[CALENDAR_DATE]).to_numpy().astype("datetime64[D]")
+    groups = sales[[ID, *GROUPS]].reset_index(drop=True)
+    return M5(_series(groups, quantity, price, dates), _market(calendar, sorted(set(sales[STORE]))), groups, first, dates, last)
+
+
+def _read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    if path.suffix == ".parquet":
+        return pq.read_table(path, columns=columns).to_pandas()
+    options = pyarrow.csv.ConvertOptions(include_columns=list(columns) if columns else None)
+    return pyarrow.csv.read_csv(path, convert_options=options).to_pandas()
+
+
+def _header(path: Path) -> list[str]:
+    if path.suffix == ".parquet":
+        return list(pq.read_schema(path).names)
+    with path.open(encoding="utf-8-sig") as file:
+        return [name.strip().strip('"') for name in file.readline().split(",")]
+
+
+def _with_columns(files: Sequence[Path], folder: Path, needed: Sequence[str], what: str) -> list[Path]:
+    found = [path for path in files if set(needed) <= set(_header(path))]
+    if not found:
+        names = [path.name for path in files] or "no .csv or .parquet file"
+        raise SourceError(f"{folder}: expected {what} with columns {', '.join(needed)}; found {names}")
+    return found
+
+
+def _sales(files: Sequence[Path], folder: Path) -> pd.DataFrame:
+    """Return one row a series, sorted by id, over the days that all series have."""
+    paths = [path for path in _with_columns(files, folder, GROUPS, "wide daily sales") if any(_days(_header(path)))]
+    if not paths:
+        raise SourceError(f"{folder}: expected sales columns d_1, d_2, ...; found none")
+    frames = [_named(_read(path)) for path in paths]
+    longest = sorted(frames, key=lambda frame: -sum(1 for _ in _days(frame.columns)))
+    joined = pd.concat(longest, ignore_index=True).drop_duplicates(ID).sort_values(ID, ignore_index=True)
+    raise_all(SourceError, [f"{folder}: column {name}: expected text, found gaps" for name in GROUPS if joined[name].isna().any()])
+    common = set.intersection(*(set(_days(frame.columns)) for frame in frames))
+    return joined[[ID, *GROUPS, *(f"d_{day}" for day in sorted(common))]]
+
+
+def _days(names: Sequence[str]) -> list[int]:
+    return [int(name[2:]) for name in names if name.startswith("d_") and name[2:].isdigit()]
+
+
+def _named(sales: pd.DataFrame) -> pd.DataFrame:
+    """Return sales with an id a row, made of item and store where the file has none."""
+    ids = sales[ID].astype(str) if ID in sales else sales[ITEM].astype(str) + "_" + sales[STORE].astype(str)
+    for suffix in SUFFIXES:
+        ids = ids.str.removesuffix(suffix)
+    return sales.assign(**{ID: ids, **{name: sales[name].astype(str) for name in GROUPS}})
+
+
+def _calendar(files: Sequence[Path], folder: Path) -> pd.DataFrame:
+    (path, *_) = _with_columns(files, folder, [CALENDAR_DATE, WEEK, DAY, *EVENT_TYPES], "a calendar")
+    calendar = _read(path)
+    return calendar.assign(**{CALENDAR_DATE: pd.to_datetime(calendar[CALENDAR_DATE])}).sort_values(CALENDAR_DATE)
+
+
+def _prices(files: Sequence[Path], folder: Path) -> pd.DataFrame:
+    columns = [STORE, ITEM, WEEK, SELL_PRICE]
+    return pd.concat([_read(path, columns) for path in _with_columns(files, folder, columns, "weekly prices")])
+
+
+def _price_by_day(sales: pd.DataFrame, prices: pd.DataFrame, calendar: pd.DataFrame) -> FloatArray:
+    """Return shape (n_series, n_days): money a unit, NaN where the item was not on sale; the last price goes on."""
+    rows = pd.MultiIndex.from_frame(sales[[STORE, ITEM]])
+    weeks = pd.Index(calendar[WEEK].unique())
+    row = rows.get_indexer(pd.MultiIndex.from_frame(prices[[STORE, ITEM]].astype(str)))
+    week = weeks.get_indexer(prices[WEEK])
+    inside = (row >= 0) & (week >= 0)
+    by_week = np.full((len(rows), len(weeks)), np.nan, np.float32)
+    by_week[row[inside], week[inside]] = prices[SELL_PRICE].to_numpy(np.float32)[inside]
+    for column in range(1, len(weeks)):
+        gap = np.isnan(by_week[:, column])
+        by_week[gap, column] = by_week[gap, column - 1]
+    return by_week[:, weeks.get_indexer(calendar[WEEK])]
+
+
+def _series(groups: pd.DataFrame, quantity: FloatArray, price: FloatArray, dates: NDArray[np.datetime64]) -> pd.DataFrame:
+    """Return rows of `tables.SERIES`."""
+    n_days = quantity.shape[1]
+    on_sale = np.isfinite(price)
+    sold = np.logical_or.accumulate(quantity > 0, axis=1)
+    known = np.where(on_sale[:, :n_days] | sold, quantity, np.nan)
+    last_price = price[np.arange(len(price)), np.maximum(on_sale[:, :n_days].cumsum(axis=1).argmax(axis=1), 0)]
+    empty: dict[str, object] = {str(name): None for name in t.SERIES.names}
+    made = {
+        t.SKU: groups[ITEM], t.SITE: groups[STORE], t.STREAM: t.POOLED, t.BUCKET: 0, t.START_DATE: dates[0].astype(dt.date),
+        t.SALES_HISTORY: list(known), t.PRICE: list(price[:, :n_days]), t.PLANNED_PRICE: list(price),
+        t.CATEGORY: groups[DEPARTMENT], t.UNIT_PRICE: last_price.astype(np.float64),
+    }  # fmt: skip
+    nothing = {str(t.PROMOTION): [()] * len(groups)}
+    arrays = (t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL, t.PLANNED_PROMOTION)
+    columns = {**empty, **made, **{str(name): nothing[str(t.PROMOTION)] for name in arrays}}
+    return pd.DataFrame(columns, index=groups.index)[t.SERIES.names]
+
+
+def _market(calendar: pd.DataFrame, stores: Sequence[str]) -> pd.DataFrame:
+    """Return SNAP days of each store's state, event types and the day before them: all known in advance."""
+    dates = calendar[CALENDAR_DATE].dt.date
+    signals = []
+    for store in stores:
+        column = f"{SNAP}_{store[:2]}"
+        if column in calendar:
+            signals.append((store, SNAP, calendar[column].to_numpy(float)))
+    kinds = sorted(set(calendar[list(EVENT_TYPES)].stack()) - {""})
+    for kind in kinds:
+        on_day = (calendar[list(EVENT_TYPES)] == kind).any(axis=1).to_numpy(float)
+        name = str(kind).lower()
+        signals += [(t.POOLED, name, on_day), (t.POOLED, f"{name}_eve", np.append(on_day[1:], 0.0))]
+    frames = [
+        pd.DataFrame({t.SITE: site, t.DATE: dates, t.NAME: name, t.VALUE: values, t.KNOWN_IN_ADVANCE: True})
+        for site, name, values in signals
+    ]
+    return pd.concat(frames, ignore_index=True)[t.MARKET.names]
