@@ -62,7 +62,8 @@ class Equation:
         ratio = np.minimum(rows.target.astype(np.float64) / rows.scale, MAX_RATIO)
         estimator.fit(bare.terms(rows.columns), np.log1p(ratio))
         found = replace(bare, coefficients=estimator.coef_, intercept=np.asarray(estimator.intercept_))
-        return replace(found, level=np.asarray(ratio.mean() / max(found.ratio(rows.columns).mean(), 1e-9)))
+        weight = np.minimum(rows.scale, np.quantile(rows.scale, 0.99))
+        return replace(found, level=np.asarray((weight @ ratio) / max(weight @ found.ratio(rows.columns), 1e-9)))
 
     def terms(self, columns: FloatArray) -> Float64Array:
         """Return shape (n, n_terms) of rows of shape (n, at least n_columns)."""
