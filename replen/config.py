@@ -119,6 +119,10 @@ class Features(Section):
 
 
 # --- forecast and evaluation ----------------------------------------------------------------------------------------------
+Simple = Literal["seasonal_naive", "moving_average", "croston", "tsb"]
+Model = Literal[Simple, "ets", "arima", "linear", "ridge", "polynomial", "lightgbm", "lstm", "blend"]
+
+
 class SeasonalNaive(Section):
     """The value one season ago."""
 
@@ -131,15 +135,106 @@ class MovingAverage(Section):
     window: Count
 
 
-class Lstm(Section):
+class Statistical(Section):
+    """A model a series; its errors are measured on `profile_series` series of each bucket, by hash of their keys."""
+
+    shared_season: bool
+    history: Count
+    profile_windows: Count
+    profile_series: Count
+
+
+class Ets(Statistical):
+    """Exponential smoothing by state space models."""
+
+    model: Annotated[str, Field(pattern="^[AMZ][NAMZ][NAMZ]$")]
+    season: Count
+
+
+class Arima(Statistical):
+    """Seasonal ARIMA, orders chosen by information criterion."""
+
+    season: Count
+    max_order: Count
+
+
+class Croston(Statistical):
+    """Croston's method for intermittent demand."""
+
+    variant: Literal["classic", "optimized", "sba"]
+
+
+class Tsb(Statistical):
+    """The method of Teunter, Syntetos and Babai for intermittent demand that may end."""
+
+    demand_weight: Annotated[float, Field(gt=0, lt=1)]
+    probability_weight: Annotated[float, Field(gt=0, lt=1)]
+
+
+class LooksBack(Section):
+    """What a forecaster that learns from all series sees of each one's history."""
+
+    lags: tuple[Count, ...]
+    windows: tuple[Count, Count, Count]
+
+
+class Tabular(LooksBack):
+    """What the regressions and LightGBM read of a panel, and how much of it.
+
+    The rows learned from are a sample of all series and periods; the last `profile_windows` of `profile_series` series tell
+    how far a fit that knew nothing of them was off.
+    """
+
+    max_rows: Count
+    profile_windows: Count
+    profile_series: Count
+
+
+class LightGbm(Section):
+    """Gradient boosted trees."""
+
+    tweedie_power: Annotated[float, Field(gt=1, lt=2)]
+    rounds: Count
+    patience: Count
+    learning_rate: Positive
+    num_leaves: Annotated[int, Field(ge=2)]
+    min_leaf_rows: Count
+    column_share: Annotated[float, Field(gt=0, le=1)]
+    row_share: Annotated[float, Field(gt=0, le=1)]
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+    threads: Count
+
+
+class Linear(Section):
+    """Linear regression: nothing to choose besides `tabular`."""
+
+
+class Ridge(Section):
+    """Ridge regression."""
+
+    penalty: NonNegative
+
+
+class Polynomial(Section):
+    """Ridge regression with squares and products of a few columns."""
+
+    penalty: NonNegative
+    factors: Count
+
+
+class Blend(Section):
+    """Other forecasters' distributions averaged; weights count relative to their sum."""
+
+    weights: dict[Model, Positive]
+
+
+class Lstm(LooksBack):
     """The global LSTM."""
 
     units: Count
     layers: Count
     embedding: Count
     context: Count
-    lags: tuple[Count, ...]
-    windows: tuple[Count, Count, Count]
     epochs: Count
     patience: Count
     batch_size: Count
@@ -160,14 +255,24 @@ class Forecast(Section):
 
     horizon: Count
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
-    models: tuple[Literal["seasonal_naive", "moving_average", "lstm"], ...]
-    champion: Literal["best", "seasonal_naive", "moving_average", "lstm"]
-    fallback: Literal["seasonal_naive", "moving_average"]
+    models: tuple[Model, ...]
+    champion: Literal["best", Model]
+    fallback: Simple
     min_history: Count
     residual_windows: Count
     seasonal_naive: SeasonalNaive
     moving_average: MovingAverage
+    ets: Ets
+    arima: Arima
+    croston: Croston
+    tsb: Tsb
+    tabular: Tabular
+    linear: Linear
+    ridge: Ridge
+    polynomial: Polynomial
+    lightgbm: LightGbm
     lstm: Lstm
+    blend: Blend
 
 
 class Evaluate(Section):
@@ -259,6 +364,7 @@ class Config(Section):
     def check_together(self) -> Self:
         """Refuse keys that contradict each other, all at once."""
         forecast, levels, scored = self.forecast, self.forecast.quantiles, self.evaluate.quantiles
+        blended = list(forecast.blend.weights)
         rules = {
             f"plan.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.plan.horizon}": (
                 self.plan.horizon <= forecast.horizon
@@ -270,6 +376,9 @@ class Config(Section):
             f"evaluate.quantiles: expected rising levels, found {list(scored)}": list(scored) == sorted(set(scored)),
             f"forecast.champion: expected best or one of forecast.models, found {forecast.champion}": (
                 forecast.champion in ("best", *forecast.models)
+            ),
+            f"forecast.blend.weights: expected other members of forecast.models, found {blended}": (
+                "blend" not in forecast.models or (blended and set(blended) <= set(forecast.models) - {"blend"})
             ),
             f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": (
                 forecast.fallback in forecast.models

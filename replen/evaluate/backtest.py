@@ -15,6 +15,7 @@ from replen.features.classes import demand_class, revenue
 from replen.features.panel import FloatArray, Panel, active
 from replen.features.prepare import prepare
 from replen.forecast import random
+from replen.forecast.binding import bind
 from replen.forecast.chain import predict_with_fallback
 from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
@@ -75,7 +76,7 @@ class Backtest:
     def _forecasts(self, fold: Fold, then: Panel, actual: FloatArray) -> Iterator[tuple[str, Scored]]:
         horizon, levels = self.evaluate.horizon, np.asarray(self.evaluate.quantiles, np.float32)
         uniforms = random.uniforms(random.series_seeds(then.keys, fold.cutoff, seed=self.seed), horizon)
-        for model, forecaster in fold.forecasters.items():
+        for model, forecaster in bind(fold.forecasters).items():
             made, stand_in, failed = predict_with_fallback(forecaster, fold.fallback, then, horizon=horizon, levels=levels)
             scored = _scored(made, actual, uniforms)
             instead = _scored(stand_in, actual[failed], uniforms[failed])

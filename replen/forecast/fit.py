@@ -1,4 +1,4 @@
-"""What the simple forecasters learn from all series, as rows that any engine may add up, and back."""
+"""What the simple and the statistical forecasters learn from all series, as rows that any engine may add up, and back."""
 
 from collections.abc import Mapping
 
@@ -8,18 +8,22 @@ import pandas as pd
 from replen import tables as t
 from replen.config import Forecast
 from replen.features.panel import Panel
+from replen.forecast.blend import Blend
 from replen.forecast.interface import Forecaster
 from replen.forecast.moving_average import MovingAverage
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.season import SeasonSums
 from replen.forecast.seasonal_naive import SeasonalNaive
+from replen.forecast.statistical import SETTINGS, StatisticalModel
 
 STEP, SIZE_CLASS, BIN, COUNT = "step", "size_class", "bin", "count"
 SEASON_KEY = [str(t.CUTOFF), str(t.DATE)]
 SEASON_DDL = f"{t.CUTOFF} date, {t.DATE} date, {t.VALUE} double, {COUNT} double"
 PROFILE_KEY = [str(t.CUTOFF), str(t.MODEL), STEP, SIZE_CLASS, BIN]
 PROFILE_DDL = f"{t.CUTOFF} date, {t.MODEL} string, {STEP} int, {SIZE_CLASS} int, {BIN} int, {COUNT} bigint"
-MOVING_AVERAGE, SEASONAL_NAIVE = "moving_average", "seasonal_naive"
+MOVING_AVERAGE, SEASONAL_NAIVE, BLEND = "moving_average", "seasonal_naive", "blend"
+COUNTED = frozenset({MOVING_AVERAGE, SEASONAL_NAIVE, *SETTINGS})
+"""Forecasters whose fitted state is counts that add up."""
 
 Seasons = Mapping[np.datetime64, SeasonSums]
 
@@ -46,16 +50,11 @@ def seasons(rows: pd.DataFrame) -> dict[np.datetime64, SeasonSums]:
 
 
 def profile_rows(panels: Mapping[np.datetime64, Panel], season: Seasons, settings: Forecast) -> pd.DataFrame:
-    """Return the residual counts of some series at each cutoff and simple forecaster; counts of equal keys may be added up."""
-    average, naive = settings.moving_average, settings.seasonal_naive
+    """Return the residual counts of some series at each cutoff and counted forecaster; counts of equal keys may be added up."""
     frames = []
     for cutoff, panel in panels.items():
-        sizes = {"horizon": settings.horizon, "windows": settings.residual_windows}
-        profiles = {
-            MOVING_AVERAGE: MovingAverage.measure(panel, season[cutoff], window=average.window, **sizes),
-            SEASONAL_NAIVE: SeasonalNaive.measure(panel, season=naive.season, **sizes),
-        }
-        for model, profile in profiles.items():
+        for model in (model for model in settings.models if model in COUNTED):
+            profile = _measure(model, panel, season[cutoff], settings)
             step, size_class, bin_ = np.nonzero(profile.counts)
             counts = {STEP: step, SIZE_CLASS: size_class, BIN: bin_, COUNT: profile.counts[step, size_class, bin_]}
             frames.append(pd.DataFrame({t.CUTOFF: cutoff, t.MODEL: model, **counts}))
@@ -65,14 +64,33 @@ def profile_rows(panels: Mapping[np.datetime64, Panel], season: Seasons, setting
 def simple_forecasters(
     cutoff: np.datetime64, season: Seasons, profiles: pd.DataFrame, settings: Forecast
 ) -> dict[str, Forecaster]:
-    """Return the simple forecasters fitted at a cutoff, from the added-up rows of all series."""
+    """Return the counted forecasters fitted at a cutoff, from the added-up rows of all series, and the blend."""
     chosen = profiles[profiles[t.CUTOFF].to_numpy(dtype="datetime64[D]") == cutoff]
-    by_model = (chosen[chosen[t.MODEL] == model] for model in (MOVING_AVERAGE, SEASONAL_NAIVE))
-    average, naive = (_profile(rows, settings.horizon) for rows in by_model)
-    return {
-        MOVING_AVERAGE: MovingAverage(settings.moving_average.window, season[cutoff], average),
-        SEASONAL_NAIVE: SeasonalNaive(settings.seasonal_naive.season, naive),
-    }
+    fitted: dict[str, Forecaster] = {}
+    for model in (model for model in settings.models if model in COUNTED):
+        profile = _profile(chosen[chosen[t.MODEL] == model], settings.horizon)
+        fitted[model] = _made(model, season[cutoff], profile, settings)
+    if BLEND in settings.models:
+        fitted[BLEND] = Blend.of(settings.blend)
+    return fitted
+
+
+def _measure(model: str, panel: Panel, season: SeasonSums, settings: Forecast) -> ResidualProfile:
+    horizon, windows = settings.horizon, settings.residual_windows
+    if model == MOVING_AVERAGE:
+        window = settings.moving_average.window
+        return MovingAverage.measure(panel, season, window=window, horizon=horizon, windows=windows)
+    if model == SEASONAL_NAIVE:
+        return SeasonalNaive.measure(panel, season=settings.seasonal_naive.season, horizon=horizon, windows=windows)
+    return StatisticalModel.measure(panel, season, getattr(settings, model), horizon=horizon)
+
+
+def _made(model: str, season: SeasonSums, profile: ResidualProfile, settings: Forecast) -> Forecaster:
+    if model == MOVING_AVERAGE:
+        return MovingAverage(settings.moving_average.window, season, profile)
+    if model == SEASONAL_NAIVE:
+        return SeasonalNaive(settings.seasonal_naive.season, profile)
+    return StatisticalModel(getattr(settings, model), season, profile)
 
 
 def _profile(rows: pd.DataFrame, horizon: int) -> ResidualProfile:

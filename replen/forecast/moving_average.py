@@ -50,18 +50,13 @@ class MovingAverage:
 
     def save(self, folder: Path) -> None:
         """Write the fitted state into a folder."""
-        season = self.season
-        days = season.periods.astype("datetime64[D]").astype(np.int64)
-        np.savez_compressed(
-            folder / ARRAYS, window=self.window, days=days, sums=season.sums, counts=season.counts, profile=self.profile.counts
-        )
+        np.savez_compressed(folder / ARRAYS, window=self.window, profile=self.profile.counts, **self.season.arrays())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Return what `save` has written."""
         with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-            season = SeasonSums(arrays["days"].astype("datetime64[D]"), arrays["sums"], arrays["counts"])
-            return cls(int(arrays["window"]), season, ResidualProfile(arrays["profile"]))
+            return cls(int(arrays["window"]), SeasonSums.from_arrays(arrays), ResidualProfile(arrays["profile"]))
 
 
 def point(panel: Panel, season: SeasonSums, *, window: int, horizon: int) -> Float64Array:

@@ -1,7 +1,8 @@
 """The seasonal index that all series share: sums and counts by period that any number of workers add up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,15 @@ class SeasonSums:
         # Rounded to 1/1024 units, so that the order in which parts are added cannot change the sums.
         sums = np.round(np.nansum(sales, axis=0, dtype=np.float64) * 1024) / 1024
         return cls(panel.periods, sums, np.isfinite(sales).sum(axis=0).astype(np.float64))
+
+    def arrays(self) -> dict[str, Any]:
+        """Return what a file keeps."""
+        return {"days": self.periods.astype("datetime64[D]").astype(np.int64), "sums": self.sums, "counts": self.counts}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the sums that `arrays` gave."""
+        return cls(arrays["days"].astype("datetime64[D]"), arrays["sums"], arrays["counts"])
 
     def __add__(self, other: Self) -> Self:
         """Return the sums of both; their periods may start or end at different dates."""

@@ -8,10 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol, runtime_checkable
 
 from replen.features.panel import FloatArray, Panel
+from replen.forecast.blend import Blend
 from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 from replen.forecast.moving_average import MovingAverage
 from replen.forecast.seasonal_naive import SeasonalNaive
+from replen.forecast.statistical import SETTINGS, StatisticalModel
 
 
 def _load_lstm(folder: Path) -> Forecaster:
@@ -20,10 +22,26 @@ def _load_lstm(folder: Path) -> Forecaster:
     return LstmModel.load(folder)
 
 
+def _load_regression(folder: Path) -> Forecaster:
+    from replen.forecast.regression import Regression
+
+    return Regression.load(folder)
+
+
+def _load_light_gbm(folder: Path) -> Forecaster:
+    from replen.forecast.gradient_boosting import LightGbmModel
+
+    return LightGbmModel.load(folder)
+
+
 LOADERS: Mapping[str, Callable[[Path], Forecaster]] = {
     "moving_average": MovingAverage.load,
     "seasonal_naive": SeasonalNaive.load,
+    **dict.fromkeys(SETTINGS, StatisticalModel.load),
+    **dict.fromkeys(("linear", "ridge", "polynomial"), _load_regression),
+    "lightgbm": _load_light_gbm,
     "lstm": _load_lstm,
+    "blend": Blend.load,
 }
 
 
@@ -57,7 +75,7 @@ class Packed:
 
     def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
         """Return what the forecaster predicts."""
-        return self._open().predict(panel, horizon=horizon, levels=levels)
+        return self.opened.predict(panel, horizon=horizon, levels=levels)
 
     def save(self, folder: Path) -> None:
         """Write the files into a folder again."""
@@ -69,10 +87,12 @@ class Packed:
     @property
     def networks(self) -> Sequence[Any]:
         """Return the Keras networks in it; none in a simple forecaster."""
-        opened = self._open()
+        opened = self.opened
         return opened.networks if isinstance(opened, WithNetworks) else ()
 
-    def _open(self) -> Forecaster:
+    @property
+    def opened(self) -> Forecaster:
+        """Return the forecaster itself, opened once a process."""
         digest = hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
         if digest not in _opened:
             with TemporaryDirectory() as folder:

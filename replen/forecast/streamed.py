@@ -1,6 +1,7 @@
 """Forecasters that learn from all series at once, streamed in shards: which there are, and one way to train them."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from replen.config import Forecast
@@ -15,7 +16,19 @@ def _train_lstm(shards: Shards, settings: Forecast, seed: int, folder: Path, obs
     return train(shards, settings.lstm, horizon=settings.horizon, seed=seed, folder=folder, observer=observer)
 
 
-STREAMED: Mapping[str, Train] = {"lstm": _train_lstm}
+def _train_tabular(
+    shards: Shards, settings: Forecast, seed: int, folder: Path, observer: Observer, *, model: str
+) -> Forecaster:
+    from replen.forecast import gradient_boosting, regression
+
+    if model == "lightgbm":
+        return gradient_boosting.train(shards, settings, seed=seed)
+    return regression.train(model, shards, settings, seed=seed)
+
+
+STREAMED: Mapping[str, Train] = {"lstm": _train_lstm} | {
+    model: partial(_train_tabular, model=model) for model in ("linear", "ridge", "polynomial", "lightgbm")
+}
 
 
 def train(model: str, shards: Shards, settings: Forecast, *, seed: int, folder: Path, observer: Observer) -> Forecaster:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.config import Lstm
+from replen.config import LooksBack
 from replen.features.panel import Panel
 
 STATIC = (t.CATEGORY, t.BRAND, t.SITE)
@@ -38,7 +38,7 @@ class Reading:
     vocabularies: dict[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, panels: Iterable[Panel], settings: Lstm, *, horizon: int) -> Self:
+    def of(cls, panels: Iterable[Panel], settings: LooksBack, *, horizon: int) -> Self:
         """Return the reading that the columns and static values of these panels ask for, read once."""
         past: set[str] = set()
         known: set[str] = set()
