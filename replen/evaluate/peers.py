@@ -103,13 +103,17 @@ def _long(names: pd.Series, periods: np.ndarray, columns: Mapping[str, FloatArra
 
 
 def interval_levels(levels: FloatArray) -> list[float]:
-    """Return the central intervals, in percent, whose ends are the quantiles at these levels.
+    """Return the central intervals, in percent, whose ends are the quantiles at these levels; whole numbers as int.
 
     >>> interval_levels(np.array([0.025, 0.25, 0.5, 0.75, 0.975]))
-    [50.0, 95.0]
+    [50, 95]
     """
-    widths = {round(abs(2 * float(level) - 1) * 100, 6) for level in levels}
-    return sorted(widths - {0.0})
+    return sorted({_width(float(level)) for level in levels} - {0})
+
+
+def _width(level: float) -> float:
+    width = round(abs(2 * level - 1) * 100, 3)  # the names of the result's columns are made of it
+    return int(width) if width == int(width) else width
 
 
 def _distribution(forecasts: pd.DataFrame, model: str, panel: Panel, horizon: int, levels: FloatArray) -> Distribution:
@@ -120,14 +124,10 @@ def _distribution(forecasts: pd.DataFrame, model: str, panel: Panel, horizon: in
         return np.maximum(ordered[name].to_numpy(np.float32).reshape(len(panel.keys), horizon), 0.0)
 
     def at(level: float) -> FloatArray:
-        width = round(abs(2 * level - 1) * 100, 6)
-        return column(f"{model}-{'hi' if level > 0.5 else 'lo'}-{width:g}" if width else model)
+        width = _width(level)
+        return column(f"{model}-{'hi' if level > 0.5 else 'lo'}-{width}" if width else model)
 
-    columns = {name: name for name in ordered}
-    quantiles = np.stack([_at(columns, at, float(level)) for level in levels], axis=2)
+    quantiles = np.stack([at(float(level)) for level in levels], axis=2)
     reason = np.full(len(panel.keys), "", dtype="<U1")
     return from_quantiles(column(model), quantiles, levels=levels, dependence=np.zeros(horizon - 1, np.float32), reason=reason)
 
-
-def _at(columns: Mapping[str, str], at: Callable[[float], FloatArray], level: float) -> FloatArray:
-    return at(round(level, 6))
