@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from replen.features.known import FloatArray, known_mean
+from replen.features.known import Array, FloatArray, known_mean
 
 Doubles = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class Parts:
     by_series: Mapping[str, Doubles]
 
 
-def in_sample(sales: FloatArray, weight: Doubles) -> InSample:
+def in_sample(sales: Array, weight: Doubles) -> InSample:
     """Return the scales of each series: changes between consecutive known periods, from its first sale on.
 
     Args:
@@ -114,7 +114,7 @@ def randomised_transform(below: Doubles, at_or_below: Doubles, uniforms: Doubles
     return below + uniforms * (at_or_below - below)
 
 
-def pinball_loss(actual: FloatArray, quantiles: FloatArray, levels: FloatArray) -> Doubles:
+def pinball_loss(actual: Array, quantiles: Array, levels: Array) -> Doubles:
     """Return the mean over levels of max(q (y - f), (q - 1) (y - f)), shape (n_series, horizon), units, >= 0.
 
     Source: Koenker & Bassett (1978); no factor 2, as in M5.
