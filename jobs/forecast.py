@@ -1,12 +1,14 @@
-"""Series + champion -> forecasts: demand of the next periods as a distribution, one row a series.
+"""Series + champions -> forecasts: demand of the next periods as a distribution, one row a series.
 
 spark-submit jobs/forecast.py --config conf/cluster.yaml
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pyspark.sql import DataFrame, SparkSession
+import numpy as np
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 import replen.tables as t
@@ -14,10 +16,13 @@ from jobs.train import open_view
 from replen.cli import job_main
 from replen.config import Config
 from replen.errors import TableError
-from replen.forecast.stage import Forecasting, Versioned
+from replen.features.segments import ABC, ALL, Segmentation
+from replen.features.view import View
+from replen.forecast.stage import Champions, Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
+from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, open_run
 from replen.tracking import Tracker
 
@@ -29,18 +34,30 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     jobs = open_run(spark, config)
     if done := jobs.committed(JOB):
         return done
-    trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}
-    champion = next(model for model, row in trained.items() if row[t.CHAMPION])
-    tracker = Tracker(config.tracking, config.warehouse)
-    packed = {model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in {champion, config.forecast.fallback}}
-    first, second = (
-        Versioned(model, trained[model][t.MODEL_VERSION], packed[model]) for model in (champion, config.forecast.fallback)
-    )
-    forecasting = Forecasting(open_view(jobs), first, second, config.forecast.horizon, config.forecast.quantiles, config.seed)
+    view = open_view(jobs)
     series = jobs.read(t.SERIES, "build_features")
+    trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}
+    champions = champions_of(trained, series, view, config)
+    tracker = Tracker(config.tracking, config.warehouse)
+    needed = sorted({*champions.by_segment.values(), *config.forecast.fallback})
+    models = {
+        model: Versioned(trained[model][t.MODEL_VERSION], fetch(tracker, trained[model][t.MLFLOW_RUN], model))
+        for model in needed
+    }
+    forecast = config.forecast
+    forecasting = Forecasting(view, models, champions, forecast.fallback, forecast.horizon, forecast.quantiles, config.seed)
     rows = per_bucket(series, forecasting, t.FORECASTS.without_run, sizes=config.spark)
     forecasts = jobs.write(t.FORECASTS, rows)
     return jobs.commit(JOB, cutoff=jobs.needed("train").cutoff, counts=reconcile(series, forecasts))
+
+
+def champions_of(trained: Mapping[str, Row], series: DataFrame, view: View, config: Config) -> Champions:
+    """Return who forecasts which series, from the rows of `models`; ABC limits are those at the run's cutoff."""
+    by_segment = {segment: model for model, row in trained.items() for segment in dict(row[t.CHAMPION_OF])}
+    kind, limits = config.forecast.promotion.segment if len(by_segment) > 1 else ALL, (np.inf, np.inf)
+    if kind == ABC:
+        (limits,) = limits_at(series, [np.datetime64(view.cutoff)], view, config.spark)
+    return Champions(by_segment, kind, Segmentation(config.features, limits))
 
 
 def reconcile(series: DataFrame, forecasts: DataFrame) -> dict[str, int]:

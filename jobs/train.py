@@ -14,15 +14,18 @@ import replen.tables as t
 from replen.cli import job_main
 from replen.config import Config
 from replen.evaluate.backtest import SERIES_SEGMENT, Backtest, Fold
-from replen.evaluate.champion import champions
+from replen.evaluate.examples import Example, examples
 from replen.evaluate.folds import fold_cutoffs
-from replen.evaluate.scores import ALL, summarise
+from replen.evaluate.scores import summarise
 from replen.features.periods import period_range
+from replen.features.segments import Segmentation
 from replen.features.view import View
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.fitting import Fitted, fit_all
+from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, Run, open_run
+from replen.spark.series_results import example_keys, series_results, stage_series_metrics
 from replen.tracking import Tracker
 from replen.training_log import Training, log_training
 
@@ -37,40 +40,43 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     cutoff = jobs.needed("build_features").cutoff
     view, series = open_view(jobs), jobs.read(t.SERIES, "build_features")
     origins, last = fold_origins(series, config, np.datetime64(cutoff)), np.datetime64(cutoff)
-    fitted, epochs = fit_all(jobs, series, [*origins, last], view, progress)
-    scores = jobs.stage(t.BACKTEST, backtest(series, {origin: fitted[origin] for origin in origins}, view, config))
-    metrics = summarise(added_up(scores), run_id=jobs.run_id)
+    fitted, epochs, seconds = fit_all(jobs, series, [*origins, last], view, progress)
+    with progress.stage(f"backtest of {len(origins)} folds"):
+        folds = folds_of(series, {origin: fitted[origin] for origin in origins}, view, config)
+        backtested = jobs.stage(t.BACKTEST, backtest(series, folds, view, config))
+        scores, by_series = added_up(backtested), stage_series_metrics(jobs, backtested)
+    metrics = summarise(scores, run_id=jobs.run_id)
     training = Training(
         run_id=jobs.run_id,
         config=config,
         fitted=fitted[last],
+        seconds=seconds,
+        scores=scores,
         metrics=metrics,
-        by_series=by_series(scores),
+        series=series_results(by_series),
+        examples=examples_of(series, by_series, folds[-1], view, config) if folds else [],
         epochs=epochs,
         quality=jobs.read(t.QUALITY, "ingest").groupBy(t.TABLE, t.RULE).agg(F.sum(t.N_ROWS).alias(t.N_ROWS)).toPandas(),
-        champion=choose_champion(metrics, config),
     )
-    models = log_training(Tracker(config.tracking, config.warehouse), training)
+    with progress.stage("MLflow"):
+        models = log_training(Tracker(config.tracking, config.warehouse), training)
     jobs.write(t.METRICS, spark.createDataFrame(metrics, t.METRICS.nullable_ddl))
     jobs.write(t.MODELS, spark.createDataFrame(models, t.MODELS.nullable_ddl))
     return jobs.commit(JOB, cutoff=cutoff)
 
 
-def choose_champion(metrics: pd.DataFrame, config: Config) -> tuple[str, str]:
-    """Return the model that plans, and why."""
-    if config.forecast.champion != "best":
-        return config.forecast.champion, "named by forecast.champion"
-    winners = champions(metrics).set_index(str(t.SEGMENT))
-    return str(winners.at[ALL, t.MODEL]), str(winners.at[ALL, t.REASON])
-
-
-def backtest(series: DataFrame, fitted: Fitted, view: View, config: Config) -> DataFrame:
-    """Return rows of `tables.BACKTEST`: every model of every fold, scored bucket by bucket."""
-    folds = [
-        Fold(cutoff, {model: by_name[model] for model in config.forecast.models}, by_name[config.forecast.fallback])
-        for cutoff, by_name in fitted.items()
+def folds_of(series: DataFrame, fitted: Fitted, view: View, config: Config) -> list[Fold]:
+    """Return the folds with the forecasters of the configuration, oldest first."""
+    limits = limits_at(series, list(fitted), view, config.spark)
+    return [
+        Fold(cutoff, {model: by_name[model] for model in config.forecast.models}, Segmentation(config.features, at_cutoff))
+        for (cutoff, by_name), at_cutoff in zip(fitted.items(), limits, strict=True)
     ]
-    scoring = Backtest(folds, config.features, config.evaluate, config.seed)
+
+
+def backtest(series: DataFrame, folds: list[Fold], view: View, config: Config) -> DataFrame:
+    """Return rows of `tables.BACKTEST`: every model of every fold, scored bucket by bucket."""
+    scoring = Backtest(folds, config.forecast.fallback, config.evaluate, config.seed)
     return per_bucket(series, partial(score_bucket, view, scoring), t.BACKTEST, sizes=config.spark)
 
 
@@ -85,11 +91,12 @@ def added_up(scores: DataFrame) -> pd.DataFrame:
     return parts.groupBy(*t.SCORES.key).agg(F.sum(t.VALUE).alias(t.VALUE)).toPandas()
 
 
-def by_series(scores: DataFrame) -> pd.DataFrame:
-    """Return one row a model, fold and series: its key and metrics as columns."""
-    rows = scores.where(F.col(t.SEGMENT) == SERIES_SEGMENT).select(t.MODEL, t.FOLD, *t.SERIES.key, t.METRICS_BY_NAME).toPandas()
-    metrics = pd.DataFrame(rows.pop(t.METRICS_BY_NAME).tolist(), index=rows.index)
-    return pd.concat([rows, metrics], axis=1)
+def examples_of(series: DataFrame, by_series: DataFrame, fold: Fold, view: View, config: Config) -> list[Example]:
+    """Return a few series with what every forecaster of a fold says of them; only their rows are read."""
+    roles = example_keys(by_series, str(fold.cutoff))
+    keys = series.sparkSession.createDataFrame(roles[list(t.SERIES.key)])
+    rows = series.join(F.broadcast(keys), on=keys.columns, how="left_semi").toPandas()
+    return examples(rows, roles, view=view, fold=fold, fallback=config.forecast.fallback, horizon=config.evaluate.horizon)
 
 
 def open_view(jobs: Run) -> View:

@@ -6,7 +6,8 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from replen.config import Config
@@ -21,12 +22,15 @@ COMMANDS = {
     "train": "train",
     "forecast": "forecast",
     "plan-orders": "plan_orders",
+    "compare": "compare",
 }
+COMPARED_BY = ("all", "class", "abc", "category", "step", "fold")
 EPILOG = """\
 examples:
   replen run --config conf/demo.yaml
   replen run --config conf/online_retail.yaml --set sources.path=online_retail_II.parquet
   replen run --config my.yaml --set warehouse=/data/replen --set cutoff=2024-06-24 --set plan.n_paths=100
+  replen compare --config my.yaml --by class                 (how good each forecaster is, and why the champion is one)
   replen show --config my.yaml --set forecast.horizon=8      (print the resolved configuration, run nothing)
 
 Every key stands with its default and a comment in conf/base.yaml; an overlay changes only what it must. A job that is already
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for command, module in COMMANDS.items():
         job = importlib.util.find_spec(f"jobs.{module}")
-        _add_options(commands.add_parser(command, help=_first_line(job.origin if job else None)))
+        _add_options(commands.add_parser(command, help=_first_line(job.origin if job else None)), command)
     _add_options(commands.add_parser("ui", help="The MLflow UI on the runs of this configuration."))
     _add_options(commands.add_parser("show", help="The resolved configuration."))
     chosen = parser.parse_args(arguments)
@@ -54,17 +58,20 @@ def job_main(job: str) -> None:
     """Run a job as a spark-submit entry and end the process with its exit code."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__, epilog=EPILOG)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    _add_options(parser)
+    command = next(command for command, module in COMMANDS.items() if module == job)
+    _add_options(parser, command)
     chosen = parser.parse_args()
-    chosen.command = next(command for command, module in COMMANDS.items() if module == job)
+    chosen.command = command
     sys.exit(_guarded(chosen))
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def _add_options(parser: argparse.ArgumentParser, command: str = "") -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="overlay of conf/base.yaml (default: base.yaml alone)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="change one key; may be repeated"
     )
+    if command == "compare":
+        parser.add_argument("--by", choices=COMPARED_BY, default="all", help="what each table is of (default: all series)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -72,7 +79,7 @@ def _guarded(chosen: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)  # repeats, as JSON, what is raised anyway
     try:
-        return _execute(chosen.command, load_config(chosen.config, chosen.settings))
+        return _execute(chosen, load_config(chosen.config, chosen.settings))
     except ReplenError as error:
         if chosen.debug:
             raise
@@ -83,7 +90,8 @@ def _guarded(chosen: argparse.Namespace) -> int:
         return 130
 
 
-def _execute(command: str, config: Config) -> int:
+def _execute(chosen: argparse.Namespace, config: Config) -> int:
+    command = chosen.command
     if command == "show":
         sys.stdout.write(config.model_dump_json(indent=2, exclude={"orders": {"database"}, "tracking": {"uri"}}) + "\n")
     elif command == "ui":
@@ -91,22 +99,24 @@ def _execute(command: str, config: Config) -> int:
 
         serve_ui(config.tracking, config.warehouse)
     elif "PYSPARK_GATEWAY_PORT" in os.environ or "://" in config.warehouse:  # spark-submit keeps the logs
-        sys.stdout.write(f"{_run_job(command, config, Progress())}\n")
+        sys.stdout.write(f"{_run_job(chosen, config, Progress())}\n")
     else:
         with noise_to(Path(config.warehouse) / "spark.log") as terminal:
-            outcome = _run_job(command, config, Progress(terminal))
+            outcome = _run_job(chosen, config, Progress(terminal))
         sys.stdout.write(f"{outcome}\n")
     return 0
 
 
-def _run_job(command: str, config: Config, progress: Progress) -> object:
+def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> object:
     from replen.spark.failures import told_by_worker
     from replen.spark.session import session
 
-    job = importlib.import_module(f"jobs.{COMMANDS[command]}")
-    spark = session(config.spark, f"replen {command} {config.name}")
+    run: Callable[..., object] = importlib.import_module(f"jobs.{COMMANDS[chosen.command]}").run
+    if chosen.command == "compare":
+        run = partial(run, by=chosen.by)
+    spark = session(config.spark, f"replen {chosen.command} {config.name}")
     try:
-        return job.run(spark, config, progress)
+        return run(spark, config, progress)
     except Exception as error:
         raise told_by_worker(error) or error from None
     finally:

@@ -250,14 +250,24 @@ class Lstm(LooksBack):
     threads: Count
 
 
+class Promotion(Section):
+    """The rule by which a forecaster becomes champion; how it is measured is a metric of the backtest, less is better."""
+
+    segment: Literal["all", "class", "abc", "category"]
+    measure: Literal["pinball", "spl", "wspl", "mae", "rmse", "wape", "median_wape", "rmsse", "wrmsse"]
+    min_gain: Annotated[float, Field(ge=0, lt=1)]
+    min_series: Count
+
+
 class Forecast(Section):
     """What is forecast, and with what."""
 
     horizon: Count
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
     models: tuple[Model, ...]
-    champion: Literal["best", Model]
-    fallback: Simple
+    champion: str
+    fallback: Annotated[tuple[str, ...], Field(min_length=1)]
+    promotion: Promotion
     min_history: Count
     residual_windows: Count
     seasonal_naive: SeasonalNaive
@@ -281,6 +291,7 @@ class Evaluate(Section):
     folds: Annotated[int, Field(ge=0)]
     horizon: Count
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+    segments: tuple[Literal["class", "abc", "category"], ...]
 
 
 # --- plan and orders ------------------------------------------------------------------------------------------------------
@@ -380,8 +391,11 @@ class Config(Section):
             f"forecast.blend.weights: expected other members of forecast.models, found {blended}": (
                 "blend" not in forecast.models or (blended and set(blended) <= set(forecast.models) - {"blend"})
             ),
-            f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": (
-                forecast.fallback in forecast.models
+            f"forecast.fallback: expected different ones of forecast.models, found {', '.join(forecast.fallback)}": (
+                set(forecast.fallback) <= set(forecast.models) and len(set(forecast.fallback)) == len(forecast.fallback)
+            ),
+            f"forecast.promotion.segment: expected all or one of evaluate.segments, found {forecast.promotion.segment}": (
+                forecast.promotion.segment in ("all", *self.evaluate.segments)
             ),
             "forecast.champion: best needs evaluate.folds of 1 or more; set evaluate.folds, or name a model": (
                 forecast.champion != "best" or self.evaluate.folds > 0

@@ -7,18 +7,9 @@ import pandas as pd
 
 import replen.tables as t
 from replen.config import Config
-from replen.evaluate.scores import ALL
+from replen.model_table import NO_FOLDS, PERIODS, legend, model_table
 
 LABEL = 13
-MEASURES = {
-    "wape": "WAPE",
-    "relative_bias": "bias",
-    "pinball": "pinball",
-    "wspl": "WSPL",
-    "coverage_50": "below 0.5",
-    "coverage_90": "below 0.9",
-}
-PERIODS = {"D": "days", "W": "weeks"}
 
 
 @dataclass(frozen=True)
@@ -82,22 +73,11 @@ def _series(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
 
 
 def _forecasters(config: Config, outcome: Outcome) -> Iterator[str]:
-    overall = outcome.metrics[(outcome.metrics[t.SEGMENT] == ALL) & (outcome.metrics[t.FOLD] == ALL)]
-    if overall.empty:
-        yield "no folds were asked for"
+    if outcome.metrics.empty:
+        yield NO_FOLDS
         return
-    table = overall.pivot(index=str(t.MODEL), columns=str(t.METRIC), values=str(t.VALUE)).sort_values("pinball")
-    champion = set(outcome.models.loc[outcome.models[t.CHAMPION].astype(bool), t.MODEL])
-    yield f"{'':18}" + "".join(f"{label:>10}" for label in MEASURES.values())
-    for model, row in table.iterrows():
-        name = f"{model} *" if model in champion else str(model)
-        yield f"{name:18}" + "".join(_number(row[metric]) for metric in MEASURES)
-    folds = f"{config.evaluate.folds} folds of {config.evaluate.horizon} {PERIODS[config.freq]}"
-    yield f"* champion; {folds}, against what was sold, neither clipped nor masked"
-
-
-def _number(value: float) -> str:
-    return f"{value:>10.4f}" if pd.notna(value) else f"{'-':>10}"
+    yield from model_table(outcome.metrics, outcome.models)
+    yield legend(config)
 
 
 def _orders(config: Config, outcome: Outcome) -> Iterator[str]:

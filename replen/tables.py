@@ -208,7 +208,9 @@ COMMITTED_AT = Column("committed_at", "timestamp", "UTC")
 VERSIONS = Column("versions", "map<string,bigint>", "version of each table the job wrote")
 COUNTS = Column("counts", "map<string,bigint>", "series and rows in and out, for the reconciliation")
 MLFLOW_RUN = Column("mlflow_run", "string", "id of the MLflow run that holds parameters, metrics and artifacts")
-CHAMPION = Column("champion", "boolean", "true for the forecaster that the plan is made with")
+CHAMPION_OF = Column("champion_of", "map<string,string>", "segment that the forecaster forecasts -> why it is its champion")
+CHALLENGER_OF = Column("challenger_of", "map<string,string>", "segment -> why the forecaster is second best in it")
+FIT_SECONDS = Column("fit_seconds", "double", "wall clock of all its fits, of every fold; counted ones are fitted together")
 METRICS_BY_NAME = Column("metrics", "map<string,double>", "metric -> value")
 CONFIG = Column("config", "string", "resolved configuration, JSON, without secrets")
 
@@ -272,8 +274,8 @@ POLICIES = Table(
     (EXPECTED_COST, MEAN_DEMAND, EXPECTED_SOLD, FILL_RATE),
 )  # fmt: skip
 MODELS = Table(
-    "models", "forecasters of the run: where MLflow keeps them and which one plans", (RUN_ID, MODEL),
-    (MODEL_VERSION, MLFLOW_RUN, CHAMPION, REASON),
+    "models", "forecasters of the run: where MLflow keeps them and what they forecast", (RUN_ID, MODEL),
+    (MODEL_VERSION, MLFLOW_RUN, CHAMPION_OF, CHALLENGER_OF, FIT_SECONDS),
 )  # fmt: skip
 BACKTEST = Table(
     "backtest", "staging: parts of metrics by segment (metric, value) and metrics by series (metrics), of every fold",

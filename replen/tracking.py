@@ -1,13 +1,17 @@
 """The only door to MLflow. Called from the driver only: workers are retried and would log twice.
 
 One experiment; a parent run a training event and a child run a model family, found again by their tags after a crash; one
-registered model whose versions are of any family, with the alias `champion`.
+registered model whose versions are of any family, with the aliases `champion` and `challenger`, and `champion-class-lumpy`
+and the like for segments.
 """
 
+import json
 import logging
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,13 +24,16 @@ import pandas as pd
 
 from replen import config
 from replen.errors import ConfigError, TrackingError
+from replen.registry_names import CHALLENGER, CHAMPION, alias
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
 REGISTERED = "replen"
-CHAMPION = "champion"
+BEFORE = "champions_before.json"
+BATCH = 1000  # metrics that MLflow takes at once
 RUN_TAG, FAMILY_TAG = "replen.run_id", "replen.family"
 MODEL_FOLDER = "model"
 
@@ -38,6 +45,15 @@ class ModelVersion:
     version: str
     family: str
     mlflow_run: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a metric, at a step where it has several."""
+
+    name: str
+    value: float
+    step: int = 0
 
 
 class FamilyRun:
@@ -52,9 +68,14 @@ class FamilyRun:
         for name, value in values.items():
             self._client.log_param(self.mlflow_run, name, value)
 
-    def metric(self, name: str, value: float, step: int = 0) -> None:
-        """Log one value of a metric."""
-        self._client.log_metric(self.mlflow_run, name, value, step=step)
+    def metrics(self, values: Iterable[Value]) -> None:
+        """Log values of metrics."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        points = [Metric(one.name, one.value, now, one.step) for one in values]
+        for start in range(0, len(points), BATCH):
+            self._client.log_batch(self.mlflow_run, metrics=points[start : start + BATCH])
 
     def tag(self, name: str, value: str) -> None:
         """Set a tag."""
@@ -70,6 +91,14 @@ class FamilyRun:
             path = Path(folder) / name
             rows.to_parquet(path, index=False)
             self._client.log_artifact(self.mlflow_run, str(path))
+
+    def figure(self, figure: "Figure", name: str) -> None:
+        """Keep a figure as an image."""
+        self._client.log_figure(self.mlflow_run, figure, name)
+
+    def file(self, path: Path) -> None:
+        """Keep a file as an artifact."""
+        self._client.log_artifact(self.mlflow_run, str(path))
 
     def model(self, folder: Path) -> None:
         """Keep the folder that the forecaster is loaded from."""
@@ -130,10 +159,30 @@ class Tracker:
         made = self._client.create_model_version(REGISTERED, source, run.mlflow_run, tags={FAMILY_TAG: family})
         return ModelVersion(str(made.version), family, run.mlflow_run)
 
-    def promote(self, version: ModelVersion, reason: str) -> None:
-        """Give a version the alias `champion`, with the reason as a tag."""
-        self._client.set_model_version_tag(REGISTERED, version.version, "replen.reason", reason)
-        self._client.set_registered_model_alias(REGISTERED, CHAMPION, version.version)
+    def champions_before(self, parent: FamilyRun, segments: Iterable[str]) -> dict[str, str]:
+        """Return segment -> family of the champion when this training event first asked, of versions of this experiment only.
+
+        It is kept with the event's run: one that was killed after it promoted its own decides as it did before.
+        """
+        if any(found.path == BEFORE for found in self._client.list_artifacts(parent.mlflow_run)):
+            with TemporaryDirectory() as folder:
+                kept = Path(self._client.download_artifacts(parent.mlflow_run, BEFORE, folder)).read_text(encoding="utf-8")
+            return dict(json.loads(kept))
+        aliases = self._aliases()
+        versions = {segment: aliases.get(alias(CHAMPION, segment)) for segment in segments}
+        families = {segment: self._family_of(version) for segment, version in versions.items() if version is not None}
+        before = {segment: family for segment, family in families.items() if family is not None}
+        parent.text(json.dumps(before, indent=2), BEFORE)
+        return before
+
+    def promote(self, aliases: Mapping[str, tuple[ModelVersion, str]]) -> None:
+        """Give each alias to its version, with the reason as a tag; other aliases of champion and challenger are taken away."""
+        for name, (version, reason) in aliases.items():
+            self._client.set_model_version_tag(REGISTERED, version.version, f"replen.{name}", reason)
+            self._client.set_registered_model_alias(REGISTERED, name, version.version)
+        for name in self._aliases():
+            if name not in aliases and re.match(rf"({CHAMPION}|{CHALLENGER})(-|$)", name):
+                self._client.delete_registered_model_alias(REGISTERED, name)
 
     def download(self, mlflow_run: str, into: Path) -> Path:
         """Return the local folder of a run's forecaster.
@@ -150,6 +199,17 @@ class Tracker:
                 f"MLflow run {mlflow_run}: expected the artifact folder {MODEL_FOLDER!r}, found none ({missing}); "
                 "run `replen train` again in a new warehouse, or restore the artifacts"
             ) from None
+
+    def _aliases(self) -> dict[str, str]:
+        """Return alias -> version."""
+        found = self._client.search_registered_models(f"name='{REGISTERED}'")
+        return {name: str(version) for name, version in found[0].aliases.items()} if found else {}
+
+    def _family_of(self, version: str) -> str | None:
+        """Return the family of a version of this experiment, None for one of another."""
+        found = self._client.get_model_version(REGISTERED, version)
+        run = self._client.get_run(str(found.run_id))
+        return found.tags.get(FAMILY_TAG) if run.info.experiment_id == self._experiment.experiment_id else None
 
     @contextmanager
     def _run(self, run_id: str, *, family: str, name: str, parent: str | None) -> Iterator[FamilyRun]:

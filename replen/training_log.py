@@ -1,20 +1,34 @@
-"""A training event as MLflow shows it: a parent run, one run a model family, versions, and the champion with its reason."""
+"""A training event as MLflow shows it: a parent run, one run a model family, versions, champions and challengers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow import fs
 
 from replen import tables as t
 from replen.config import Config
-from replen.evaluate.scores import ALL, STEP
+from replen.evaluate.champion import Choice, choose
+from replen.evaluate.examples import Example
+from replen.evaluate.scores import STEP, transform_counts
+from replen.features.segments import ALL
 from replen.forecast.storage import Packed
-from replen.tracking import FamilyRun, Tracker
+from replen.model_table import comparison
+from replen.registry_names import CHALLENGER, CHAMPION, alias, plain
+from replen.tracking import FamilyRun, ModelVersion, Tracker, Value
+from replen.training_plots import calibration_figure, example_figure, family_figure, loss_figure
 
 N_WORST = 50
-RANKED_BY = ("pinball", "wape")
+RANKED_BY = ("pinball", "wape", "rmsse", "spl")
+QUANTILE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
+BY_SEGMENT = ("wape", "relative_bias", "pinball", "rmsse", "wrmsse", "spl", "wspl", "coverage_50", "coverage_90")
+N_SEGMENTS = 20
+"""Segments of a kind whose metrics are logged, those that sold most; all stand in `metrics.parquet`."""
 
 
 @dataclass(frozen=True)
@@ -28,50 +42,102 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class SeriesResults:
+    """Metrics by series, without holding them.
+
+    Attributes:
+        files: Parquet files of one row a model, fold and series with metrics as columns.
+        quantiles: one row a model and metric: quantiles over all series and folds, `q10` ... `q90`.
+        worst: metric of `RANKED_BY` -> rows like those of the files, the `N_WORST` largest of each model.
+    """
+
+    files: Sequence[str]
+    quantiles: pd.DataFrame
+    worst: Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
 class Training:
     """All that a training event has to show.
 
     Attributes:
         fitted: family -> forecaster fitted up to the run's cutoff.
+        seconds: family -> wall clock of its fits.
+        scores: rows of `tables.SCORES`, added up.
         metrics: rows of `tables.METRICS`.
-        by_series: one row a model, fold and series: its key and metrics as columns.
+        series: metrics by series.
+        examples: a few series of the last fold.
         epochs: of trained families, of every fold.
         quality: findings of ingest by table and rule.
-        champion: family and why.
     """
 
     run_id: str
     config: Config
     fitted: Mapping[str, Packed]
+    seconds: Mapping[str, float]
+    scores: pd.DataFrame
     metrics: pd.DataFrame
-    by_series: pd.DataFrame
+    series: SeriesResults
+    examples: Sequence[Example]
     epochs: Iterable[Epoch]
     quality: pd.DataFrame
-    champion: tuple[str, str]
 
 
 def log_training(tracker: Tracker, training: Training) -> pd.DataFrame:
-    """Return rows of `tables.MODELS`, after logging and registering every family and promoting the champion."""
-    name = f"{training.config.name} {training.run_id}"
-    rows = []
-    with tracker.training(training.run_id, name) as parent:
-        parent.text(training.config.model_dump_json(indent=2, exclude={"orders", "tracking"}), "config.json")
-        parent.table(training.quality, "quality.parquet")
-        parent.table(training.metrics, "metrics.parquet")
-        parent.tag("replen.champion", training.champion[0])
-        parent.tag("replen.reason", training.champion[1])
+    """Return rows of `tables.MODELS`, after logging and registering every family and promoting champions and challengers."""
+    config = training.config
+    with tracker.training(training.run_id, f"{config.name} {training.run_id}") as parent:
+        before = tracker.champions_before(parent, sorted({ALL, *training.metrics[t.SEGMENT]}))
+        choices = choose(training.metrics, config.forecast, incumbents=before)
+        versions = {}
         for family, packed in training.fitted.items():
             with tracker.family(training.run_id, family, parent) as run:
                 _log_family(run, family, packed, training)
                 networks = [run.keras_network(one, f"network_{number}") for number, one in enumerate(packed.networks)]
-                version = tracker.register(run, family, model_uri=networks[0] if networks else None)
-            is_champion = family == training.champion[0]
-            if is_champion:
-                tracker.promote(version, training.champion[1])
-            rows.append((training.run_id, family, version.version, version.mlflow_run, is_champion, training.champion[1]))
-    models = pd.DataFrame(rows, columns=t.MODELS.names)
-    models[t.REASON] = models[t.REASON].where(models[t.CHAMPION], None)
+                versions[family] = tracker.register(run, family, model_uri=networks[0] if networks else None)
+        tracker.promote(_aliases(choices, versions))
+        models = _models(training, versions, choices)
+        _log_parent(parent, training, models, choices)
     return models
+
+
+def _aliases(choices: Iterable[Choice], versions: Mapping[str, ModelVersion]) -> dict[str, tuple[ModelVersion, str]]:
+    aliases = {}
+    for choice in choices:
+        aliases[alias(CHAMPION, choice.segment)] = versions[choice.champion], choice.reason
+        if choice.challenger is not None:
+            aliases[alias(CHALLENGER, choice.segment)] = versions[choice.challenger], str(choice.challenger_reason)
+    return aliases
+
+
+def _models(training: Training, versions: Mapping[str, ModelVersion], choices: Sequence[Choice]) -> pd.DataFrame:
+    rows = [
+        {
+            t.RUN_ID: training.run_id,
+            t.MODEL: family,
+            t.MODEL_VERSION: version.version,
+            t.MLFLOW_RUN: version.mlflow_run,
+            t.CHAMPION_OF: {one.segment: one.reason for one in choices if one.champion == family},
+            t.CHALLENGER_OF: {one.segment: one.challenger_reason for one in choices if one.challenger == family},
+            t.FIT_SECONDS: training.seconds[family],
+        }
+        for family, version in versions.items()
+    ]
+    return pd.DataFrame(rows, columns=t.MODELS.names)
+
+
+def _log_parent(parent: FamilyRun, training: Training, models: pd.DataFrame, choices: Sequence[Choice]) -> None:
+    parent.text(training.config.model_dump_json(indent=2, exclude={"orders", "tracking"}), "config.json")
+    parent.text("\n".join(comparison(training.config, training.metrics, models)) + "\n", "comparison.txt")
+    parent.table(training.quality, "quality.parquet")
+    parent.table(training.metrics, "metrics.parquet")
+    for choice in choices:
+        parent.tag(f"replen.{alias(CHAMPION, choice.segment)}", choice.champion)
+        parent.tag(f"replen.{alias('reason', choice.segment)}", choice.reason)
+        if choice.challenger is not None:
+            parent.tag(f"replen.{alias(CHALLENGER, choice.segment)}", choice.challenger)
+    for number, example in enumerate(training.examples, start=1):
+        parent.figure(example_figure(example), f"forecasts/{number}-{plain(example.role)}.png")
 
 
 def _log_family(run: FamilyRun, family: str, packed: Packed, training: Training) -> None:
@@ -79,30 +145,86 @@ def _log_family(run: FamilyRun, family: str, packed: Packed, training: Training)
     settings = getattr(config.forecast, family).model_dump()
     common = {"seed": config.seed, "freq": config.freq, "horizon": config.forecast.horizon, "folds": config.evaluate.folds}
     run.params({**common, **settings})
-    metrics = training.metrics[training.metrics[t.MODEL] == family]
-    overall = metrics[metrics[t.SEGMENT] == ALL]
-    folds = sorted(set(overall[t.FOLD]) - {ALL})
-    for fold, metric, value in overall[[t.FOLD, t.METRIC, t.VALUE]].itertuples(index=False):
-        if fold == ALL:
-            run.metric(metric, value)
-        else:
-            run.metric(f"fold_{metric}", value, step=folds.index(fold))
-    _log_steps(run, metrics)
-    for epoch in training.epochs:
-        if epoch.family == family:
-            for metric, value in epoch.metrics.items():
-                run.metric(f"{epoch.cutoff}_{metric}", value, step=epoch.epoch)
-    by_series = training.by_series[training.by_series[t.MODEL] == family]
-    run.table(by_series, "series_metrics.parquet")
-    for metric in RANKED_BY:
-        run.table(by_series.nlargest(N_WORST, metric), f"worst_{metric}.parquet")
+    run.metrics([Value("fit_seconds", training.seconds[family]), *metric_values(training.metrics, family)])
+    losses = _losses(training.epochs, family)
+    curves = losses.melt(ignore_index=False, var_name="name").dropna()
+    run.metrics(Value(name, value, epoch) for epoch, name, value in curves.itertuples())
+    _log_series(run, family, training.series)
+    _log_figures(run, family, training, losses)
     with TemporaryDirectory() as folder:
         packed.save(Path(folder))
         run.model(Path(folder))
 
 
-def _log_steps(run: FamilyRun, metrics: pd.DataFrame) -> None:
-    by_step = metrics[(metrics[t.FOLD] == ALL) & metrics[t.SEGMENT].str.startswith(f"{STEP}=")]
-    for segment, metric, value in by_step[[t.SEGMENT, t.METRIC, t.VALUE]].itertuples(index=False):
-        if pd.notna(value):
-            run.metric(f"step_{metric}", value, step=int(segment.removeprefix(f"{STEP}=")))
+def metric_values(metrics: pd.DataFrame, family: str) -> Iterator[Value]:
+    """Yield the metrics of a family under the names that all families share.
+
+    `wape` over all folds, `fold_wape` with the fold's number as the step, `step_wape` with the step of the horizon, and
+    `class/lumpy/wape` by segment.
+    """
+    rows = metrics[metrics[t.MODEL] == family]
+    folds = sorted(set(rows[t.FOLD]) - {ALL})
+    shown = set(largest_segments(rows))
+    for fold, segment, metric, value in rows[[t.FOLD, t.SEGMENT, t.METRIC, t.VALUE]].itertuples(index=False):
+        kind, _, label = segment.partition("=")
+        if segment == ALL:
+            yield Value(metric, value) if fold == ALL else Value(f"fold_{metric}", value, folds.index(fold))
+        elif fold == ALL and kind == STEP and pd.notna(value):
+            yield Value(f"{STEP}_{metric}", value, int(label))
+        elif fold == ALL and segment in shown and metric in BY_SEGMENT and pd.notna(value):
+            yield Value(f"{kind}/{plain(label)}/{metric}", value)
+
+
+def largest_segments(rows: pd.DataFrame) -> list[str]:
+    """Return the `N_SEGMENTS` segments of each kind that sold most, from the metrics of one family."""
+    sold = rows[(rows[t.FOLD] == ALL) & (rows[t.METRIC] == "absolute_actual") & (rows[t.SEGMENT] != ALL)]
+    kinds = sold[t.SEGMENT].str.partition("=")[0]
+    in_order = sold.sort_values(str(t.VALUE), ascending=False, kind="stable")
+    return [str(segment) for segment in in_order.groupby(kinds).head(N_SEGMENTS)[t.SEGMENT]]
+
+
+def _losses(epochs: Iterable[Epoch], family: str) -> pd.DataFrame:
+    """Return one row an epoch, a column `cutoff_name` for each curve."""
+    rows = [
+        (one.epoch, f"{one.cutoff}_{name}", value)
+        for one in epochs
+        if one.family == family
+        for name, value in one.metrics.items()
+    ]
+    return pd.DataFrame(rows, columns=["epoch", "name", "value"]).pivot_table("value", "epoch", "name", aggfunc="last")
+
+
+def _log_series(run: FamilyRun, family: str, series: SeriesResults) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "series_metrics.parquet"
+        write_rows_of(family, series.files, path)
+        if path.exists():
+            run.file(path)
+    for metric, rows in series.worst.items():
+        run.table(rows[rows[t.MODEL] == family], f"worst_{metric}.parquet")
+    quantiles = series.quantiles[series.quantiles[t.MODEL] == family].drop(columns=str(t.MODEL))
+    run.table(quantiles, "series_quantiles.parquet")
+    by_level = quantiles[quantiles[t.METRIC].isin(RANKED_BY)].melt(str(t.METRIC), var_name="level", value_name="value")
+    run.metrics(Value(f"series/{metric}/{level}", value) for metric, level, value in by_level.itertuples(index=False))
+
+
+def write_rows_of(family: str, files: Sequence[str], path: Path) -> None:
+    """Write the rows of one model of Parquet files into one file, batch by batch; nothing where there are no files."""
+    if not files:
+        return
+    filesystem = fs.FileSystem.from_uri(files[0])[0]
+    stored = ds.dataset([fs.FileSystem.from_uri(file)[1] for file in files], filesystem=filesystem, format="parquet")
+    with pq.ParquetWriter(path, stored.schema) as writer:
+        for batch in stored.to_batches(filter=ds.field(str(t.MODEL)) == family):
+            if batch.num_rows:
+                writer.write_batch(batch)
+
+
+def _log_figures(run: FamilyRun, family: str, training: Training, losses: pd.DataFrame) -> None:
+    if training.examples:
+        run.figure(family_figure(training.examples, family), "forecasts.png")
+    counts = transform_counts(training.scores)
+    if family in counts.index:
+        run.figure(calibration_figure(counts.loc[family].to_numpy(np.float64), family), "calibration.png")
+    if len(losses):
+        run.figure(loss_figure(losses, family), "loss.png")

@@ -2,25 +2,26 @@
 
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import reduce
 from operator import add
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 
 from replen.config import Config
-from replen.evaluate.metrics import Doubles, randomised_transform
-from replen.evaluate.peers import PEERS, Peer
+from replen.evaluate.answers import held_against, scored_answers
+from replen.evaluate.metrics import Doubles, Scored
+from replen.evaluate.peers import PEERS
 from replen.features.panel import FloatArray, Panel
 from replen.features.prepare import prepare
 from replen.forecast import fit, random
 from replen.forecast.binding import bind
-from replen.forecast.chain import predict_with_fallback
-from replen.forecast.distribution import Distribution
+from replen.forecast.chain import chain_of
 from replen.forecast.interface import EpochMetrics, Forecaster
 from replen.forecast.season import SeasonSums
 from replen.forecast.streamed import STREAMED, train
@@ -36,15 +37,18 @@ class Question:
 
     Attributes:
         panel: all series up to the cutoff as they were recorded, with what is known in advance of the periods after it.
-        horizon: periods.
+        actual: shape (n_series, horizon), what came, units; NaN = unknown, or not known yet.
         levels: shape (n_levels,), of the quantiles.
-        actual: shape (n_series, horizon), what came, units; NaN = unknown; None where it is not known yet.
     """
 
     panel: Panel
-    horizon: int
+    actual: FloatArray
     levels: FloatArray
-    actual: FloatArray | None
+
+    def uniforms(self, seed: int) -> Doubles:
+        """Return shape (n_series, horizon): what randomises the probability integral transform."""
+        seeds = random.series_seeds(self.panel.keys, self.panel.cutoff, seed=seed)
+        return random.uniforms(seeds, self.actual.shape[1])
 
 
 @dataclass(frozen=True)
@@ -53,26 +57,20 @@ class Entry:
 
     Attributes:
         model: name in the config, or of a peer.
-        mean: shape (n_series, horizon), units; no series is without.
-        quantiles: shape (n_series, horizon, n_levels), units.
-        transform: shape (n_series, horizon), randomised probability integral transform of what came; NaN = unknown.
-        n_fallback: series that another forecaster stood in for.
-        seconds: wall clock of fitting and predicting.
+        scored: forecasts of all series beside what came.
+        seconds: wall clock of fitting and predicting; a blend's holds its members'.
         core_seconds: processor time of the same, over all processes it used.
     """
 
     model: str
-    mean: FloatArray
-    quantiles: FloatArray
-    transform: Doubles
-    n_fallback: int
+    scored: Scored
     seconds: float
     core_seconds: float
 
 
 @dataclass
 class Clock:
-    """Wall and processor seconds of a block."""
+    """Wall and processor seconds, added up over blocks."""
 
     seconds: float = 0.0
     core_seconds: float = 0.0
@@ -92,86 +90,77 @@ def contest(question: Question, config: Config, *, models: Sequence[str], thread
     Args:
         question: what is asked.
         config: its sections `features` and `forecast` say how the forecasters are fitted.
-        models: those whose answers are wanted; members of blends are fitted where they are needed.
+        models: those whose answers are wanted, peers among them; what they need besides is fitted and not yielded.
         threads: of the peers.
         note: told what is under way.
     """
     yield from _ours(question, config, models, note)
-    for name, peer in PEERS.items():
-        if name in models:
-            note(name)
-            yield _peer_entry(name, peer, question, threads, config.seed)
-
-
-def needed(models: Sequence[str], config: Config) -> list[str]:
-    """Return the configured forecasters that answering with `models` takes: those, members of blends and the fallbacks."""
-    forecast = config.forecast
-    wanted = {model for model in forecast.models if model in models}
-    if "blend" in wanted:
-        wanted |= set(forecast.blend.weights)
-    return [model for model in forecast.models if model in wanted | {forecast.fallback}]
+    uniforms = question.uniforms(config.seed)
+    for name in (name for name in PEERS if name in models):
+        note(name)
+        clock = Clock()
+        with clock.running():
+            forecast = PEERS[name](question.panel, question.actual.shape[1], question.levels, threads)
+        yield Entry(name, held_against(forecast, question.actual, uniforms), clock.seconds, clock.core_seconds)
 
 
 def _ours(question: Question, config: Config, models: Sequence[str], note: Note) -> Iterator[Entry]:
-    prepared = prepare(question.panel, config.features)
-    shards = [prepared.take(rows) for rows in _cuts(len(prepared.keys))]
+    prepared, forecast = prepare(question.panel, config.features), config.forecast
+    cuts = [slice(start, start + SHARD) for start in range(0, len(prepared.keys), SHARD)]
+    everything = np.arange(len(prepared.keys))
+    shards, uniforms = [prepared.take(everything[cut]) for cut in cuts], question.uniforms(config.seed)
     clocks: dict[str, Clock] = {}
     fitted: dict[str, Forecaster] = {}
-    for model in needed(models, config):
-        note(model)
+    for model in _needed(models, config):
         clocks[model] = Clock()
         with clocks[model].running():
             fitted[model] = _fitted(model, shards, config, note)
-    answers = _Answers(question, shards, bind(fitted), config)
-    for model in (model for model in config.forecast.models if model in models):
+    bound = [bind(fitted) for _ in shards]
+    for model in (model for model in forecast.models if model in models):
         with clocks[model].running():
-            entry = answers.of(model)
-        members = [clocks[member] for member in config.forecast.blend.weights] if model == "blend" else []
-        spent = [clocks[model], *members]
-        yield replace(entry, seconds=sum(c.seconds for c in spent), core_seconds=sum(c.core_seconds for c in spent))
+            parts = []
+            for cut, panel, by_name in zip(cuts, shards, bound, strict=True):
+                chain = {name: by_name[name] for name in chain_of(model, forecast.fallback)}
+                answers = scored_answers(chain, panel, question.actual[cut], uniforms=uniforms[cut], levels=question.levels)
+                parts.append(answers)
+        spent = [clocks[name] for name in (model, *(forecast.blend.weights if model == "blend" else ()))]
+        yield Entry(model, _joined(parts), sum(one.seconds for one in spent), sum(one.core_seconds for one in spent))
+
+
+def _needed(models: Sequence[str], config: Config) -> list[str]:
+    """Return the configured forecasters to fit: those wanted, members of a wanted blend, and the fallbacks."""
+    forecast = config.forecast
+    wanted = {*models, *forecast.fallback, *(forecast.blend.weights if "blend" in models else ())}
+    return [model for model in forecast.models if model in wanted]
 
 
 def _fitted(model: str, shards: Sequence[Panel], config: Config, note: Note) -> Forecaster:
+    note(model)
     settings = config.forecast.model_copy(update={"models": (model,)})
     if model in STREAMED:
         with TemporaryDirectory() as folder:
-            return train(
-                model, lambda: iter(shards), settings, seed=config.seed, folder=Path(folder), observer=lambda told: note(_epoch(told))
-            )
+            told = _teller(model, note)
+            return train(model, lambda: iter(shards), settings, seed=config.seed, folder=Path(folder), observer=told)
     cutoff = shards[0].cutoff
     season = {cutoff: reduce(add, (SeasonSums.of(panel) for panel in shards))}
-    counts = (fit.profile_rows({cutoff: panel}, season, settings) for panel in shards)
-    profiles = reduce(lambda one, other: _summed(one, other), counts)
+    counts = pd.concat([fit.profile_rows({cutoff: panel}, season, settings) for panel in shards])
+    profiles = counts.groupby(fit.PROFILE_KEY, as_index=False)[fit.COUNT].sum()
     return fit.simple_forecasters(cutoff, season, profiles, settings)[model]
 
 
-def _epoch(told: EpochMetrics) -> str:
-    return f"model {told.model}, epoch {told.epoch}: loss {told.loss:.4f}, validation {told.validation_loss:.4f}"
+def _teller(model: str, note: Note) -> Callable[[EpochMetrics], None]:
+    def tell(told: EpochMetrics) -> None:
+        note(f"{model} {told.model}, epoch {told.epoch}: loss {told.loss:.4f}, validation {told.validation_loss:.4f}")
+
+    return tell
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """Fitted forecasters and what they are asked, shard by shard."""
+def _joined(parts: Sequence[Scored]) -> Scored:
+    """Return the series of all parts, one after the other."""
+    names = [field.name for field in fields(Scored) if field.name != "levels"]
+    return Scored(levels=parts[0].levels, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
-    question: Question
-    shards: Sequence[Panel]
-    fitted: Mapping[str, Forecaster]
-    config: Config
 
-    def of(self, model: str) -> Entry:
-        """Return the answer of one forecaster; a series it cannot forecast is the fallback's."""
-        fallback = self.fitted[self.config.forecast.fallback]
-        means, quantiles, transforms, n_fallback = [], [], [], 0
-        for panel, rows in zip(self.shards, _cuts(len(self.question.panel.keys)), strict=True):
-            sizes = {"horizon": self.question.horizon, "levels": self.question.levels}
-            made, instead, failed = predict_with_fallback(self.fitted[model], fallback, panel, **sizes)
-            whole = _joined(made, instead, failed)
-            means.append(whole[0])
-            quantiles.append(whole[1])
-            transforms.append(_transform((made, instead, failed), panel, self._actual(rows), self.config.seed))
-            n_fallback += int(failed.sum())
-        arrays = (np.concatenate(parts) for parts in (means, quantiles, transforms))
-        return Entry(model, *arrays, n_fallback, 0.0, 0.0)
-
-    def _actual(self, rows: "np.ndarray") -> FloatArray:
-        ...
+def _core_seconds() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from replen.features.known import FloatArray, known_mean
+from replen.features.known import Array, FloatArray, known_mean
 
 Doubles = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ RATIOS = {
 """Metric -> the parts it is the ratio of; `rmse` is the root of its ratio. Errors are of the mean; `median_`: of the median."""
 
 COVERAGE = {"below_50": 0.5, "below_90": 0.9}
-COUNTS = ("n", "n_missing", "absolute_actual", "n_scaled", "weight")
+COUNTS = ("n", "n_missing", "n_series", "absolute_actual", "n_scaled", "weight")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Parts:
     by_series: Mapping[str, Doubles]
 
 
-def in_sample(sales: FloatArray, weight: Doubles) -> InSample:
+def in_sample(sales: Array, weight: Doubles) -> InSample:
     """Return the scales of each series: changes between consecutive known periods, from its first sale on.
 
     Args:
@@ -114,7 +114,7 @@ def randomised_transform(below: Doubles, at_or_below: Doubles, uniforms: Doubles
     return below + uniforms * (at_or_below - below)
 
 
-def pinball_loss(actual: FloatArray, quantiles: FloatArray, levels: FloatArray) -> Doubles:
+def pinball_loss(actual: Array, quantiles: Array, levels: Array) -> Doubles:
     """Return the mean over levels of max(q (y - f), (q - 1) (y - f)), shape (n_series, horizon), units, >= 0.
 
     Source: Koenker & Bassett (1978); no factor 2, as in M5.
@@ -130,8 +130,8 @@ def pinball_loss(actual: FloatArray, quantiles: FloatArray, levels: FloatArray) 
 def metric_parts(scored: Scored, scale: InSample) -> Parts:
     """Return the parts of every metric in `RATIOS`, and the counts.
 
-    `n` counts the periods scored; `n_missing` those whose sales are known but for which no forecast was made, which no
-    other part holds: models with different `n` cannot be compared.
+    `n` counts the periods scored and `n_series` the series that have one; `n_missing` counts the periods whose sales are known
+    but for which no forecast was made, which no other part holds: models with different `n` cannot be compared.
 
     By series: RMSSE = root of the mean squared error over `scale.squared`, SPL = mean pinball loss over `scale.absolute`,
     `n_scaled` = 1 where those are defined, and the same times the weight.
@@ -165,7 +165,7 @@ def _scaled_parts(by_step: Mapping[str, Doubles], scale: InSample) -> dict[str, 
         "spl": by_step["pinball"].sum(axis=1) / divisor / scale.absolute,
     }
     parts |= {f"weighted_{name}": scale.weight * parts[name] for name in ("rmsse", "spl")}
-    return {name: np.where(defined, values, 0.0) for name, values in parts.items()}
+    return {"n_series": (n > 0) * 1.0} | {name: np.where(defined, values, 0.0) for name, values in parts.items()}
 
 
 def ratios(sums: Mapping[str, Doubles]) -> dict[str, Doubles]:

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 
 from replen import tables as t
-from replen.features.calendar import periods_after
+from replen.features.calendar import DateArray, periods_after
 from replen.features.panel import FloatArray, Panel
 from replen.forecast.distribution import Distribution, from_quantiles
 
 Peer = Callable[[Panel, int, FloatArray, int], Distribution]
-UNIQUE_ID, DS, Y, PRICE = "unique_id", "ds", "y", "price"
+Columns = Mapping[str, FloatArray]
+Static = Mapping[str, "pd.Series[str]"]
+UNIQUE_ID, DS, Y = "unique_id", "ds", "y"
+MIDDLE = 0.5
 SEASON = 7
 
 
@@ -68,7 +71,7 @@ def lightgbm(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Dis
 PEERS: Mapping[str, Peer] = {"peer_seasonal_naive": seasonal_naive, "peer_auto_ets": auto_ets, "peer_lightgbm": lightgbm}
 
 
-def ids(panel: Panel) -> pd.Series:
+def ids(panel: Panel) -> "pd.Series[str]":
     """Return one id a series."""
     return panel.keys[t.SKU].astype(str) + "|" + panel.keys[t.SITE].astype(str)
 
@@ -85,7 +88,7 @@ def known_columns(panel: Panel, horizon: int) -> dict[str, FloatArray]:
     return columns
 
 
-def long_sales(panel: Panel, known: Mapping[str, FloatArray] | None = None, static: Mapping[str, pd.Series] | None = None) -> pd.DataFrame:
+def long_sales(panel: Panel, known: Columns | None = None, static: Static | None = None) -> pd.DataFrame:
     """Return rows unique_id, ds, y from each series' first known period on; unknown sales in between are zero."""
     sales = panel.past[t.SALES_HISTORY]
     rows = _long(ids(panel), panel.periods, {Y: np.nan_to_num(sales), **(known or {})}, static)
@@ -94,7 +97,7 @@ def long_sales(panel: Panel, known: Mapping[str, FloatArray] | None = None, stat
     return rows[started.ravel()].reset_index(drop=True)
 
 
-def _long(names: pd.Series, periods: np.ndarray, columns: Mapping[str, FloatArray], static: Mapping[str, pd.Series] | None = None) -> pd.DataFrame:
+def _long(names: "pd.Series[str]", periods: DateArray, columns: Columns, static: Static | None = None) -> pd.DataFrame:
     n_series, n_periods = len(names), len(periods)
     repeated = {name: values.repeat(n_periods).reset_index(drop=True) for name, values in (static or {}).items()}
     values = {name: array.reshape(n_series * n_periods) for name, array in columns.items()}
@@ -125,9 +128,8 @@ def _distribution(forecasts: pd.DataFrame, model: str, panel: Panel, horizon: in
 
     def at(level: float) -> FloatArray:
         width = _width(level)
-        return column(f"{model}-{'hi' if level > 0.5 else 'lo'}-{width}" if width else model)
+        return column(f"{model}-{'hi' if level > MIDDLE else 'lo'}-{width}" if width else model)
 
     quantiles = np.stack([at(float(level)) for level in levels], axis=2)
     reason = np.full(len(panel.keys), "", dtype="<U1")
     return from_quantiles(column(model), quantiles, levels=levels, dependence=np.zeros(horizon - 1, np.float32), reason=reason)
-

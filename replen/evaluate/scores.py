@@ -8,10 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.evaluate.metrics import Parts, ratios
+from replen.evaluate.metrics import Doubles, Parts, ratios
+from replen.features.segments import ALL, segment_name
 
-ALL = "all"
 STEP = "step"
+TRANSFORM = "transform_"
+N_BINS = 20
 _GROUP = [str(t.MODEL), str(t.FOLD), str(t.SEGMENT)]
 
 
@@ -32,7 +34,7 @@ def score_rows(parts: Parts, *, model: str, fold: str, segments: Mapping[str, ND
     for kind, labels in segments.items():
         sums += _by_label(by_series, kind, labels)
     for part, values in parts.by_step.items():
-        sums += [(f"{STEP}={step}", part, value) for step, value in enumerate(values.sum(axis=0), start=1)]
+        sums += [(segment_name(STEP, str(step)), part, value) for step, value in enumerate(values.sum(axis=0), start=1)]
     rows = pd.DataFrame(sums, columns=[str(t.SEGMENT), str(t.METRIC), str(t.VALUE)])
     rows[t.MODEL], rows[t.FOLD] = model, fold
     return rows[t.SCORES.names]
@@ -42,7 +44,29 @@ def _by_label(by_series: Mapping[str, Any], kind: str, labels: NDArray[np.str_])
     names, code = np.unique(labels, return_inverse=True)
     for part, values in by_series.items():
         totals = np.bincount(code, values, len(names))
-        yield from ((f"{kind}={name}", part, total) for name, total in zip(names, totals, strict=True))
+        yield from ((segment_name(kind, name), part, total) for name, total in zip(names, totals, strict=True))
+
+
+def transform_rows(transform: Doubles, *, model: str, fold: str) -> pd.DataFrame:
+    """Return rows of `tables.SCORES` that count the randomised transform of all series in `N_BINS` equal bins of 0..1.
+
+    Args:
+        transform: any shape, NaN where nothing was scored.
+        model: the forecaster.
+        fold: the cutoff.
+    """
+    counts, _ = np.histogram(transform[~np.isnan(transform)], bins=N_BINS, range=(0.0, 1.0))
+    rows = pd.DataFrame(
+        {t.METRIC: [f"{TRANSFORM}{number:02d}" for number in range(N_BINS)], t.VALUE: counts.astype(np.float64)}
+    )
+    rows[t.MODEL], rows[t.FOLD], rows[t.SEGMENT] = model, fold, ALL
+    return rows[t.SCORES.names]
+
+
+def transform_counts(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a model, `N_BINS` columns: how often the randomised transform fell into each bin, over all folds."""
+    counted = scores[scores[t.METRIC].str.startswith(TRANSFORM)]
+    return counted.pivot_table(index=str(t.MODEL), columns=str(t.METRIC), values=str(t.VALUE), aggfunc="sum")
 
 
 def series_scores(parts: Parts, keys: pd.DataFrame, *, model: str, fold: str) -> pd.DataFrame:

@@ -1,15 +1,18 @@
 """Forecast of one range of buckets: every series of it becomes a row, with a distribution or with the reason why not."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.features.panel import Panel, active
+from replen.features.segments import ALL, Segmentation, segment_name
 from replen.features.view import View
 from replen.forecast import random
-from replen.forecast.chain import predict_with_fallback
+from replen.forecast.chain import chain_of, predict_chain
 from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 from replen.forecast.rows import to_rows
@@ -17,29 +20,53 @@ from replen.forecast.rows import to_rows
 
 @dataclass(frozen=True)
 class Versioned:
-    """A forecaster with its name in the config and its version in the registry."""
+    """A forecaster and its version in the registry."""
 
-    model: str
     version: str
     forecaster: Forecaster
 
 
 @dataclass(frozen=True)
+class Champions:
+    """Which forecaster a series is given to.
+
+    Attributes:
+        by_segment: segment -> name; `all` for the series of every other segment.
+        kind: of the segments that have champions: class, abc, category; or all.
+        segmentation: how the label of a series is found.
+    """
+
+    by_segment: Mapping[str, str]
+    kind: str
+    segmentation: Segmentation
+
+    def models(self, panel: Panel) -> NDArray[np.str_]:
+        """Return the name by series of a prepared panel, shape (n_series,)."""
+        for_all = self.by_segment[ALL]
+        if self.kind == ALL:
+            return np.full(panel.shape[0], for_all)
+        labels = self.segmentation.labels(panel, [self.kind])[self.kind]
+        return np.array([self.by_segment.get(segment_name(self.kind, label), for_all) for label in labels.tolist()], dtype=str)
+
+
+@dataclass(frozen=True)
 class Forecasting:
-    """The champion, the one that stands in for it, and what is asked of them.
+    """The forecasters, who gets which series, and what is asked of them.
 
     Attributes:
         view: how rows become panels.
-        champion: the forecaster asked first.
-        fallback: the one asked for what it cannot forecast.
+        models: name -> every forecaster that is a champion or in the fallback chain.
+        champions: which of them a series is given to.
+        fallback: names asked in turn for what a champion cannot forecast.
         horizon: periods.
         levels: of the quantiles.
         seed: that the series' own seeds are made of.
     """
 
     view: View
-    champion: Versioned
-    fallback: Versioned
+    models: Mapping[str, Versioned]
+    champions: Champions
+    fallback: Sequence[str]
     horizon: int
     levels: tuple[float, ...]
     seed: int
@@ -54,23 +81,20 @@ class Forecasting:
         rows = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
         return rows.assign(**{str(t.CUTOFF): self.view.cutoff})[t.FORECASTS.without_run.names]
 
-    def _forecast(self, panel: Panel) -> list[pd.DataFrame]:
-        levels = np.asarray(self.levels, np.float32)
-        first, second = self.champion, self.fallback
-        made, stand_in, failed = predict_with_fallback(
-            first.forecaster, second.forecaster, panel, horizon=self.horizon, levels=levels
-        )
-        return [
-            self._rows(made.take(~failed), panel.take(~failed), first),
-            self._rows(stand_in, panel.take(failed), second),
-        ]
+    def _forecast(self, panel: Panel) -> Iterator[pd.DataFrame]:
+        levels, given_to = np.asarray(self.levels, np.float32), self.champions.models(panel)
+        for champion in np.unique(given_to).tolist():
+            part = panel.take(given_to == champion)
+            chain = {model: self.models[model].forecaster for model in chain_of(champion, self.fallback)}
+            for answer in predict_chain(chain, part, horizon=self.horizon, levels=levels):
+                yield self._rows(answer.distribution, part.take(answer.rows), answer.model)
 
-    def _rows(self, distribution: Distribution, panel: Panel, made_by: Versioned) -> pd.DataFrame:
+    def _rows(self, distribution: Distribution, panel: Panel, model: str) -> pd.DataFrame:
         seeds = random.series_seeds(panel.keys, panel.cutoff, seed=self.seed)
         rows = to_rows(distribution, panel.keys, seeds=seeds)
-        return rows.assign(**{str(t.MODEL): made_by.model, str(t.MODEL_VERSION): made_by.version})
+        return rows.assign(**{str(t.MODEL): model, str(t.MODEL_VERSION): self.models[model].version})
 
     def _inactive(self, panel: Panel) -> pd.DataFrame:
         keys = panel.keys[[*t.SERIES.key, t.BUCKET]]
         nothing = {str(name): None for name in t.FORECASTS.without_run.names if name not in keys.columns}
-        return keys.assign(**{**nothing, str(t.MODEL): self.champion.model, str(t.REASON): t.INACTIVE})
+        return keys.assign(**{**nothing, str(t.MODEL): self.champions.by_segment[ALL], str(t.REASON): t.INACTIVE})

@@ -1,9 +1,8 @@
-"""The FreshRetailNet-50K layout (one row a day, store and product) -> rows of `tables.SERIES` and `tables.MARKET`, in one process."""
+"""The FreshRetailNet-50K layout (one row a day, store and product) -> rows of `tables.SERIES` and `tables.MARKET`."""
 
-import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +54,8 @@ def read_fresh_retail(folder: Path, *, cutoff: np.datetime64 | None = None) -> F
     """
     rows = _rows(folder)
     dates = np.arange(rows[DAY].min(), rows[DAY].max() + np.timedelta64(1, "D"), dtype="datetime64[D]")
-    keys = rows[[STORE, PRODUCT, CATEGORY, GROUP]].drop_duplicates([STORE, PRODUCT]).sort_values([STORE, PRODUCT], ignore_index=True)
+    distinct = rows[[STORE, PRODUCT, CATEGORY, GROUP]].drop_duplicates([STORE, PRODUCT])
+    keys = distinct.sort_values([STORE, PRODUCT], ignore_index=True)
     place = _Place(keys, dates, rows)
     series = _series(keys, place, rows, planned=cutoff is None or bool(dates[-1] > cutoff))
     ids = (keys[STORE].astype(str) + "-" + keys[PRODUCT].astype(str)).to_numpy(dtype=str)
@@ -120,7 +120,5 @@ def _market(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[t.MARKET.names]
 
 
-def _signal(
-    site: "str | pd.Series[str]", date: "Sequence[dt.date] | pd.Series[dt.date]", name: str, values: NDArray[np.float64], *, known: bool
-) -> pd.DataFrame:
+def _signal(site: Any, date: Any, name: str, values: NDArray[np.float64], *, known: bool) -> pd.DataFrame:
     return pd.DataFrame({t.SITE: site, t.DATE: date, t.NAME: name, t.VALUE: values, t.KNOWN_IN_ADVANCE: known})

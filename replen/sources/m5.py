@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.errors import SourceError, raise_all
+from replen.errors import SourceError
 
 FloatArray = NDArray[np.float32]
 
@@ -102,7 +102,6 @@ def _sales(files: Sequence[Path], folder: Path) -> pd.DataFrame:
     frames = [_named(_read(path)) for path in paths]
     longest = sorted(frames, key=lambda frame: -sum(1 for _ in _days(frame.columns)))
     joined = pd.concat(longest, ignore_index=True).drop_duplicates(ID).sort_values(ID, ignore_index=True)
-    raise_all(SourceError, [f"{folder}: column {name}: expected text, found gaps" for name in GROUPS if joined[name].isna().any()])
     common = set.intersection(*(set(_days(frame.columns)) for frame in frames))
     return joined[[ID, *GROUPS, *(f"d_{day}" for day in sorted(common))]]
 

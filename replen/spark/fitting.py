@@ -1,5 +1,6 @@
 """Every forecaster of the configuration fitted at every cutoff, each in the way of its family."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -25,15 +26,21 @@ Fitted = dict[np.datetime64, dict[str, Packed]]
 
 def fit_all(
     jobs: Run, series: DataFrame, cutoffs: list[np.datetime64], view: View, progress: Progress
-) -> tuple[Fitted, list[Epoch]]:
-    """Return every forecaster fitted at each cutoff, on nothing later than it, and what training told of its epochs."""
-    epochs = list[Epoch]()
+) -> tuple[Fitted, list[Epoch], dict[str, float]]:
+    """Return every forecaster fitted at each cutoff, on nothing later than it, what training told of its epochs, and seconds.
+
+    The seconds are those of all fits of a forecaster; counted ones are fitted together, each has the seconds of all of them.
+    """
+    epochs, began = list[Epoch](), time.monotonic()
     fitted = fit_counted(series, cutoffs, view, jobs.config)
+    seconds = dict.fromkeys(fitted[cutoffs[-1]], time.monotonic() - began)
     for model in (model for model in jobs.config.forecast.models if model in STREAMED):
+        began = time.monotonic()
         for cutoff in cutoffs:
             with progress.stage(f"{model} up to {cutoff}"):
                 fitted[cutoff][model] = fit_streamed(jobs, model, cutoff, view, partial(note_epoch, progress, epochs, model))
-    return fitted, epochs
+        seconds[model] = time.monotonic() - began
+    return fitted, epochs, seconds
 
 
 def fit_streamed(jobs: Run, model: str, cutoff: np.datetime64, view: View, note: Callable[[str, EpochMetrics], None]) -> Packed:

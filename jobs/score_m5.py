@@ -1,0 +1,75 @@
+"""Scores on data in the M5 layout: every forecaster and the usual peers from one cutoff, or rolling over three.
+
+python jobs/score_m5.py --data DIR --out DIR [--cutoff D --horizon 28]
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import replen.tables as t
+from replen.config import Config
+from replen.evaluate.contest import Entry, Question, contest
+from replen.evaluate.hierarchy import hierarchy_labels, wrmsse, wspl
+from replen.evaluate.scoreboard import ForecastFile, Scoreboard, coverage
+from replen.features.classes import demand_class
+from replen.features.panel import Panel, panel_from_series
+from replen.scoring import Asked, score_main
+from replen.sources.m5 import ID, M5, read_m5
+
+LEVELS = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
+OVERLAY = Path(__file__).parent.parent / "conf" / "m5.yaml"
+VALIDATION = (1857, 1885, 1913)
+REVENUE_DAYS = 28
+SHOWN = ("wrmsse", "wspl", "below_50", "below_90", "bias")
+
+
+def run(asked: Asked, config: Config) -> Scoreboard:
+    """Return the scores after writing forecasts.parquet and scores.json."""
+    data = read_m5(asked.data)
+    series = panel_from_series(data.series, data.market, freq="D", cutoff=data.date_of(data.last), n_ahead=asked.horizon)
+    file = ForecastFile(asked.out, data.groups[ID].to_numpy(dtype=str))
+    board = Scoreboard(config.forecast.champion, SHOWN)
+    for cutoff in [int(asked.cutoff)] if asked.cutoff else VALIDATION:
+        question = _question(series, data, cutoff, asked.horizon)
+        for entry in contest(question, config, models=asked.models, threads=asked.threads, note=asked.note):
+            file.add(entry, str(cutoff))
+            board.add(str(cutoff), entry, scores(entry, question, data, config))
+    file.close()
+    board.write(asked.out, {"data": "m5", "seed": config.seed, "horizon": asked.horizon, "n_series": len(series.keys)})
+    return board
+
+
+def _question(series: Panel, data: M5, cutoff: int, horizon: int) -> Question:
+    first = cutoff - data.first + 1
+    actual = np.full((len(series.keys), horizon), np.nan, np.float32)
+    came = np.nan_to_num(series.past[t.SALES_HISTORY][:, first : first + horizon])
+    actual[:, : came.shape[1]] = came
+    return Question(series.until(data.date_of(cutoff), horizon), actual, np.array(LEVELS, np.float32))
+
+
+def scores(entry: Entry, question: Question, data: M5, config: Config) -> dict[str, float]:
+    """Return the scores of an entry; none where what came is not known."""
+    scored, past = entry.scored, question.panel.past
+    if np.isnan(scored.actual).any():
+        return {}
+    history = past[t.SALES_HISTORY]
+    revenue = np.nan_to_num(history * past[t.PRICE])[:, -REVENUE_DAYS:].sum(axis=1)
+    by_level = wrmsse(scored.mean, scored.actual, hierarchy=hierarchy_labels(data.groups), history=history, revenue=revenue)
+    bias = float((scored.mean - scored.actual).sum() / scored.actual.sum())
+    spread = wspl(scored.quantiles, scored.actual, levels=scored.levels, history=history, revenue=revenue)
+    classes = demand_class(history, config.features.classes)
+    total = by_level.pop("mean")
+    named = {f"wrmsse {level}": value for level, value in by_level.items()}
+    return {"wrmsse": total, "wspl": spread, "bias": bias, **coverage(scored, classes), **named}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line and return the exit code."""
+    return score_main(run, OVERLAY, arguments, about=__doc__ or "", horizon=28)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""What a forecaster, with those that stand in for it, answers of a panel, beside what came."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+import numpy as np
+
+from replen.evaluate.metrics import Doubles, Scored, randomised_transform
+from replen.features.panel import FloatArray, Panel
+from replen.forecast.chain import predict_chain
+from replen.forecast.distribution import Distribution
+from replen.forecast.interface import Forecaster
+
+
+def scored_answers(
+    chain: Mapping[str, Forecaster], panel: Panel, actual: FloatArray, *, uniforms: Doubles, levels: FloatArray
+) -> Scored:
+    """Return the forecasts of a chain beside what came, all series in the panel's order.
+
+    Args:
+        chain: name -> forecaster, asked in turn for what those before it cannot forecast.
+        panel: prepared series.
+        actual: shape (n_series, horizon), units sold, NaN = unknown.
+        uniforms: same shape, in [0, 1): they randomise the probability integral transform.
+        levels: of the quantiles.
+    """
+    answers = predict_chain(chain, panel, horizon=actual.shape[1], levels=levels)
+    parts = [held_against(one.distribution, actual[one.rows], uniforms[one.rows]) for one in answers]
+    order = np.argsort(np.concatenate([one.rows for one in answers]))
+    by_series = (field.name for field in fields(Scored) if field.name != "levels")
+    return Scored(levels=levels, **{name: np.concatenate([getattr(part, name) for part in parts])[order] for name in by_series})
+
+
+def held_against(forecast: Distribution, actual: FloatArray, uniforms: Doubles) -> Scored:
+    """Return a forecast beside what came."""
+    transform = randomised_transform(*forecast.cdf(actual), uniforms)
+    return Scored(actual, forecast.mean, forecast.median, forecast.quantiles, forecast.levels, transform)
