@@ -1,6 +1,7 @@
 """What a user would pick instead, run the way its documentation does, on the same panel: the scoring jobs' yardsticks."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from replen.forecast.distribution import Distribution, from_quantiles
 
 Peer = Callable[[Panel, int, FloatArray, int], Distribution]
 Columns = Mapping[str, FloatArray]
-Static = Mapping[str, "pd.Series[str]"]
+Static = Mapping[str, "pd.Series[Any]"]
 UNIQUE_ID, DS, Y = "unique_id", "ds", "y"
 MIDDLE = 0.5
 SEASON = 7
@@ -105,7 +106,7 @@ def _long(names: "pd.Series[str]", periods: DateArray, columns: Columns, static:
     return pd.DataFrame({**keys, **values, **repeated})
 
 
-def interval_levels(levels: FloatArray) -> list[float]:
+def interval_levels(levels: FloatArray) -> list[Any]:
     """Return the central intervals, in percent, whose ends are the quantiles at these levels; whole numbers as int.
 
     >>> interval_levels(np.array([0.025, 0.25, 0.5, 0.75, 0.975]))
@@ -124,7 +125,7 @@ def _distribution(forecasts: pd.DataFrame, model: str, panel: Panel, horizon: in
     ordered = forecasts.set_index(UNIQUE_ID).loc[ids(panel).tolist()]
 
     def column(name: str) -> FloatArray:
-        return np.maximum(ordered[name].to_numpy(np.float32).reshape(len(panel.keys), horizon), 0.0)
+        return np.asarray(ordered[name], np.float32).reshape(len(panel.keys), horizon).clip(0.0)
 
     def at(level: float) -> FloatArray:
         width = _width(level)

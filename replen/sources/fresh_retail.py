@@ -85,7 +85,7 @@ def _rows(folder: Path) -> pd.DataFrame:
         table = pq.read_table(path) if path.suffix == ".parquet" else pyarrow.csv.read_csv(path)
         if set(NEEDED) <= set(table.column_names):
             wanted = [name for name in (*NEEDED, *WEATHER) if name in table.column_names]
-            frames.append(table.select(wanted).to_pandas())
+            frames.append(pd.DataFrame(table.select(wanted).to_pandas()))
     if not frames:
         raise SourceError(f"{folder}: expected files with columns {', '.join(NEEDED)}; found {[path.name for path in files]}")
     rows = pd.concat(frames, ignore_index=True)
@@ -98,20 +98,21 @@ def _series(keys: pd.DataFrame, place: _Place, rows: pd.DataFrame, *, planned: b
     price, promotion = list(place.array(rows[DISCOUNT])), list(place.array(rows[ACTIVITY]))
     nothing: list[tuple[()]] = [()] * len(keys)
     first = rows[DAY].min().date()
-    columns = {
+    columns: dict[str, object] = {str(name): None for name in t.SERIES.names}
+    columns |= {
         t.SKU: keys[PRODUCT].astype(str), t.SITE: keys[STORE].astype(str), t.STREAM: t.POOLED, t.BUCKET: 0, t.START_DATE: first,
         t.SALES_HISTORY: list(place.array(rows[AMOUNT] / UNIT)), t.PRICE: price, t.PROMOTION: promotion,
         t.IN_STOCK: list(1 - place.array(rows[HOURS_OUT]) / OPEN_HOURS), t.CUSTOMER_COUNT: nothing, t.INVENTORY_LEVEL: nothing,
         t.PLANNED_PRICE: price if planned else nothing, t.PLANNED_PROMOTION: promotion if planned else nothing,
         t.CATEGORY: keys[CATEGORY].astype(str), t.BRAND: keys[GROUP].astype(str), t.UNIT_PRICE: 1.0,
     }  # fmt: skip
-    return pd.DataFrame({**{str(name): None for name in t.SERIES.names}, **columns}, index=keys.index)[t.SERIES.names]
+    return pd.DataFrame(columns, index=keys.index)[t.SERIES.names]
 
 
 def _market(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows of `tables.MARKET`."""
     by_day = rows.groupby(DAY)[HOLIDAY].max()
-    frames = [_signal(t.POOLED, by_day.index.date, HOLIDAY, by_day.to_numpy(float), known=True)]
+    frames = [_signal(t.POOLED, pd.DatetimeIndex(by_day.index).date, HOLIDAY, by_day.to_numpy(float), known=True)]
     weather = [name for name in WEATHER if name in rows]
     by_store = rows.groupby([STORE, DAY], as_index=False)[weather].mean() if weather else rows.iloc[:0]
     for name in weather:

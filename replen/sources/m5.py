@@ -1,7 +1,7 @@
 """The M5 layout (wide daily sales, calendar, weekly prices) -> rows of `tables.SERIES` and `tables.MARKET`, in one process."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def read_m5(folder: Path) -> M5:
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".csv", ".parquet"))
     sales, calendar, prices = _sales(files, folder), _calendar(files, folder), _prices(files, folder)
-    days = sorted(int(name[2:]) for name in sales if name.startswith("d_"))
+    days = sorted(_days(sales))
     first, last = days[0], days[-1]
     numbers = calendar[DAY].str[2:].astype(int)
     calendar = calendar[numbers >= first].reset_index(drop=True)
@@ -72,11 +72,9 @@ def read_m5(folder: Path) -> M5:
     return M5(_series(groups, quantity, price, dates), _market(calendar, sorted(set(sales[STORE]))), groups, first, dates, last)
 
 
-def _read(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    if path.suffix == ".parquet":
-        return pq.read_table(path, columns=columns).to_pandas()
-    options = pyarrow.csv.ConvertOptions(include_columns=list(columns) if columns else None)
-    return pyarrow.csv.read_csv(path, convert_options=options).to_pandas()
+def _read(path: Path) -> pd.DataFrame:
+    table = pq.read_table(path) if path.suffix == ".parquet" else pyarrow.csv.read_csv(path)
+    return pd.DataFrame(table.to_pandas())
 
 
 def _header(path: Path) -> list[str]:
@@ -96,17 +94,17 @@ def _with_columns(files: Sequence[Path], folder: Path, needed: Sequence[str], wh
 
 def _sales(files: Sequence[Path], folder: Path) -> pd.DataFrame:
     """Return one row a series, sorted by id, over the days that all series have."""
-    paths = [path for path in _with_columns(files, folder, GROUPS, "wide daily sales") if any(_days(_header(path)))]
+    paths = [path for path in _with_columns(files, folder, GROUPS, "wide daily sales") if _days(_header(path))]
     if not paths:
         raise SourceError(f"{folder}: expected sales columns d_1, d_2, ...; found none")
     frames = [_named(_read(path)) for path in paths]
-    longest = sorted(frames, key=lambda frame: -sum(1 for _ in _days(frame.columns)))
+    longest = sorted(frames, key=lambda frame: -len(_days(frame.columns)))
     joined = pd.concat(longest, ignore_index=True).drop_duplicates(ID).sort_values(ID, ignore_index=True)
     common = set.intersection(*(set(_days(frame.columns)) for frame in frames))
     return joined[[ID, *GROUPS, *(f"d_{day}" for day in sorted(common))]]
 
 
-def _days(names: Sequence[str]) -> list[int]:
+def _days(names: Iterable[str]) -> list[int]:
     return [int(name[2:]) for name in names if name.startswith("d_") and name[2:].isdigit()]
 
 
@@ -126,7 +124,7 @@ def _calendar(files: Sequence[Path], folder: Path) -> pd.DataFrame:
 
 def _prices(files: Sequence[Path], folder: Path) -> pd.DataFrame:
     columns = [STORE, ITEM, WEEK, SELL_PRICE]
-    return pd.concat([_read(path, columns) for path in _with_columns(files, folder, columns, "weekly prices")])
+    return pd.concat([_read(path)[columns] for path in _with_columns(files, folder, columns, "weekly prices")])
 
 
 def _price_by_day(sales: pd.DataFrame, prices: pd.DataFrame, calendar: pd.DataFrame) -> FloatArray:
@@ -151,22 +149,21 @@ def _series(groups: pd.DataFrame, quantity: FloatArray, price: FloatArray, dates
     sold = np.logical_or.accumulate(quantity > 0, axis=1)
     known = np.where(on_sale[:, :n_days] | sold, quantity, np.nan)
     last_price = price[np.arange(len(price)), np.maximum(on_sale[:, :n_days].cumsum(axis=1).argmax(axis=1), 0)]
-    empty: dict[str, object] = {str(name): None for name in t.SERIES.names}
-    made = {
+    nothing: list[tuple[()]] = [()] * len(groups)
+    arrays = (t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL, t.PLANNED_PROMOTION)
+    columns: dict[str, object] = {str(name): nothing if name in arrays else None for name in t.SERIES.names}
+    columns |= {
         t.SKU: groups[ITEM], t.SITE: groups[STORE], t.STREAM: t.POOLED, t.BUCKET: 0, t.START_DATE: dates[0].astype(dt.date),
         t.SALES_HISTORY: list(known), t.PRICE: list(price[:, :n_days]), t.PLANNED_PRICE: list(price),
         t.CATEGORY: groups[DEPARTMENT], t.UNIT_PRICE: last_price.astype(np.float64),
     }  # fmt: skip
-    nothing = {str(t.PROMOTION): [()] * len(groups)}
-    arrays = (t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL, t.PLANNED_PROMOTION)
-    columns = {**empty, **made, **{str(name): nothing[str(t.PROMOTION)] for name in arrays}}
     return pd.DataFrame(columns, index=groups.index)[t.SERIES.names]
 
 
 def _market(calendar: pd.DataFrame, stores: Sequence[str]) -> pd.DataFrame:
     """Return SNAP days of each store's state, event types and the day before them: all known in advance."""
     dates = calendar[CALENDAR_DATE].dt.date
-    signals = []
+    signals: list[tuple[str, str, FloatArray]] = []
     for store in stores:
         column = f"{SNAP}_{store[:2]}"
         if column in calendar:
