@@ -102,6 +102,7 @@ def test_two_ranks_learn_what_one_process_learns(
     assert together[-1].validation_loss == pytest.approx(alone[-1].validation_loss, rel=0.01)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of the attempt's Spark job
 def test_a_killed_rank_costs_one_epoch_and_changes_nothing(
     spark: "SparkSession",
     undisturbed: tuple[list[str], list[EpochMetrics]],
@@ -134,6 +135,7 @@ def test_a_killed_rank_costs_one_epoch_and_changes_nothing(
     assert told == undisturbed[1]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_attempts_are_bounded_and_the_error_shows_what_the_rank_said(spark: "SparkSession") -> None:
     def work(ranks: Ranks) -> None:
         if ranks.rank == 1:
