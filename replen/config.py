@@ -248,6 +248,15 @@ class Lstm(LooksBack):
     validation_series: Count
     n_models: Count
     threads: Count
+    ranks: Count
+    scale_batch: bool
+
+    @model_validator(mode="after")
+    def check_ranks(self) -> Self:
+        """Refuse ranks that would have no slice of a batch."""
+        if self.ranks > self.batch_size:
+            raise ValueError(f"ranks: expected at most batch_size = {self.batch_size}, found {self.ranks}")
+        return self
 
 
 class Promotion(Section):
@@ -347,6 +356,7 @@ class Spark(Section):
     master: str | None
     partitions: Count
     buckets_per_group: Count
+    training_attempts: Count
     driver_memory: str
     settings: dict[str, str]
 

@@ -19,7 +19,9 @@ def spark() -> "Iterator[SparkSession]":
     from replen.config import Spark
     from replen.spark.session import session
 
-    settings = Spark(master="local[2]", partitions=2, buckets_per_group=2048, driver_memory="1g", settings={})
+    settings = Spark(
+        master="local[2]", partitions=2, buckets_per_group=2048, training_attempts=1, driver_memory="1g", settings={}
+    )
     running = session(settings, "replen tests")
     yield running
     running.stop()

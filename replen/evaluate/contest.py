@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import reduce
 from operator import add
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -24,8 +23,9 @@ from replen.forecast.binding import bind
 from replen.forecast.blend import Blend
 from replen.forecast.chain import chain_of
 from replen.forecast.interface import EpochMetrics, Forecaster
+from replen.forecast.ranks import ALONE
 from replen.forecast.season import SeasonSums
-from replen.forecast.streamed import STREAMED, train
+from replen.forecast.streamed import STREAMED
 
 SHARD = 8192
 """Series predicted at a time."""
@@ -141,7 +141,7 @@ def _fitted(model: str, shards: Sequence[Panel], config: Config, note: Note) -> 
     if model in STREAMED:
         with TemporaryDirectory() as folder:
             told = _teller(model, note)
-            return train(model, lambda: iter(shards), settings, seed=config.seed, folder=Path(folder), observer=told)
+            return STREAMED[model](lambda: iter(shards), settings, config.seed, folder, told, ALONE)
     if model == fit.BLEND:
         return Blend.of(settings.blend)
     cutoff = shards[0].cutoff

@@ -42,14 +42,22 @@ class View:
         then = panel.until(cutoff, self.n_ahead)
         return prepare(then.take(active(then, self.features.active_periods)), self.features)
 
-    def shards(self, files: Sequence[str], cutoff: np.datetime64, *, rows: int = 8192) -> Callable[[], Iterator[Panel]]:
+    def shards(
+        self, files: Sequence[str], cutoff: np.datetime64, *, rows: int = 8192, share: tuple[int, int] = (0, 1)
+    ) -> Callable[[], Iterator[Panel]]:
         """Return what reads Parquet files of `tables.SERIES`, in their order, into prepared panels of at most `rows` series.
 
         Panels are cut from the stream of all files, so that they do not depend on how many files there are.
+
+        Args:
+            files: of the series' table.
+            cutoff: last period of the panels.
+            rows: series a panel.
+            share: (number, of how many): which of equal parts of the stream is read; row groups of others are left alone.
         """
 
         def read() -> Iterator[Panel]:
-            for part in _cut(_batches(files), rows):
+            for part in _cut(_batches(files, *share), rows):
                 panel = self.at(self.panel(part), cutoff)
                 if panel.shape[0]:
                     yield panel
@@ -57,11 +65,28 @@ class View:
         return read
 
 
-def _batches(files: Sequence[str]) -> Iterator[pd.DataFrame]:
-    for file in files:
-        filesystem, path = fs.FileSystem.from_uri(file) if "://" in file else (fs.LocalFileSystem(), file)
-        for batch in pq.ParquetFile(path, filesystem=filesystem).iter_batches(batch_size=4096):
-            yield batch.to_pandas()
+def _batches(files: Sequence[str], number: int, n_shares: int) -> Iterator[pd.DataFrame]:
+    """Yield the rows of one of `n_shares` equal parts of all files."""
+    opened = [_open(file) for file in files]
+    total = sum(file.metadata.num_rows for file in opened)
+    first, last = number * total // n_shares, (number + 1) * total // n_shares
+    row = 0
+    for file in opened:
+        for group in range(file.num_row_groups):
+            n_rows = file.metadata.row_group(group).num_rows
+            if first < row + n_rows and row < last:
+                for batch in file.iter_batches(batch_size=4096, row_groups=[group]):
+                    start, stop = (min(max(edge - row, 0), len(batch)) for edge in (first, last))
+                    row += len(batch)
+                    if start < stop:
+                        yield batch.slice(start, stop - start).to_pandas()
+            else:
+                row += n_rows
+
+
+def _open(file: str) -> pq.ParquetFile:
+    filesystem, path = fs.FileSystem.from_uri(file) if "://" in file else (fs.LocalFileSystem(), file)
+    return pq.ParquetFile(path, filesystem=filesystem)
 
 
 def _cut(frames: Iterator[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:

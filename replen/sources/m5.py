@@ -1,7 +1,7 @@
 """The M5 layout (wide daily sales, calendar, weekly prices) -> rows of `tables.SERIES` and `tables.MARKET`, in one process."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,8 +104,8 @@ def _sales(files: Sequence[Path], folder: Path) -> pd.DataFrame:
     return joined[[ID, *GROUPS, *(f"d_{day}" for day in sorted(common))]]
 
 
-def _days(names: Iterable[str]) -> list[int]:
-    return [int(name[2:]) for name in names if name.startswith("d_") and name[2:].isdigit()]
+def _days(names: Iterable[Hashable]) -> list[int]:
+    return [int(name[2:]) for name in map(str, names) if name.startswith("d_") and name[2:].isdigit()]
 
 
 def _named(sales: pd.DataFrame) -> pd.DataFrame:

@@ -6,16 +6,20 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from pyspark import SparkConf
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.config import Config
+from replen.errors import ConfigError, raise_all
 from replen.features.view import View
 from replen.forecast import fit
-from replen.forecast.interface import EpochMetrics
+from replen.forecast.interface import EpochMetrics, Observer
+from replen.forecast.lstm.checkpoint import Checkpoints, told_from
+from replen.forecast.ranks import ALONE
 from replen.forecast.storage import Packed, pack
-from replen.forecast.streamed import STREAMED, train
+from replen.forecast.streamed import STREAMED, Training, n_ranks
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.run import Run
@@ -38,22 +42,59 @@ def fit_all(
         began = time.monotonic()
         for cutoff in cutoffs:
             with progress.stage(f"{model} up to {cutoff}"):
-                fitted[cutoff][model] = fit_streamed(jobs, model, cutoff, view, partial(note_epoch, progress, epochs, model))
+                fitted[cutoff][model] = fit_streamed(jobs, model, cutoff, view, progress, epochs)
         seconds[model] = time.monotonic() - began
     return fitted, epochs, seconds
 
 
-def fit_streamed(jobs: Run, model: str, cutoff: np.datetime64, view: View, note: Callable[[str, EpochMetrics], None]) -> Packed:
+def fit_streamed(jobs: Run, model: str, cutoff: np.datetime64, view: View, progress: Progress, epochs: list[Epoch]) -> Packed:
     """Return a forecaster that learns from all series as they stream by, fitted at one cutoff."""
-    forecaster = train(
-        model,
-        view.shards(jobs.files(t.SERIES, "build_features"), cutoff),
-        jobs.config.forecast,
+    training = Training(
+        model=model,
+        view=view,
+        files=tuple(jobs.files(t.SERIES, "build_features")),
+        cutoff=cutoff,
+        settings=jobs.config.forecast,
         seed=jobs.config.seed,
         folder=jobs.checkpoints(f"{model}-{cutoff}"),
-        observer=partial(note, str(cutoff)),
     )
-    return pack(model, forecaster)
+    observer = partial(note_epoch, progress, epochs, model, str(cutoff))
+    size = n_ranks(model, jobs.config.forecast)
+    if size == 1:
+        return training.on(ALONE, observer)
+    return fit_on_ranks(jobs, training, size, observer, progress.note)
+
+
+def fit_on_ranks(jobs: Run, training: Training, size: int, observer: Observer, note: Callable[[str], None]) -> Packed:
+    """Return a forecaster that ranks in Spark tasks have trained together; epochs come through the checkpoints."""
+    from replen.forecast.distributed import on_ranks
+
+    context = jobs.store.spark.sparkContext
+    check_slots(context.getConf(), size, context.defaultParallelism)
+    packages = context.getConf().get("spark.submit.pyFiles", "") or ""
+    with told_from(Checkpoints(training.folder), observer):
+        return on_ranks(
+            training.on_rank,
+            size=size,
+            attempts=jobs.config.spark.training_attempts,
+            shipped=[package.rsplit("/", 1)[-1] for package in packages.split(",") if package],
+            note=note,
+        )
+
+
+def check_slots(spark: SparkConf, size: int, cores: int) -> None:
+    """Refuse a session that cannot run so many tasks at once, or would start one of them twice.
+
+    Raises:
+        ConfigError: naming all settings in the way.
+    """
+    cpus = int(spark.get("spark.task.cpus", "1"))
+    settings = ("spark.dynamicAllocation.enabled", "spark.speculation")
+    problems = [f"{name}: expected false, found true" for name in settings if spark.get(name, "false") == "true"]
+    # What a user sets as parallelism says nothing of cores.
+    if not spark.contains("spark.default.parallelism") and cores // cpus < size:
+        problems.append(f"expected {size} task slots, found {cores // cpus} ({cores} cores, spark.task.cpus {cpus})")
+    raise_all(ConfigError, (f"forecast.lstm.ranks: {size} ranks train together, {problem}" for problem in problems))
 
 
 def note_epoch(progress: Progress, epochs: list[Epoch], model: str, cutoff: str, told: EpochMetrics) -> None:

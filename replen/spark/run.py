@@ -1,11 +1,9 @@
 """A run: the jobs from sources to orders under one identity, and which of them are committed."""
 
 import datetime as dt
-import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -47,7 +45,7 @@ class Run:
         self.keys = job_keys(config, input_fingerprint)
         self.run_id = self.keys[JOBS[-1]]
         self._written: dict[str, tuple[int, int]] = {}
-        self._checkpoints: list[Path] = []
+        self._checkpoints: list[str] = []
         self._staging = f"{self.store.root}/staging/{self.run_id}"
 
     def committed(self, job: str) -> Committed | None:
@@ -89,11 +87,9 @@ class Run:
         rows.select(table.names).write.parquet(path)
         return rows.sparkSession.read.schema(table.nullable_ddl).parquet(path)
 
-    def checkpoints(self, name: str) -> Path:
-        """Return a local folder for what a job that was killed can go on from; gone with the job's commit."""
-        root = tempfile.gettempdir() if "://" in self.store.root else self.store.root
-        folder = Path(root) / "checkpoints" / self.run_id / name
-        folder.mkdir(parents=True, exist_ok=True)
+    def checkpoints(self, name: str) -> str:
+        """Return a folder of the warehouse for what a job that was killed can go on from; gone with the job's commit."""
+        folder = f"{self.store.root}/checkpoints/{self.run_id}/{name}"
         self._checkpoints.append(folder)
         return folder
 
@@ -120,7 +116,7 @@ class Run:
         }
         self.store.append(t.RUNS, row)
         for folder in (self._staging, *self._checkpoints):
-            self.store.remove(str(folder))
+            self.store.remove(folder)
         self._written.clear()
         return _as_committed(row)
 

@@ -19,7 +19,14 @@ N_SERIES = 500
 
 
 def sizes(partitions: int, buckets_per_group: int) -> Spark:
-    return Spark(master=None, partitions=partitions, buckets_per_group=buckets_per_group, driver_memory="1g", settings={})
+    return Spark(
+        master=None,
+        partitions=partitions,
+        buckets_per_group=buckets_per_group,
+        training_attempts=1,
+        driver_memory="1g",
+        settings={},
+    )
 
 
 def keys(spark: "SparkSession") -> "DataFrame":

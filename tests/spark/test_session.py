@@ -9,7 +9,9 @@ from pyspark.sql import SparkSession
 from replen.config import Spark
 from replen.spark.session import laptop_options, required_options
 
-SETTINGS = Spark(master=None, partitions=8, buckets_per_group=64, driver_memory="4g", settings={"spark.task.cpus": "3"})
+SETTINGS = Spark(
+    master=None, partitions=8, buckets_per_group=64, training_attempts=1, driver_memory="4g", settings={"spark.task.cpus": "3"}
+)
 
 
 def test_session_settings(spark: SparkSession) -> None:

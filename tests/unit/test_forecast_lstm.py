@@ -26,6 +26,7 @@ SETTINGS = Lstm(
     units=8, layers=2, embedding=2, context=12, lags=(8,), windows=(2, 4, 8), epochs=2, patience=2, batch_size=16,
     learning_rate=0.01, dropout=0.1, clip_norm=1.0, windows_per_epoch=96, origins_per_slice=3, validation_windows=2,
     validation_share=0.3, validation_series=20, n_models=1, threads=1,
+    ranks=1, scale_batch=False,
 )  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def one_shard(panel: Panel) -> Iterator[Panel]:
 
 def trained(folder: Path, panel: Panel, settings: Lstm = SETTINGS, told: list[EpochMetrics] | None = None) -> LstmModel:
     observer = (told if told is not None else []).append
-    return train(lambda: one_shard(panel), settings, horizon=HORIZON, seed=3, folder=folder, observer=observer)
+    return train(lambda: one_shard(panel), settings, horizon=HORIZON, seed=3, folder=str(folder), observer=observer)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def test_killed_training_goes_on_to_the_same_model(model: LstmModel, tmp_path: P
 
     panel = make_panel()
     with pytest.raises(KilledError):
-        train(lambda: one_shard(panel), SETTINGS, horizon=HORIZON, seed=3, folder=tmp_path, observer=kill)
+        train(lambda: one_shard(panel), SETTINGS, horizon=HORIZON, seed=3, folder=str(tmp_path), observer=kill)
     told: list[EpochMetrics] = []
     resumed = trained(tmp_path, panel, told=told)
     assert [metrics.epoch for metrics in told] == [2]

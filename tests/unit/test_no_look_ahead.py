@@ -67,7 +67,7 @@ def simple_forecasts(rows: pd.DataFrame) -> dict[str, Distribution]:
 
 def lstm_forecast(rows: pd.DataFrame, folder: Path) -> Distribution:
     panel = VIEW.at(VIEW.panel(rows), CUTOFF)
-    model = train(lambda: iter([panel]), CONFIG.forecast.lstm, horizon=8, seed=1, folder=folder, observer=lambda _: None)
+    model = train(lambda: iter([panel]), CONFIG.forecast.lstm, horizon=8, seed=1, folder=str(folder), observer=lambda _: None)
     return model.predict(panel, horizon=6, levels=LEVELS)
 
 
