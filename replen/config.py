@@ -241,6 +241,7 @@ class Lstm(LooksBack):
     learning_rate: Positive
     dropout: Share
     clip_norm: Positive
+    tweedie_weight: NonNegative
     windows_per_epoch: Count
     origins_per_slice: Count
     validation_windows: Count

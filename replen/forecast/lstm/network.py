@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 MAX_LOG_RATIO = 6.0
 LOG_DISPERSION = (-5.0, 4.0)
+TWEEDIE_POWER = 1.3
 
 
 def build(settings: Lstm, *, n_past: int, n_future: int, vocabulary_sizes: tuple[int, ...]) -> "keras.Model":
@@ -67,3 +68,23 @@ def negative_log_likelihood(output: Any, target: Any, scale: Any) -> Any:
     )  # fmt: skip
     weight = tf.cast(known, tf.float32)
     return -tf.reduce_sum(log_likelihood * weight) / tf.maximum(tf.reduce_sum(weight), 1.0)
+
+
+def training_loss(output: Any, target: Any, scale: Any, *, tweedie_weight: float) -> Any:
+    """Return the negative log likelihood, with a share of a loss of the mean alone; arguments as there.
+
+    The likelihood trusts every series alike, so that sums over many series may be off; the Tweedie deviance of the mean counts
+    large series by their units. It is relative to its batch's level, so that the weight means the same for all data.
+    """
+    import tensorflow as tf
+
+    loss = negative_log_likelihood(output, target, scale)
+    if not tweedie_weight:
+        return loss
+    known = tf.cast(tf.math.is_finite(target), tf.float32)
+    units = tf.where(tf.math.is_finite(target), target, 0.0)
+    log_mean = tf.math.log(scale) + tf.clip_by_value(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO)
+    rest = 2.0 - TWEEDIE_POWER
+    deviance = tf.exp(rest * log_mean) / rest + units * tf.exp((rest - 1.0) * log_mean) / (1.0 - rest)
+    level = tf.reduce_sum(known * tf.pow(units, rest))
+    return loss + tweedie_weight * tf.reduce_sum(known * deviance) / tf.maximum(level, 1.0)

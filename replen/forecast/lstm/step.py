@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from replen.config import Lstm
 from replen.forecast.lstm.batches import Batch
-from replen.forecast.lstm.network import negative_log_likelihood
+from replen.forecast.lstm.network import training_loss
 from replen.forecast.ranks import Ranks, share_of
 
 if TYPE_CHECKING:
@@ -74,13 +74,15 @@ class Pace:
         return keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
 
 
-def train_step(network: "keras.Model", optimizer: Any, batch: tuple[Any, ...], ranks: Ranks) -> Any:
+def train_step(
+    network: "keras.Model", optimizer: Any, batch: tuple[Any, ...], ranks: Ranks, *, tweedie_weight: float = 0.0
+) -> Any:
     """Return the loss of all ranks' batches and move the weights by the gradient of it."""
     import tensorflow as tf
 
     inputs, target, scale = batch
     with tf.GradientTape() as tape:
-        loss = negative_log_likelihood(network(inputs, training=True), target, scale)
+        loss = training_loss(network(inputs, training=True), target, scale, tweedie_weight=tweedie_weight)
     # Embeddings' gradients are slices that name a row several times: only when added up is their norm that of the gradient.
     gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, network.trainable_variables)]
     n_known = tf.reduce_sum(tf.cast(tf.math.is_finite(target), tf.float32))

@@ -7,6 +7,7 @@ are averaged by known targets, then clipped, so weights stay the same everywhere
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,7 +80,8 @@ class _Run:
         optimizer = self.pace.optimizer(self.settings)
         optimizer.build(network.trainable_variables)
         signature = signature_of(validation, n_origins=self.settings.origins_per_slice)
-        step = tf.function(lambda *batch: train_step(network, optimizer, batch, self.ranks), input_signature=signature)
+        take = partial(train_step, network, optimizer, ranks=self.ranks, tweedie_weight=self.settings.tweedie_weight)
+        step = tf.function(lambda *batch: take(batch), input_signature=signature)
         state = self._begin(network, optimizer, checkpoints)
         while state.epoch < self.settings.epochs and state.waited <= self.settings.patience:
             losses = [
