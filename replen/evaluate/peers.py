@@ -61,7 +61,8 @@ def lightgbm(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Dis
     static = {str(name): panel.keys[name].astype("category") for name in (t.SITE, t.CATEGORY, t.SKU)}
     known = known_columns(panel, horizon)
     n_periods = panel.shape[1]
-    history = long_sales(panel, {name: values[:, :n_periods] for name, values in known.items()}, static)
+    seen = {name: values[:, :n_periods] for name, values in known.items()}
+    history = long_sales(panel, seen, static, at_least=2 * horizon + 2 * SEASON)
     forecaster.fit(history, static_features=list(static), prediction_intervals=PredictionIntervals(n_windows=2, h=horizon))
     ahead = {name: values[:, n_periods : n_periods + horizon] for name, values in known.items()}
     future = _long(ids(panel), periods_after(panel.periods, horizon), ahead)
@@ -89,12 +90,14 @@ def known_columns(panel: Panel, horizon: int) -> dict[str, FloatArray]:
     return columns
 
 
-def long_sales(panel: Panel, known: Columns | None = None, static: Static | None = None) -> pd.DataFrame:
-    """Return rows unique_id, ds, y from each series' first known period on; unknown sales in between are zero."""
+def long_sales(
+    panel: Panel, known: Columns | None = None, static: Static | None = None, *, at_least: int = 2 * SEASON
+) -> pd.DataFrame:
+    """Return rows unique_id, ds, y from each series' first known period on, unknown sales as zero; `at_least` periods each."""
     sales = panel.past[t.SALES_HISTORY]
     rows = _long(ids(panel), panel.periods, {Y: np.nan_to_num(sales), **(known or {})}, static)
     started = np.logical_or.accumulate(np.isfinite(sales), axis=1)
-    started[:, -2 * SEASON :] = True
+    started[:, -at_least:] = True
     return rows[started.ravel()].reset_index(drop=True)
 
 

@@ -31,7 +31,7 @@ class FreshRetail:
 
     Attributes:
         series: rows of `tables.SERIES`, sales in units of `UNIT`, `in_stock` the share of the 16 opening hours in stock.
-        market: holidays, known in advance; weather by store, past only.
+        market: holidays; weather by store, past only.
         ids: shape (n_series,), store_id-product_id, in the order of the rows.
         dates: shape (n_days,), days that any row has; sales of days without a row are unknown.
     """
@@ -47,7 +47,7 @@ def read_fresh_retail(folder: Path, *, cutoff: np.datetime64 | None = None) -> F
 
     Args:
         folder: CSV or Parquet files, each with any part of the rows.
-        cutoff: what is planned (discount, activity) counts as known in advance if there are rows after this day.
+        cutoff: what is planned (discount, activity, holidays) counts as known in advance if there are rows after this day.
 
     Raises:
         SourceError: no file has the columns.
@@ -57,9 +57,10 @@ def read_fresh_retail(folder: Path, *, cutoff: np.datetime64 | None = None) -> F
     distinct = rows[[STORE, PRODUCT, CATEGORY, GROUP]].drop_duplicates([STORE, PRODUCT])
     keys = distinct.sort_values([STORE, PRODUCT], ignore_index=True)
     place = _Place(keys, dates, rows)
-    series = _series(keys, place, rows, planned=cutoff is None or bool(dates[-1] > cutoff))
+    planned = cutoff is None or bool(dates[-1] > cutoff)
+    series = _series(keys, place, rows, planned=planned)
     ids = (keys[STORE].astype(str) + "-" + keys[PRODUCT].astype(str)).to_numpy(dtype=str)
-    return FreshRetail(series, _market(rows), ids, dates)
+    return FreshRetail(series, _market(rows, planned=planned), ids, dates)
 
 
 class _Place:
@@ -109,10 +110,10 @@ def _series(keys: pd.DataFrame, place: _Place, rows: pd.DataFrame, *, planned: b
     return pd.DataFrame(columns, index=keys.index)[t.SERIES.names]
 
 
-def _market(rows: pd.DataFrame) -> pd.DataFrame:
+def _market(rows: pd.DataFrame, *, planned: bool) -> pd.DataFrame:
     """Return rows of `tables.MARKET`."""
     by_day = rows.groupby(DAY)[HOLIDAY].max()
-    frames = [_signal(t.POOLED, pd.DatetimeIndex(by_day.index).date, HOLIDAY, by_day.to_numpy(float), known=True)]
+    frames = [_signal(t.POOLED, pd.DatetimeIndex(by_day.index).date, HOLIDAY, by_day.to_numpy(float), known=planned)]
     weather = [name for name in WEATHER if name in rows]
     by_store = rows.groupby([STORE, DAY], as_index=False)[weather].mean() if weather else rows.iloc[:0]
     for name in weather:
