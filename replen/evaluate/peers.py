@@ -65,7 +65,7 @@ def lightgbm(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Dis
     history = long_sales(panel, seen, static, at_least=2 * horizon + 2 * SEASON)
     forecaster.fit(history, static_features=list(static), prediction_intervals=PredictionIntervals(n_windows=2, h=horizon))
     ahead = {name: values[:, n_periods : n_periods + horizon] for name, values in known.items()}
-    future = _long(ids(panel), periods_after(panel.periods, horizon), ahead)
+    future = _long(ids(panel), periods_after(panel.periods, horizon), ahead) if ahead else None
     forecasts = forecaster.predict(horizon, X_df=future, level=interval_levels(levels))
     return _distribution(forecasts, "LightGBM", panel, horizon, levels)
 

@@ -17,7 +17,8 @@ from replen.overlays import load_config
 
 HORIZON, LEVELS = 7, np.array([0.1, 0.5, 0.9], np.float32)
 SETTINGS = [
-    "freq=D", "forecast.horizon=7", "plan.horizon=7", "evaluate.horizon=7", "forecast.models=[seasonal_naive,moving_average,blend]",
+    "freq=D", "forecast.horizon=7", "plan.horizon=7", "evaluate.horizon=7",
+    "forecast.models=[seasonal_naive,moving_average,blend]",
     "forecast.champion=blend", "forecast.seasonal_naive.season=7", "forecast.moving_average.window=14",
     "forecast.blend.weights={moving_average: 3, seasonal_naive: 1}",
 ]  # fmt: skip
