@@ -1,4 +1,4 @@
-"""Stock-outs put where there were none, so that it is known what would have been sold: does a forecaster see demand or sales?"""
+"""Stock-outs put where there were none, so that it is known what would have sold: does a forecaster see demand or sales?"""
 
 from dataclasses import replace
 
