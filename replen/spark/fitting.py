@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from pyspark import SparkConf
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import replen.tables as t
@@ -59,25 +59,27 @@ def fit_streamed(jobs: Run, model: str, cutoff: np.datetime64, view: View, progr
         folder=jobs.checkpoints(f"{model}-{cutoff}"),
     )
     observer = partial(note_epoch, progress, epochs, model, str(cutoff))
-    size = n_ranks(model, jobs.config.forecast)
-    if size == 1:
+    if n_ranks(model, training.settings) == 1:
         return training.on(ALONE, observer)
-    return fit_on_ranks(jobs, training, size, observer, progress.note)
+    attempts = jobs.config.spark.training_attempts
+    return fit_on_ranks(jobs.store.spark, training, attempts=attempts, observer=observer, note=progress.note)
 
 
-def fit_on_ranks(jobs: Run, training: Training, size: int, observer: Observer, note: Callable[[str], None]) -> Packed:
+def fit_on_ranks(
+    spark: SparkSession, training: Training, *, attempts: int, observer: Observer, note: Callable[[str], None]
+) -> Packed:
     """Return a forecaster that ranks in Spark tasks have trained together; epochs come through the checkpoints."""
     from replen.forecast.distributed import on_ranks
 
-    context = jobs.store.spark.sparkContext
-    check_slots(context.getConf(), size, context.defaultParallelism)
-    packages = context.getConf().get("spark.submit.pyFiles", "") or ""
+    size, settings = n_ranks(training.model, training.settings), spark.sparkContext.getConf()
+    check_slots(settings, size, spark.sparkContext.defaultParallelism)
+    packages = (settings.get("spark.submit.pyFiles") or "").split(",")
     with told_from(Checkpoints(training.folder), observer):
         return on_ranks(
             training.on_rank,
             size=size,
-            attempts=jobs.config.spark.training_attempts,
-            shipped=[package.rsplit("/", 1)[-1] for package in packages.split(",") if package],
+            attempts=attempts,
+            shipped=[package.rsplit("/", 1)[-1] for package in packages if package],
             note=note,
         )
 

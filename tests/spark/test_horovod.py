@@ -22,7 +22,7 @@ from replen.forecast.ranks import ALONE, Ranks
 from replen.forecast.storage import Packed
 from replen.forecast.streamed import Training
 from replen.overlays import load_config
-from replen.spark.fitting import check_slots
+from replen.spark.fitting import check_slots, fit_on_ranks
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,10 +62,6 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Traini
     return lambda name: Training("lstm", view, files, PERIODS[-1], CONFIG.forecast, 5, str(folder / name))
 
 
-def run(work: Callable[[Ranks], object], *, attempts: int = 1, notes: list[str] | None = None) -> object:
-    return on_ranks(work, size=2, attempts=attempts, shipped=[], note=(notes if notes is not None else []).append)
-
-
 def digest(packed: Packed) -> str:
     """Return a hash of the weights and of what predictions depend on besides."""
     weights = b"".join(array.tobytes() for network in packed.networks for array in network.get_weights())
@@ -73,26 +69,15 @@ def digest(packed: Packed) -> str:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(spark: "SparkSession", training: Callable[[str], Training]) -> tuple[list[str], list[EpochMetrics]]:
-    """Return the digest of the forecaster on each rank and the epochs told."""
-    made, told = training("undisturbed"), list[EpochMetrics]()
-
-    def work(ranks: Ranks) -> list[str]:
-        return ranks.gather(digest(made.on_rank(ranks)))
-
-    with told_from(Checkpoints(made.folder), told.append):
-        digests = run(work)
-    assert isinstance(digests, list)
-    return digests, told
-
-
-def test_all_ranks_end_with_the_same_forecaster(undisturbed: tuple[list[str], list[EpochMetrics]]) -> None:
-    first, second = undisturbed[0]
-    assert first == second
+def undisturbed(spark: "SparkSession", training: Callable[[str], Training]) -> tuple[Packed, list[EpochMetrics]]:
+    """Return the forecaster of two ranks and the epochs told."""
+    told: list[EpochMetrics] = []
+    made = fit_on_ranks(spark, training("undisturbed"), attempts=1, observer=told.append, note=print)
+    return made, told
 
 
 def test_two_ranks_learn_what_one_process_learns(
-    undisturbed: tuple[list[str], list[EpochMetrics]], training: Callable[[str], Training]
+    undisturbed: tuple[Packed, list[EpochMetrics]], training: Callable[[str], Training]
 ) -> None:
     alone: list[EpochMetrics] = []
     training("alone").on(ALONE, alone.append)
@@ -103,35 +88,30 @@ def test_two_ranks_learn_what_one_process_learns(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of the attempt's Spark job
-def test_a_killed_rank_costs_one_epoch_and_changes_nothing(
-    spark: "SparkSession",
-    undisturbed: tuple[list[str], list[EpochMetrics]],
-    training: Callable[[str], Training],
-    tmp_path: Path,
+def test_a_killed_rank_costs_one_epoch_and_all_ranks_end_with_the_weights_of_an_undisturbed_run(
+    spark: "SparkSession", undisturbed: tuple[Packed, list[EpochMetrics]], training: Callable[[str], Training], tmp_path: Path
 ) -> None:
     made, told, notes = training("killed"), list[EpochMetrics](), list[str]()
-    begun = tmp_path / "begun"
+    died = tmp_path / "died"
 
-    def work(ranks: Ranks) -> tuple[str, list[int]]:
+    def work(ranks: Ranks) -> tuple[list[str], list[int]]:
         epochs: list[int] = []
 
         def die_once(metrics: EpochMetrics) -> None:
             epochs.append(metrics.epoch)
-            if ranks.rank == 1 and metrics.epoch == 2 and not begun.exists():
-                begun.touch()
+            if ranks.rank == 1 and metrics.epoch == 2 and not died.exists():
+                died.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        return digest(made.on(ranks, die_once)), epochs
+        return ranks.gather(digest(made.on(ranks, die_once))), epochs
 
     with told_from(Checkpoints(made.folder), told.append):
-        outcome = run(work, attempts=2, notes=notes)
-    assert isinstance(outcome, tuple)
-    found, epochs = outcome
-    assert begun.exists()
+        digests, epochs = on_ranks(work, size=2, attempts=2, shipped=[], note=notes.append)
+    assert died.exists()
     assert len(notes) == 1
     assert "attempt 2 of 2" in notes[0]
     assert epochs in ([2, 3], [3])  # rank 0 may or may not have kept epoch 2 when rank 1 died after it
-    assert found == undisturbed[0][0]
+    assert digests == [digest(undisturbed[0])] * 2
     assert told == undisturbed[1]
 
 
@@ -144,7 +124,7 @@ def test_attempts_are_bounded_and_the_error_shows_what_the_rank_said(spark: "Spa
 
     owners = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(ReplenError, match=r"forecast\.lstm\.ranks: .* 1 attempts failed(?s:.*)no such luck"):
-        run(work)
+        on_ranks(work, size=2, attempts=1, shipped=[], note=print)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == owners
     assert spark.range(3).count() == 3
 
