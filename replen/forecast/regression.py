@@ -17,7 +17,7 @@ from replen.forecast.interface import Shards
 from replen.forecast.lstm.reading import Reading
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.simple import ARRAYS, distribution_of
-from replen.forecast.tabular import NO_SALES, READING_FILE, Design, Rows, Sample, sample
+from replen.forecast.tabular import MAX_RATIO, NO_SALES, READING_FILE, Design, Rows, Sample, sample
 
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -25,8 +25,6 @@ Places = NDArray[np.intp]
 
 MAX_SCORE = 5.0
 """Standard deviations that a column counts for at most: nothing is extrapolated to a series unlike all others."""
-MAX_RATIO = 20.0
-"""Largest forecast, and largest outcome learned from, as a multiple of a series' recent level."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,10 @@ class Equation:
         spread = columns.std(axis=0)
         one = np.ones(())
         bare = cls(columns.mean(axis=0), np.where(spread > 0, spread, 1.0), factors, np.zeros(0), 0 * one, one)
-        ratio = np.minimum(rows.target.astype(np.float64) / rows.scale, MAX_RATIO)
-        estimator.fit(bare.terms(rows.columns), np.log1p(ratio))
+        estimator.fit(bare.terms(rows.columns), np.log1p(rows.ratio))
         found = replace(bare, coefficients=estimator.coef_, intercept=np.asarray(estimator.intercept_))
-        weight = np.minimum(rows.scale, np.quantile(rows.scale, 0.99))
-        return replace(found, level=np.asarray((weight @ ratio) / max(weight @ found.ratio(rows.columns), 1e-9)))
+        units = rows.weight(power=1.0)
+        return replace(found, level=np.asarray(units @ rows.ratio / max(units @ found.ratio(rows.columns), 1e-9)))
 
     def terms(self, columns: FloatArray) -> Float64Array:
         """Return shape (n, n_terms) of rows of shape (n, at least n_columns)."""
