@@ -185,7 +185,8 @@ def _drawn(design: Design, n_rows: int, rng: np.random.Generator) -> Iterator[Ro
     """Yield random windows of the panel with one random step each, where its target is known."""
     first, last_origin = design.inputs.first + MIN_POSITION, design.inputs.sales.shape[1] - 2
     eligible = np.flatnonzero(first <= last_origin)
-    for size in np.diff([*range(0, n_rows, CHUNK), n_rows]) if len(eligible) else ():
+    n_rows = min(n_rows, int((last_origin + 1 - first[eligible]).sum()) * design.inputs.reading.horizon)
+    for size in np.diff([*range(0, n_rows, CHUNK), n_rows]) if n_rows else ():
         series = rng.choice(eligible, size)
         origins = rng.integers(first[series], last_origin + 1)
         steps = rng.integers(0, np.minimum(design.inputs.reading.horizon, last_origin + 1 - origins))
