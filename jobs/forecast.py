@@ -14,6 +14,8 @@ from jobs.train import open_view
 from replen.cli import job_main
 from replen.config import Config
 from replen.errors import TableError
+from replen.forecast.binding import bind
+from replen.forecast.blend import BLEND
 from replen.forecast.stage import Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
@@ -32,9 +34,11 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}
     champion = next(model for model, row in trained.items() if row[t.CHAMPION])
     tracker = Tracker(config.tracking, config.warehouse)
-    packed = {model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in {champion, config.forecast.fallback}}
+    blended = config.forecast.blend.weights if champion == BLEND else {}
+    needed = {champion, config.forecast.fallback, *blended}
+    bound = bind({model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in needed})
     first, second = (
-        Versioned(model, trained[model][t.MODEL_VERSION], packed[model]) for model in (champion, config.forecast.fallback)
+        Versioned(model, trained[model][t.MODEL_VERSION], bound[model]) for model in (champion, config.forecast.fallback)
     )
     forecasting = Forecasting(open_view(jobs), first, second, config.forecast.horizon, config.forecast.quantiles, config.seed)
     series = jobs.read(t.SERIES, "build_features")
