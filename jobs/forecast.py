@@ -18,6 +18,8 @@ from replen.config import Config
 from replen.errors import TableError
 from replen.features.segments import ABC, ALL, Segmentation
 from replen.features.view import View
+from replen.forecast.binding import bind
+from replen.forecast.blend import BLEND
 from replen.forecast.stage import Champions, Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
@@ -39,11 +41,10 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}
     champions = champions_of(trained, series, view, config)
     tracker = Tracker(config.tracking, config.warehouse)
-    needed = sorted({*champions.by_segment.values(), *config.forecast.fallback})
-    models = {
-        model: Versioned(trained[model][t.MODEL_VERSION], fetch(tracker, trained[model][t.MLFLOW_RUN], model))
-        for model in needed
-    }
+    asked = {*champions.by_segment.values(), *config.forecast.fallback}
+    needed = sorted(asked | (set(config.forecast.blend.weights) if BLEND in asked else set()))
+    bound = bind({model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in needed})
+    models = {model: Versioned(trained[model][t.MODEL_VERSION], bound[model]) for model in needed}
     forecast = config.forecast
     forecasting = Forecasting(view, models, champions, forecast.fallback, forecast.horizon, forecast.quantiles, config.seed)
     rows = per_bucket(series, forecasting, t.FORECASTS.without_run, sizes=config.spark)

@@ -20,7 +20,7 @@ from replen.features.panel import FloatArray, Panel
 from replen.features.prepare import prepare
 from replen.forecast import fit, random
 from replen.forecast.binding import bind
-from replen.forecast.blend import Blend
+from replen.forecast.blend import BLEND, Blend
 from replen.forecast.chain import chain_of
 from replen.forecast.interface import EpochMetrics, Forecaster
 from replen.forecast.ranks import ALONE
@@ -124,14 +124,14 @@ def _ours(question: Question, config: Config, models: Sequence[str], note: Note)
                 chain = {name: by_name[name] for name in chain_of(model, forecast.fallback)}
                 answers = scored_answers(chain, panel, question.actual[cut], uniforms=uniforms[cut], levels=question.levels)
                 parts.append(answers)
-        spent = [clocks[name] for name in (model, *(forecast.blend.weights if model == fit.BLEND else ()))]
+        spent = [clocks[name] for name in (model, *(forecast.blend.weights if model == BLEND else ()))]
         yield Entry(model, _joined(parts), sum(one.seconds for one in spent), sum(one.core_seconds for one in spent))
 
 
 def _needed(models: Sequence[str], config: Config) -> list[str]:
     """Return the configured forecasters to fit: those wanted, members of a wanted blend, and the fallbacks."""
     forecast = config.forecast
-    wanted = {*models, *forecast.fallback, *(forecast.blend.weights if fit.BLEND in models else ())}
+    wanted = {*models, *forecast.fallback, *(forecast.blend.weights if BLEND in models else ())}
     return [model for model in forecast.models if model in wanted]
 
 
@@ -142,7 +142,7 @@ def _fitted(model: str, shards: Sequence[Panel], config: Config, note: Note) -> 
         with TemporaryDirectory() as folder:
             told = _teller(model, note)
             return STREAMED[model](lambda: iter(shards), settings, config.seed, folder, told, ALONE)
-    if model == fit.BLEND:
+    if model == BLEND:
         return Blend.of(settings.blend)
     cutoff = shards[0].cutoff
     season = {cutoff: reduce(add, (SeasonSums.of(panel) for panel in shards))}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen.features.panel import Panel
-from replen.forecast.blend import Blend
+from replen.forecast.blend import BLEND, Blend
 from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 from replen.forecast.storage import Packed
@@ -50,5 +50,5 @@ def bind(forecasters: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
 
 
 def _blend(forecaster: Forecaster) -> Blend | None:
-    opened = forecaster.opened if isinstance(forecaster, Packed) and forecaster.family == "blend" else forecaster
+    opened = forecaster.opened if isinstance(forecaster, Packed) and forecaster.family == BLEND else forecaster
     return opened if isinstance(opened, Blend) else None

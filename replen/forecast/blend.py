@@ -17,6 +17,7 @@ from replen.forecast.interface import Forecaster
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
+BLEND = "blend"
 WEIGHTS_FILE = "weights.json"
 
 

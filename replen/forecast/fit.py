@@ -8,7 +8,7 @@ import pandas as pd
 from replen import tables as t
 from replen.config import Forecast
 from replen.features.panel import Panel
-from replen.forecast.blend import Blend
+from replen.forecast.blend import BLEND, Blend
 from replen.forecast.interface import Forecaster
 from replen.forecast.moving_average import MovingAverage
 from replen.forecast.residuals import ResidualProfile
@@ -21,7 +21,7 @@ SEASON_KEY = [str(t.CUTOFF), str(t.DATE)]
 SEASON_DDL = f"{t.CUTOFF} date, {t.DATE} date, {t.VALUE} double, {COUNT} double"
 PROFILE_KEY = [str(t.CUTOFF), str(t.MODEL), STEP, SIZE_CLASS, BIN]
 PROFILE_DDL = f"{t.CUTOFF} date, {t.MODEL} string, {STEP} int, {SIZE_CLASS} int, {BIN} int, {COUNT} bigint"
-MOVING_AVERAGE, SEASONAL_NAIVE, BLEND = "moving_average", "seasonal_naive", "blend"
+MOVING_AVERAGE, SEASONAL_NAIVE = "moving_average", "seasonal_naive"
 COUNTED = frozenset({MOVING_AVERAGE, SEASONAL_NAIVE, *SETTINGS})
 """Forecasters whose fitted state is counts that add up."""
 

@@ -25,8 +25,6 @@ FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
 MEAN_FILE, QUANTILE_FILE = "mean.txt", "quantile_{level}.txt"
-WEIGHT_LEVEL = 0.99
-"""Quantile of the rows' weights that no row may exceed: a few giant series must not be all that is learned."""
 
 
 @dataclass(frozen=True)
@@ -145,13 +143,11 @@ class _Fitting:
     def _data(self, rows: Rows, power: float) -> "lightgbm.Dataset":
         import lightgbm
 
-        weight = rows.scale.astype(np.float64) ** power
-        weight = np.minimum(weight, np.quantile(weight, WEIGHT_LEVEL))
         n_columns, n_codes = rows.columns.shape[1], len(self.sample.reading.vocabularies)
         return lightgbm.Dataset(
             rows.columns,
-            rows.target / rows.scale,
-            weight=weight / weight.mean(),
+            rows.ratio,
+            weight=rows.weight(power),
             categorical_feature=list(range(n_columns - n_codes, n_columns)),
             free_raw_data=False,
         )

@@ -23,10 +23,8 @@ FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-MAX_SCORE = 5.0
+MAX_SCORE = 3.0
 """Standard deviations that a column counts for at most: nothing is extrapolated to a series unlike all others."""
-MAX_RATIO = 20.0
-"""Largest forecast, and largest outcome learned from, as a multiple of a series' recent level."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class Equation:
         coefficients: shape (n_terms,).
         intercept: shape ().
         level: shape (), factor that gives forecasts the mean of the demand, which the inverse of a logarithm falls short of.
+        bounds: shape (2,), least and largest ratio learned from: an equation of few rows is not trusted beyond them.
     """
 
     center: Float64Array
@@ -48,6 +47,7 @@ class Equation:
     coefficients: Float64Array
     intercept: Float64Array
     level: Float64Array
+    bounds: Float64Array
 
     @classmethod
     def fit(cls, rows: Rows, estimator: Any, *, n_columns: int, factors: Places) -> Self:
@@ -57,13 +57,12 @@ class Equation:
         """
         columns = rows.columns[:, :n_columns].astype(np.float64)
         spread = columns.std(axis=0)
-        one = np.ones(())
-        bare = cls(columns.mean(axis=0), np.where(spread > 0, spread, 1.0), factors, np.zeros(0), 0 * one, one)
-        ratio = np.minimum(rows.target.astype(np.float64) / rows.scale, MAX_RATIO)
-        estimator.fit(bare.terms(rows.columns), np.log1p(ratio))
+        one, bounds = np.ones(()), np.quantile(rows.ratio, [0, 1])
+        bare = cls(columns.mean(axis=0), np.where(spread > 0, spread, 1.0), factors, np.zeros(0), 0 * one, one, bounds)
+        estimator.fit(bare.terms(rows.columns), np.log1p(rows.ratio))
         found = replace(bare, coefficients=estimator.coef_, intercept=np.asarray(estimator.intercept_))
-        weight = np.minimum(rows.scale, np.quantile(rows.scale, 0.99))
-        return replace(found, level=np.asarray((weight @ ratio) / max(weight @ found.ratio(rows.columns), 1e-9)))
+        sold, forecast = (rows.weight(power=1.0) @ ratio for ratio in (rows.ratio, found.ratio(rows.columns)))
+        return replace(found, level=np.asarray(sold / forecast if forecast > 0 else one))
 
     def terms(self, columns: FloatArray) -> Float64Array:
         """Return shape (n, n_terms) of rows of shape (n, at least n_columns)."""
@@ -75,10 +74,11 @@ class Equation:
         return np.concatenate([scores, products[:, len(self.factors) :]], axis=1)
 
     def ratio(self, columns: FloatArray) -> Float64Array:
-        """Return shape (n,): forecast demand over scale, 0..MAX_RATIO."""
+        """Return shape (n,): forecast demand over scale, within the bounds."""
         # A product of matrices would round a row differently in other company.
         logs = np.einsum("ij,j->i", self.terms(columns), self.coefficients) + self.intercept
-        return np.asarray(np.clip(self.level * np.expm1(np.clip(logs, 0.0, np.log1p(MAX_RATIO))), 0.0, MAX_RATIO))
+        inside = np.clip(logs, *np.log1p(self.bounds))
+        return np.asarray(np.clip(self.level * np.expm1(inside), *self.bounds))
 
 
 @dataclass(frozen=True)

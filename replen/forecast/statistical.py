@@ -140,7 +140,8 @@ def _fitter(settings: Statistical) -> Fit:
         model: Any
         match settings:
             case Ets():
-                model = models.AutoETS(_season(history, settings.season), settings.model)
+                season = _season(history, settings.season)
+                model = models.AutoETS(season, settings.model if season > 1 else f"{settings.model[:2]}N")
             case Arima():
                 season, order = _season(history, settings.season), settings.max_order
                 model = models.AutoARIMA(max_p=order, max_q=order, season_length=season, approximation=True)

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol, runtime_checkable
 
 from replen.features.panel import FloatArray, Panel
-from replen.forecast.blend import Blend
+from replen.forecast.blend import BLEND, Blend
 from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 from replen.forecast.moving_average import MovingAverage
@@ -41,7 +41,7 @@ LOADERS: Mapping[str, Callable[[Path], Forecaster]] = {
     **dict.fromkeys(("linear", "ridge", "polynomial"), _load_regression),
     "lightgbm": _load_light_gbm,
     "lstm": _load_lstm,
-    "blend": Blend.load,
+    BLEND: Blend.load,
 }
 
 

@@ -24,6 +24,10 @@ Places = NDArray[np.intp]
 
 NO_SALES = "no known sales"
 READING_FILE = "reading.json"
+MAX_RATIO = 20.0
+"""Largest outcome learned from, and largest forecast, as a multiple of a series' recent level: bulk orders tell little."""
+WEIGHT_LEVEL = 0.99
+"""Quantile of the rows' weights that no row exceeds: a few giant series must not be all that is learned."""
 CHUNK = 16384
 """Windows whose columns are made at a time."""
 SHORT_SHARE = 4
@@ -89,6 +93,17 @@ class Rows:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.target)
+
+    @property
+    def ratio(self) -> Float64Array:
+        """Return shape (n,): target over scale, 0..MAX_RATIO, what is learned."""
+        return np.minimum(self.target.astype(np.float64) / self.scale, MAX_RATIO)
+
+    def weight(self, power: float) -> Float64Array:
+        """Return shape (n,): what each row counts for, scale ^ power, of mean one."""
+        weight = self.scale.astype(np.float64) ** power
+        weight = np.minimum(weight, np.quantile(weight, WEIGHT_LEVEL))
+        return np.asarray(weight / weight.mean())
 
     def take(self, rows: NDArray[np.bool_]) -> Self:
         """Return the chosen rows."""
@@ -170,7 +185,8 @@ def _drawn(design: Design, n_rows: int, rng: np.random.Generator) -> Iterator[Ro
     """Yield random windows of the panel with one random step each, where its target is known."""
     first, last_origin = design.inputs.first + MIN_POSITION, design.inputs.sales.shape[1] - 2
     eligible = np.flatnonzero(first <= last_origin)
-    for size in np.diff([*range(0, n_rows, CHUNK), n_rows]) if len(eligible) else ():
+    n_rows = min(n_rows, int((last_origin + 1 - first[eligible]).sum()) * design.inputs.reading.horizon)
+    for size in np.diff([*range(0, n_rows, CHUNK), n_rows]) if n_rows else ():
         series = rng.choice(eligible, size)
         origins = rng.integers(first[series], last_origin + 1)
         steps = rng.integers(0, np.minimum(design.inputs.reading.horizon, last_origin + 1 - origins))
