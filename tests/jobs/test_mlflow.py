@@ -288,7 +288,8 @@ def test_each_series_is_forecast_by_the_champion_of_its_class(finished: Finished
     panel = view.at(panel, panel.cutoff)
     champions = {segment: champion_of(finished, segment)[0] for segment in roles(tables["models"], t.CHAMPION_OF)}
     labels = demand_class(panel.past[t.SALES_HISTORY], config.features.classes)
-    expected = dict(zip(panel.keys[t.SKU] + panel.keys[t.SITE], [champions.get(f"class={n}", champions[ALL]) for n in labels]))
+    models = [champions.get(f"class={label}", champions[ALL]) for label in labels.tolist()]
+    expected = dict(zip(panel.keys[t.SKU] + panel.keys[t.SITE], models, strict=True))
     made = tables["forecasts"][tables["forecasts"][t.MEAN].notna() & tables["forecasts"][t.REASON].isna()]
     assert len(made) > 50
     assert {sku + site: model for sku, site, model in made[[t.SKU, t.SITE, t.MODEL]].itertuples(index=False)}.items() <= (

@@ -60,15 +60,15 @@ def test_series_are_counted_in_every_kind_of_segment() -> None:
 
 
 def test_a_fallback_is_scored_for_the_model_that_failed() -> None:
-    """`bad` knows a alone, and forecasts 3 where 1 is sold; the others are forecast right by `good`."""
-    rows = backtest(("good", Fake(1.0, "abcd")), ("bad", Fake(3.0, "a")))
+    """`bad` knows c alone, and forecasts 3 where 1 is sold; the others are forecast right by `good`."""
+    rows = backtest(("good", Fake(1.0, "abcd")), ("bad", Fake(3.0, "c")))
     found = values(rows, "bad", "absolute_actual")
     assert found == values(rows, "good", "absolute_actual")
     assert values(rows, "bad", "mae")["all"] == pytest.approx(2.0 / 4)
     assert values(rows, "bad", "mae")["category=none"] == 0.0
     by_series = rows[(rows[t.SEGMENT] == "series") & (rows[t.MODEL] == "bad")]
     errors = {row[t.SKU]: row[t.METRICS_BY_NAME]["mae"] for row in by_series.to_dict("records")}
-    assert {sku: errors[sku] for sku in "abcd"} == {"a": 2.0, "b": 0.0, "c": 0.0, "d": 0.0}
+    assert {sku: errors[sku] for sku in "abcd"} == {"a": 0.0, "b": 0.0, "c": 2.0, "d": 0.0}
     assert np.isnan(errors["f"])  # which no model knows
 
 
