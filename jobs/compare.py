@@ -11,7 +11,9 @@ from replen.config import Config
 from replen.features.segments import ALL
 from replen.model_table import comparison
 from replen.progress import Progress
-from replen.spark.run import open_run
+from replen.sources.generator import as_files
+from replen.sources.locate import fingerprint
+from replen.spark.run import Run
 
 
 def run(spark: SparkSession, config: Config, progress: Progress, *, by: str = ALL) -> str:
@@ -20,7 +22,7 @@ def run(spark: SparkSession, config: Config, progress: Progress, *, by: str = AL
     Raises:
         TableError: nothing is trained yet for this configuration, these inputs and this code.
     """
-    jobs = open_run(spark, config)
+    jobs = Run(spark, config, fingerprint(as_files(config.sources)))
     cutoff = jobs.needed("train").cutoff
     metrics, models = (jobs.read(table, "train").toPandas() for table in (t.METRICS, t.MODELS))
     head = f"{config.name}, {jobs.run_id}, cutoff {cutoff}"

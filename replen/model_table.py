@@ -73,13 +73,11 @@ def legend(config: Config) -> str:
 
 
 def reasons(models: pd.DataFrame) -> Iterator[str]:
-    """Yield a line for the champion and the challenger of each segment that has its own, saying why."""
-    champions, challengers = roles(models, t.CHAMPION_OF), roles(models, t.CHALLENGER_OF)
+    """Yield a line for the champion of each segment that has its own, saying why."""
+    champions = roles(models, t.CHAMPION_OF)
     for segment in sorted(champions, key=lambda name: (name != ALL, name)):
         for model, reason in champions[segment].items():
             yield f"champion of {segment}: {model}, {reason}"
-        for model, reason in challengers.get(segment, {}).items():
-            yield f"challenger of {segment}: {model}, {reason}"
 
 
 def roles(models: pd.DataFrame, column: t.Column) -> Roles:

@@ -156,7 +156,9 @@ class Tracker:
         if not self._client.search_registered_models(f"name='{REGISTERED}'"):
             self._client.create_registered_model(REGISTERED, description="Demand forecasters of replen, one version a training")
         source = model_uri or f"{self._client.get_run(run.mlflow_run).info.artifact_uri}/{MODEL_FOLDER}"
-        made = self._client.create_model_version(REGISTERED, source, run.mlflow_run, tags={FAMILY_TAG: family})
+        made = self._client.create_model_version(
+            REGISTERED, source, run.mlflow_run, tags={FAMILY_TAG: family}, description=family
+        )
         return ModelVersion(str(made.version), family, run.mlflow_run)
 
     def champions_before(self, parent: FamilyRun, segments: Iterable[str]) -> dict[str, str]:

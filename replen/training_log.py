@@ -131,13 +131,16 @@ def _log_parent(parent: FamilyRun, training: Training, models: pd.DataFrame, cho
     parent.text("\n".join(comparison(training.config, training.metrics, models)) + "\n", "comparison.txt")
     parent.table(training.quality, "quality.parquet")
     parent.table(training.metrics, "metrics.parquet")
+    champion = choices[0].champion
+    overall = (one for one in metric_values(training.metrics, champion) if one.name in BY_SEGMENT)
+    parent.metrics([Value(t.FIT_SECONDS, sum(set(training.seconds.values()))), *overall])
     for choice in choices:
         parent.tag(f"replen.{alias(CHAMPION, choice.segment)}", choice.champion)
         parent.tag(f"replen.{alias('reason', choice.segment)}", choice.reason)
         if choice.challenger is not None:
             parent.tag(f"replen.{alias(CHALLENGER, choice.segment)}", choice.challenger)
     for number, example in enumerate(training.examples, start=1):
-        parent.figure(example_figure(example), f"forecasts/{number}-{plain(example.role)}.png")
+        parent.figure(example_figure(example), f"forecasts/{number}-{example.role.replace(' ', '-')}.png")
 
 
 def _log_family(run: FamilyRun, family: str, packed: Packed, training: Training) -> None:
@@ -145,7 +148,7 @@ def _log_family(run: FamilyRun, family: str, packed: Packed, training: Training)
     settings = getattr(config.forecast, family).model_dump()
     common = {"seed": config.seed, "freq": config.freq, "horizon": config.forecast.horizon, "folds": config.evaluate.folds}
     run.params({**common, **settings})
-    run.metrics([Value("fit_seconds", training.seconds[family]), *metric_values(training.metrics, family)])
+    run.metrics([Value(t.FIT_SECONDS, training.seconds[family]), *metric_values(training.metrics, family)])
     losses = _losses(training.epochs, family)
     curves = losses.melt(ignore_index=False, var_name="name").dropna()
     run.metrics(Value(name, value, epoch) for epoch, name, value in curves.itertuples())

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from replen.evaluate.examples import Example
 
-HISTORY = 104
-"""Periods of history that are drawn."""
+HISTORY = 52
+"""Periods of history that are drawn at least; four horizons where that is more."""
 SOLD, FORECAST, FAINT = "#222222", "#1f6fb4", "#999999"
 
 
@@ -20,6 +21,7 @@ def example_figure(example: Example) -> Figure:
     figure, panels = _grid(len(example.by_model), f"{example.name} ({example.role})")
     for axes, model in zip(panels, example.by_model, strict=True):
         _draw(axes, example, model, title=model)
+    _finish(panels)
     return figure
 
 
@@ -28,6 +30,7 @@ def family_figure(examples: Sequence[Example], model: str) -> Figure:
     figure, panels = _grid(len(examples), f"{model}: last fold", shared=False)
     for axes, example in zip(panels, examples, strict=True):
         _draw(axes, example, model, title=f"{example.name} ({example.role})")
+    _finish(panels)
     return figure
 
 
@@ -60,6 +63,7 @@ def loss_figure(losses: pd.DataFrame, model: str) -> Figure:
                 axes.plot(losses.index, losses[name + suffix], style, color=f"C{number}", marker=".", label=name + suffix)
     axes.set(xlabel="epoch", ylabel="loss")
     axes.set_title(f"{model}: loss by epoch", fontsize="medium")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize="x-small")
     return figure
 
@@ -68,16 +72,24 @@ def _grid(n_panels: int, title: str, *, shared: bool = True) -> tuple[Figure, Se
     n_columns = min(n_panels, 2)
     n_rows = -(-n_panels // n_columns)
     figure = Figure(figsize=(6 * n_columns, 2.8 * n_rows + 0.4), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=shared, sharey=shared).ravel()
+    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharey=shared).ravel()
     for unused in panels[n_panels:]:
         unused.set_axis_off()
     figure.suptitle(title)
     return figure, list(panels[:n_panels])
 
 
+def _finish(panels: Sequence[Axes]) -> None:
+    """Begin every scale of units at 0, once all is drawn, since panels may share it; one legend will do."""
+    for axes in panels:
+        axes.set_ylim(bottom=0)
+    panels[0].legend(fontsize="xx-small", loc="upper left")
+
+
 def _draw(axes: Axes, example: Example, model: str, *, title: str) -> None:
     predicted = example.by_model[model]
-    horizon, shown = len(predicted.mean), slice(-HISTORY - len(predicted.mean), None)
+    horizon = len(predicted.mean)
+    shown = slice(-max(HISTORY, 4 * horizon) - horizon, None)
     ahead = example.periods[-horizon:]
     axes.plot(example.periods[shown], example.sales[shown], color=SOLD, linewidth=1, marker=".", markersize=3, label="sold")
     axes.axvline(example.periods[-horizon - 1], color=FAINT, linewidth=0.8, linestyle=":")
@@ -88,7 +100,5 @@ def _draw(axes: Axes, example: Example, model: str, *, title: str) -> None:
         )  # fmt: skip
     axes.plot(ahead, predicted.fan[:, 2], color=FORECAST, linewidth=1.5, label="median")
     axes.plot(ahead, predicted.mean, color=FORECAST, linewidth=1, linestyle="--", label="mean")
-    axes.set_ylim(0, None)
     axes.set_title(title + (f"\n{predicted.reason}" if predicted.reason else ""), fontsize="small")
     axes.tick_params(labelsize="x-small")
-    axes.legend(fontsize="xx-small", loc="upper left")

@@ -109,7 +109,7 @@ def _with_challenger(segment: str, champion: str, reason: str, ranking: "pd.Seri
     others = ranking.drop(champion, errors="ignore")
     if others.empty:
         return Choice(segment, champion, reason)
-    return Choice(segment, champion, reason, str(others.index[0]), f"the best besides {champion}: {_told(ranking)}")
+    return Choice(segment, champion, reason, str(others.index[0]), f"the best besides {champion}: {_told(others)}")
 
 
 def _told(ranking: "pd.Series[float]") -> str:

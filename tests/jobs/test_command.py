@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from replen.cli import COMPARED_BY
+from replen.model_table import KINDS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,11 +27,18 @@ def test_help_teaches() -> None:
         "train",
         "forecast",
         "plan-orders",
+        "compare",
         "--set",
         "conf/base.yaml",
         "Exit codes",
     ):
         assert word in told.stdout
+
+
+def test_compare_offers_every_kind_of_table() -> None:
+    assert COMPARED_BY == KINDS
+    told = replen("compare", "--help")
+    assert f"--by {{{','.join(KINDS)}}}" in told.stdout
 
 
 def test_show_prints_the_resolved_configuration() -> None:
@@ -44,6 +54,7 @@ def test_show_prints_the_resolved_configuration() -> None:
         (("run", "--config", "conf/demo.yaml", "--set", "plan.n_path=7"), 1, "did you mean 'n_paths'?"),
         (("run", "--config", "conf/demo.yaml", "--set", "plan.horizon=14"), 1, "expected at most forecast.horizon = 13"),
         (("run", "--confg", "conf/demo.yaml"), 2, "--confg"),
+        (("compare", "--by", "shop"), 2, "invalid choice: 'shop'"),
         (("plan", "--config", "conf/demo.yaml"), 2, "invalid choice"),
     ],
 )

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import mlflow
 import numpy as np
@@ -15,12 +15,21 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 import replen.tables as t
-from replen.evaluate.scores import ALL, STEP
+from jobs import compare
+from replen.errors import TableError
+from replen.evaluate.scores import STEP
+from replen.features.classes import demand_class
+from replen.features.segments import ALL
 from replen.features.view import View
 from replen.forecast.storage import Packed
-from replen.tracking import CHAMPION, FAMILY_TAG, MODEL_FOLDER, REGISTERED, RUN_TAG
-from replen.training_log import N_WORST, RANKED_BY
-from tests.jobs.conftest import Finished
+from replen.model_table import KINDS, legend, roles
+from replen.registry_names import CHALLENGER, CHAMPION, alias
+from replen.tracking import BEFORE, FAMILY_TAG, MODEL_FOLDER, REGISTERED, RUN_TAG
+from replen.training_log import BY_SEGMENT, N_WORST, RANKED_BY
+from tests.jobs.conftest import QUIET, Finished, small_config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 FAMILIES = ("seasonal_naive", "moving_average", "lstm")
 
@@ -78,9 +87,10 @@ def run_id_of(finished: Finished) -> str:
     return str(run_id)
 
 
-def champion_of(finished: Finished) -> Any:
-    (row,) = finished.tables["models"].loc[lambda models: models[t.CHAMPION].astype(bool)].to_dict("records")
-    return row
+def champion_of(finished: Finished, segment: str = ALL, column: t.Column = t.CHAMPION_OF) -> tuple[str, str]:
+    """Return the one champion of a segment in the table `models`, and why it is one."""
+    ((model, reason),) = roles(finished.tables["models"], column)[segment].items()
+    return model, reason
 
 
 def scores(finished: Finished, family: str, *, fold: str | None, segment: str) -> dict[str, float]:
@@ -95,9 +105,17 @@ def test_the_parent_run_says_what_was_trained_on_what(finished: Finished, kept: 
     tags = kept.parent.data.tags
     assert kept.parent.info.status == "FINISHED"
     assert tags[RUN_TAG] == run_id_of(finished)
-    assert tags["replen.champion"] == champion_of(finished)[t.MODEL]
-    assert tags["replen.reason"] == champion_of(finished)[t.REASON]
-    assert kept.artifacts(kept.parent) == {"config.json", "quality.parquet", "metrics.parquet"}
+    for segment in roles(finished.tables["models"], t.CHAMPION_OF):
+        assert (tags[f"replen.{alias(CHAMPION, segment)}"], tags[f"replen.{alias('reason', segment)}"]) == champion_of(
+            finished, segment
+        )
+    assert tags["replen.challenger"] == champion_of(finished, column=t.CHALLENGER_OF)[0]
+    files = kept.artifacts(kept.parent)
+    images = {name for name in files if name.startswith("forecasts/")}
+    assert files - images == {"config.json", "comparison.txt", "quality.parquet", "metrics.parquet", BEFORE}
+    assert {name.split("-", 1)[1] for name in images} == {"largest-revenue.png", "median-revenue.png", "worst-pinball.png"}
+    overall = scores(finished, tags["replen.champion"], fold=ALL, segment=ALL)
+    assert kept.parent.data.metrics["pinball"] == pytest.approx(overall["pinball"])
 
     stored = Path(kept.client.download_artifacts(kept.parent.info.run_id, "config.json", str(tmp_path)))
     expected = finished.config.model_dump(mode="json", exclude={"orders", "tracking"})
@@ -182,9 +200,66 @@ def test_metrics_by_series_and_the_worst_of_them(finished: Finished, kept: Kept,
         np.testing.assert_array_equal(worst.dropna(), expected)
 
 
-def test_one_version_a_family_and_the_alias_on_the_champion(finished: Finished, kept: Kept) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_metrics_by_segment_and_seconds(finished: Finished, kept: Kept, family: str) -> None:
+    logged = kept.families[family].data.metrics
+    segments = {segment for segment in finished.tables["metrics"][t.SEGMENT] if "=" in segment and STEP not in segment}
+    assert {segment.split("=")[0] for segment in segments} == set(finished.config.evaluate.segments)
+    for segment in segments:
+        expected = scores(finished, family, fold=ALL, segment=segment)
+        found = {metric: logged.get(f"{segment.replace('=', '/')}/{metric}", math.nan) for metric in BY_SEGMENT}
+        assert found == pytest.approx({metric: expected[metric] for metric in BY_SEGMENT}, nan_ok=True)
+    seconds = dict(zip(finished.tables["models"][t.MODEL], finished.tables["models"][t.FIT_SECONDS], strict=True))
+    assert logged[str(t.FIT_SECONDS)] == pytest.approx(seconds[family])
+    assert seconds[family] > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_quantiles_over_series_are_those_of_the_table(finished: Finished, kept: Kept, family: str, tmp_path: Path) -> None:
+    run = kept.families[family]
+    by_series = kept.table(run, "series_metrics.parquet", tmp_path)
+    quantiles = kept.table(run, "series_quantiles.parquet", tmp_path).set_index(str(t.METRIC))
+    for metric in RANKED_BY:
+        below = by_series[metric].quantile([0.1, 0.5, 0.9], interpolation="lower").to_numpy()
+        above = by_series[metric].quantile([0.1, 0.5, 0.9], interpolation="higher").to_numpy()
+        found = quantiles.loc[metric, ["q10", "q50", "q90"]].to_numpy(float)
+        assert (below <= found).all()
+        assert (found <= above).all()
+        assert run.data.metrics[f"series/{metric}/q50"] == pytest.approx(found[1])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_images_of_every_family(kept: Kept, family: str) -> None:
+    images = {name for name in kept.artifacts(kept.families[family]) if name.endswith(".png")}
+    assert images == {"forecasts.png", "calibration.png"} | ({"loss.png"} if family == "lstm" else set())
+
+
+def test_the_comparison_in_mlflow_is_what_the_command_prints(
+    spark: "SparkSession", finished: Finished, kept: Kept, tmp_path: Path
+) -> None:
+    stored = Path(kept.client.download_artifacts(kept.parent.info.run_id, "comparison.txt", str(tmp_path)))
+    printed = {by: compare.run(spark, finished.config, QUIET, by=by) for by in KINDS}
+    head, _, table = printed[ALL].partition("\n")
+    assert table + "\n" == stored.read_text(encoding="utf-8")
+    assert run_id_of(finished) in head
+    for by in KINDS:
+        assert legend(finished.config) in printed[by]
+        assert "moving_average" in printed[by]
+    pinball = scores(finished, "lstm", fold=ALL, segment="step=2")["pinball"]
+    (second,) = [part for part in printed["step"].split("step=") if part.startswith("2\n")]
+    (row,) = [line for line in second.splitlines() if line.strip().startswith("lstm")]
+    assert f"{pinball:.4f}" in row.split()
+
+
+def test_compare_says_what_to_run_first(spark: "SparkSession", platform: Path, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="has not committed train; run `replen train`"):
+        compare.run(spark, small_config(tmp_path, platform), QUIET)
+
+
+def test_one_version_a_family_and_aliases_on_champions_and_challengers(finished: Finished, kept: Kept) -> None:
     models = finished.tables["models"]
-    assert [model.name for model in kept.client.search_registered_models()] == [REGISTERED]
+    (registered,) = kept.client.search_registered_models()
+    assert registered.name == REGISTERED
     versions = {found.tags[FAMILY_TAG]: found for found in kept.client.search_model_versions(f"name='{REGISTERED}'")}
     assert {family: str(found.version) for family, found in versions.items()} == dict(
         zip(models[t.MODEL], models[t.MODEL_VERSION], strict=True)
@@ -193,10 +268,34 @@ def test_one_version_a_family_and_the_alias_on_the_champion(finished: Finished, 
     assert {family: found.run_id for family, found in versions.items()} == {
         family: run.info.run_id for family, run in kept.families.items()
     }
-    champion = champion_of(finished)
-    assert kept.client.get_model_version_by_alias(REGISTERED, CHAMPION).version == versions[champion[t.MODEL]].version
-    reasons = {family: found.tags.get("replen.reason") for family, found in versions.items()}
-    assert reasons == {family: champion[t.REASON] if family == champion[t.MODEL] else None for family in FAMILIES}
+    expected = {
+        alias(role, segment): champion_of(finished, segment, column)
+        for role, column in ((CHAMPION, t.CHAMPION_OF), (CHALLENGER, t.CHALLENGER_OF))
+        for segment in roles(models, column)
+    }
+    assert {CHAMPION, CHALLENGER} <= set(expected)
+    assert any(name.startswith("champion-class-") for name in expected)
+    assert {name: str(version) for name, version in registered.aliases.items()} == {
+        name: str(versions[family].version) for name, (family, _) in expected.items()
+    }
+    for name, (family, reason) in expected.items():
+        assert versions[family].tags[f"replen.{name}"] == reason
+
+
+def test_each_series_is_forecast_by_the_champion_of_its_class(finished: Finished) -> None:
+    config, tables = finished.config, finished.tables
+    view = View(tables["market"], config.freq, tables["forecasts"][t.CUTOFF].iloc[0], config.forecast.horizon, config.features)
+    panel = view.panel(tables["series"])
+    panel = view.at(panel, panel.cutoff)
+    champions = {segment: champion_of(finished, segment)[0] for segment in roles(tables["models"], t.CHAMPION_OF)}
+    labels = demand_class(panel.past[t.SALES_HISTORY], config.features.classes)
+    models = [champions.get(f"class={label}", champions[ALL]) for label in labels.tolist()]
+    expected = dict(zip(panel.keys[t.SKU] + panel.keys[t.SITE], models, strict=True))
+    made = tables["forecasts"][tables["forecasts"][t.MEAN].notna() & tables["forecasts"][t.REASON].isna()]
+    assert len(made) > 50
+    assert {sku + site: model for sku, site, model in made[[t.SKU, t.SITE, t.MODEL]].itertuples(index=False)}.items() <= (
+        expected.items()
+    )
 
 
 def test_the_network_of_the_lstm_version_loads_and_has_a_signature(finished: Finished, kept: Kept) -> None:

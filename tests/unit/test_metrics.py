@@ -1,4 +1,4 @@
-"""Metrics against naive formulas and hand examples; rows of scores add up; champions are chosen on equal terms."""
+"""Metrics against naive formulas and hand examples; rows of scores add up."""
 
 import math
 from dataclasses import replace
@@ -12,10 +12,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 import replen.tables as t
-from replen.errors import TableError
-from replen.evaluate.champion import champions
 from replen.evaluate.metrics import InSample, Scored, in_sample, metric_parts, pinball_loss, randomised_transform, ratios
-from replen.evaluate.scores import score_rows, series_scores, summarise
+from replen.evaluate.scores import N_BINS, score_rows, series_scores, summarise, transform_counts, transform_rows
 
 LEVELS = np.array([0.1, 0.5, 0.9], dtype=np.float32)
 amounts = st.integers(0, 20).map(float)
@@ -92,6 +90,7 @@ def naive_metrics(case: Scored, scale: InSample) -> dict[str, float]:
         "wspl": ratio(float(np.dot(weight, spl)), sum(weight)),
         "n": n,
         "n_missing": int((~np.isnan(case.actual) & np.isnan(case.mean)).sum()),
+        "n_series": len({i for i, _ in kept}),
         "absolute_actual": demand,
         "n_scaled": len(rmsse),
         "weight": sum(weight),
@@ -229,44 +228,20 @@ def test_ratios_without_anything_scored_are_undefined_not_zero() -> None:
     assert found["n"] == 0
 
 
-# --- champions ------------------------------------------------------------------------------------------------------------
-def two_folds(loss: dict[str, tuple[float, float]]) -> pd.DataFrame:
-    """Return metrics of models whose pinball loss is given for the even and the odd series."""
-    rows = []
-    for model, by_class in loss.items():
-        actual = np.full((2, 1), 10.0, dtype=np.float32)
-        off = np.array(by_class, dtype=np.float32)[:, None]
-        data = Scored(actual, actual, actual, (actual - 2 * off)[:, :, None], np.array([0.5], np.float32), np.zeros((2, 1)))
-        rows += [
-            measured(data, InSample(np.ones(2), np.ones(2), np.ones(2)), fold, model) for fold in ("2024-01-01", "2024-02-01")
-        ]
-    return summarise(pd.concat(rows), run_id="r")
+@given(transform=arrays.arrays(np.float64, (3, 5), elements=st.one_of(st.just(np.nan), st.floats(0, 1))), at=st.integers(0, 3))
+def test_the_histogram_of_the_transform_counts_every_scored_period_once(transform: NDArray[np.float64], at: int) -> None:
+    halves = [transform_rows(part, model="lstm", fold="2024-01-01") for part in (transform[:at], transform[at:])]
+    counts = transform_counts(pd.concat(halves)).loc["lstm"].to_numpy()
+    known = transform[~np.isnan(transform)]
+    naive = [sum(min(int(value * N_BINS), N_BINS - 1) == number for value in known) for number in range(N_BINS)]
+    edges = np.isclose(known * N_BINS, np.round(known * N_BINS))  # a float may fall on either side of an edge
+    assert counts.sum() == len(known)
+    assert edges.any() or counts.tolist() == naive
 
 
-def test_the_champion_has_the_smallest_pinball_loss_of_each_segment() -> None:
-    chosen = champions(two_folds({"naive": (1.0, 4.0), "lstm": (2.0, 2.0)})).set_index(t.SEGMENT)
-    assert chosen[t.MODEL].to_dict() == {"all": "lstm", "class=even": "naive", "class=odd": "lstm"}
-    assert chosen.loc["all", t.VALUE] == pytest.approx(2.0)
-    assert chosen.loc["all", t.REASON] == "smallest mean pinball loss over 2 folds: lstm 2, naive 2.5"
-
-
-def test_ties_go_to_the_first_by_name() -> None:
-    assert set(champions(two_folds({"b": (1.0, 1.0), "a": (1.0, 1.0)}))[t.MODEL]) == {"a"}
-
-
-@pytest.mark.parametrize("lost", ["a fold", "periods", "sales"])
-def test_models_scored_on_different_periods_are_not_compared(lost: str) -> None:
-    metrics = two_folds({"a": (1.0, 1.0), "b": (2.0, 2.0)})
-    of_b = (metrics[t.MODEL] == "b") & (metrics[t.FOLD] == "2024-01-01")
-    if lost == "a fold":
-        metrics = metrics[~of_b]
-    else:
-        name = "n" if lost == "periods" else "absolute_actual"
-        metrics.loc[of_b & (metrics[t.METRIC] == name), t.VALUE] -= 1
-    with pytest.raises(TableError, match="fold 2024-01-01, segment all: expected the same"):
-        champions(metrics)
-
-
-def test_no_scores_no_champion() -> None:
-    with pytest.raises(TableError, match=r"set evaluate.folds above 0"):
-        champions(pd.DataFrame([], columns=t.METRICS.names).astype({t.SEGMENT: str}))
+def test_counts_of_the_transform_are_no_metric() -> None:
+    rows = transform_rows(np.array([[0.1]]), model="lstm", fold="2024-01-01")
+    data = Scored(*(np.ones((1, 1), np.float32),) * 3, np.ones((1, 1, 3), np.float32), LEVELS, np.array([[0.1]]))
+    scale = InSample(np.ones(1), np.ones(1), np.ones(1))
+    whole = summarise(pd.concat([measured(data, scale), rows]), run_id="r")
+    pd.testing.assert_frame_equal(whole, summarise(measured(data, scale), run_id="r"))

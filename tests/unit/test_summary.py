@@ -10,9 +10,10 @@ import pytest
 
 import replen.tables as t
 from replen.config import Config
-from replen.evaluate.scores import ALL
+from replen.features.segments import ALL
+from replen.model_table import MEASURES
 from replen.overlays import load_config
-from replen.summary import MEASURES, Outcome, summary
+from replen.summary import Outcome, summary
 
 CONF = Path(__file__).parents[2] / "conf"
 RUN = "run_1"
@@ -39,7 +40,7 @@ def config() -> Config:
 
 @pytest.fixture
 def outcome() -> Outcome:
-    models = [(RUN, model, "1", "mlflow", model == "lstm", None) for model in PINBALL]
+    models = [(RUN, model, "1", "mlflow", {ALL: "best"} if model == "lstm" else {}, {}, 7.5) for model in PINBALL]
     policies = [(RUN, "plan", 4000.0, 90.0, 88.0, 0.975), (RUN, "simple_rule", 5000.0, 90.0, 86.0, 0.95)]
     return Outcome(
         run_id=RUN,
@@ -96,13 +97,13 @@ def test_head_quality_and_places(config: Config, outcome: Outcome) -> None:
 
 def test_forecasters_are_ranked_by_pinball_with_a_star_on_the_champion(config: Config, outcome: Outcome) -> None:
     text = summary(config, replace(outcome, metrics=outcome.metrics.sample(frac=1, random_state=1)))
-    head = next(i for i, line in enumerate(text.splitlines()) if line.endswith("below 0.9"))
+    head = next(i for i, line in enumerate(text.splitlines()) if line.endswith("fit s"))
     rows = [line[13:] for line in text.splitlines()[head + 1 : head + 4]]
-    assert [row[:18].strip() for row in rows] == ["lstm *", "moving_average", "seasonal_naive"]
+    assert [row[:20].strip() for row in rows] == ["lstm *", "moving_average", "seasonal_naive"]
     places = list(MEASURES).index("pinball")
     for row, pinball in zip(rows, PINBALL.values(), strict=True):
-        values = [float(value) for value in row[18:].split()]
-        expected = [pinball / 10] * len(MEASURES)
+        values = [float(value) for value in row[20:].split()]
+        expected = [pinball / 10] * len(MEASURES) + [7.5]
         expected[places] = pinball
         np.testing.assert_allclose(values, expected, atol=5e-5)
     assert "1 folds of 4 weeks" in line_with(text, "* champion")
