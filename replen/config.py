@@ -155,19 +155,43 @@ class Lstm(Section):
     threads: Count
 
 
+class LocalLstm(Section):
+    """One small LSTM a series, trained on that series alone."""
+
+    units: Count
+    layers: Count
+    context: Count
+    slices: Count
+    origins_per_slice: Count
+    lags: tuple[Count, ...]
+    windows: tuple[Count, Count, Count]
+    epochs: Count
+    patience: Count
+    held_out: Count
+    held_out_of: Count
+    learning_rate: Positive
+    weight_decay: NonNegative
+    clip_norm: Positive
+    stack: Count
+    min_known: Count
+    min_sold_share: Share
+    threads: Count
+
+
 class Forecast(Section):
     """What is forecast, and with what."""
 
     horizon: Count
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
-    models: tuple[Literal["seasonal_naive", "moving_average", "lstm"], ...]
-    champion: Literal["best", "seasonal_naive", "moving_average", "lstm"]
+    models: tuple[Literal["seasonal_naive", "moving_average", "lstm", "local_lstm"], ...]
+    champion: Literal["best", "seasonal_naive", "moving_average", "lstm", "local_lstm"]
     fallback: Literal["seasonal_naive", "moving_average"]
     min_history: Count
     residual_windows: Count
     seasonal_naive: SeasonalNaive
     moving_average: MovingAverage
     lstm: Lstm
+    local_lstm: LocalLstm
 
 
 class Evaluate(Section):
