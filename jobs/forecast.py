@@ -18,6 +18,7 @@ from replen.forecast.stage import Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
+from replen.spark.local import LOCAL_LSTM, with_weights
 from replen.spark.run import Committed, open_run
 from replen.tracking import Tracker
 
@@ -38,6 +39,8 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     )
     forecasting = Forecasting(open_view(jobs), first, second, config.forecast.horizon, config.forecast.quantiles, config.seed)
     series = jobs.read(t.SERIES, "build_features")
+    if champion == LOCAL_LSTM:
+        series = with_weights(series, jobs.read(t.WEIGHTS, "train"))
     rows = per_bucket(series, forecasting, t.FORECASTS.without_run, sizes=config.spark)
     forecasts = jobs.write(t.FORECASTS, rows)
     return jobs.commit(JOB, cutoff=jobs.needed("train").cutoff, counts=reconcile(series, forecasts))

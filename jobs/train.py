@@ -22,6 +22,7 @@ from replen.features.view import View
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.fitting import Fitted, fit_all
+from replen.spark.local import LOCAL_LSTM, fit_local, with_weights
 from replen.spark.run import Committed, Run, open_run
 from replen.tracking import Tracker
 from replen.training_log import Training, log_training
@@ -38,6 +39,9 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     view, series = open_view(jobs), jobs.read(t.SERIES, "build_features")
     origins, last = fold_origins(series, config, np.datetime64(cutoff)), np.datetime64(cutoff)
     fitted, epochs = fit_all(jobs, series, [*origins, last], view, progress)
+    if LOCAL_LSTM in config.forecast.models:
+        with progress.stage(f"{LOCAL_LSTM} of every series up to {len(fitted)} cutoffs"):
+            series = fit_own_models(jobs, series, fitted, view)
     scores = jobs.stage(t.BACKTEST, backtest(series, {origin: fitted[origin] for origin in origins}, view, config))
     metrics = summarise(added_up(scores), run_id=jobs.run_id)
     training = Training(
@@ -54,6 +58,15 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     jobs.write(t.METRICS, spark.createDataFrame(metrics, t.METRICS.nullable_ddl))
     jobs.write(t.MODELS, spark.createDataFrame(models, t.MODELS.nullable_ddl))
     return jobs.commit(JOB, cutoff=cutoff)
+
+
+def fit_own_models(jobs: Run, series: DataFrame, fitted: Fitted, view: View) -> DataFrame:
+    """Return the series with the weights of their own models at every cutoff of `fitted`, after writing those of the last."""
+    shared, weights = fit_local(jobs, series, list(fitted), view)
+    for cutoff, packed in shared.items():
+        fitted[cutoff][LOCAL_LSTM] = packed
+    jobs.write(t.WEIGHTS, weights.where(F.col(t.CUTOFF) == F.lit(str(max(fitted))).cast("date")))
+    return with_weights(series, weights)
 
 
 def choose_champion(metrics: pd.DataFrame, config: Config) -> tuple[str, str]:

@@ -55,27 +55,33 @@ def profile_rows(panels: Mapping[np.datetime64, Panel], season: Seasons, setting
             MOVING_AVERAGE: MovingAverage.measure(panel, season[cutoff], window=average.window, **sizes),
             SEASONAL_NAIVE: SeasonalNaive.measure(panel, season=naive.season, **sizes),
         }
-        for model, profile in profiles.items():
-            step, size_class, bin_ = np.nonzero(profile.counts)
-            counts = {STEP: step, SIZE_CLASS: size_class, BIN: bin_, COUNT: profile.counts[step, size_class, bin_]}
-            frames.append(pd.DataFrame({t.CUTOFF: cutoff, t.MODEL: model, **counts}))
+        frames += [count_rows(profile, cutoff, model) for model, profile in profiles.items()]
     return pd.concat(frames, ignore_index=True)
+
+
+def count_rows(profile: ResidualProfile, cutoff: np.datetime64, model: str) -> pd.DataFrame:
+    """Return the counts of a forecaster's errors that are not 0, one a row."""
+    step, size_class, bin_ = np.nonzero(profile.counts)
+    counts = {STEP: step, SIZE_CLASS: size_class, BIN: bin_, COUNT: profile.counts[step, size_class, bin_]}
+    return pd.DataFrame({t.CUTOFF: cutoff, t.MODEL: model, **counts})
+
+
+def profile_at(counts: pd.DataFrame, cutoff: np.datetime64, model: str, *, horizon: int) -> ResidualProfile:
+    """Return a forecaster's profile at a cutoff, from the added-up rows of all series."""
+    rows = counts[(counts[t.CUTOFF].to_numpy(dtype="datetime64[D]") == cutoff) & (counts[t.MODEL] == model)]
+    profile = ResidualProfile.empty(horizon)
+    profile.counts[rows[STEP], rows[SIZE_CLASS], rows[BIN]] = rows[COUNT]
+    return profile
 
 
 def simple_forecasters(
     cutoff: np.datetime64, season: Seasons, profiles: pd.DataFrame, settings: Forecast
 ) -> dict[str, Forecaster]:
     """Return the simple forecasters fitted at a cutoff, from the added-up rows of all series."""
-    chosen = profiles[profiles[t.CUTOFF].to_numpy(dtype="datetime64[D]") == cutoff]
-    by_model = (chosen[chosen[t.MODEL] == model] for model in (MOVING_AVERAGE, SEASONAL_NAIVE))
-    average, naive = (_profile(rows, settings.horizon) for rows in by_model)
+    average, naive = (
+        profile_at(profiles, cutoff, model, horizon=settings.horizon) for model in (MOVING_AVERAGE, SEASONAL_NAIVE)
+    )
     return {
         MOVING_AVERAGE: MovingAverage(settings.moving_average.window, season[cutoff], average),
         SEASONAL_NAIVE: SeasonalNaive(settings.seasonal_naive.season, naive),
     }
-
-
-def _profile(rows: pd.DataFrame, horizon: int) -> ResidualProfile:
-    profile = ResidualProfile.empty(horizon)
-    profile.counts[rows[STEP], rows[SIZE_CLASS], rows[BIN]] = rows[COUNT]
-    return profile

@@ -20,10 +20,17 @@ def _load_lstm(folder: Path) -> Forecaster:
     return LstmModel.load(folder)
 
 
+def _load_local_lstm(folder: Path) -> Forecaster:
+    from replen.forecast.local_lstm.model import LocalLstmModel
+
+    return LocalLstmModel.load(folder)
+
+
 LOADERS: Mapping[str, Callable[[Path], Forecaster]] = {
     "moving_average": MovingAverage.load,
     "seasonal_naive": SeasonalNaive.load,
     "lstm": _load_lstm,
+    "local_lstm": _load_local_lstm,
 }
 
 

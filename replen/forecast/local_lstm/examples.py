@@ -57,7 +57,7 @@ class Examples:
 
 
 def reading_of(panel: Panel, settings: LocalLstm, *, horizon: int) -> Reading:
-    """Return how local models read a panel: calendar, price, promotion and events, which are columns of every panel of a run."""
+    """Return how local models read a panel: calendar, price, promotion and the events, which all panels of a run share."""
     events = tuple(sorted(panel.known.keys() - KNOWN_COLUMNS))
     return Reading(horizon, settings.lags, settings.windows, signals=(), events=events, vocabularies={})
 
@@ -92,7 +92,7 @@ def read(panel: Panel, reading: Reading) -> Inputs:
 
 
 def training_examples(inputs: Inputs, rows: Places, settings: LocalLstm) -> Examples:
-    """Return the last origins of the chosen series whose next period is known to have been or not, slice after slice."""
+    """Return the last origins of the chosen series that have a period after them, slice after slice."""
     n_periods = inputs.sales.shape[1]
     ends = n_periods - 2 - settings.origins_per_slice * np.arange(settings.slices)[::-1]
     origins = ends[:, None] + np.arange(1 - settings.origins_per_slice, 1)
@@ -111,7 +111,7 @@ def last_examples(inputs: Inputs, rows: Places, settings: LocalLstm) -> Examples
 
 
 def _examples(inputs: Inputs, rows: Places, origins: Places, *, context: int) -> Examples:
-    """Return the slices that end at the last of their origins, (n_slices, n_origins); those before the first period are zeros."""
+    """Return slices that end at the last of their origins, (n_slices, n_origins); what lies before the first period is zero."""
     shape = (len(rows), *origins.shape)
     by_slice = np.repeat(rows, len(origins)), np.tile(origins[:, -1], len(rows))
     by_origin = np.repeat(rows, origins.size), np.maximum(np.tile(origins.ravel(), len(rows)), 0)

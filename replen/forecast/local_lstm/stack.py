@@ -60,9 +60,7 @@ class Layout:
         """Return the parts of weights of shape (n_models, n_weights)."""
         ends = np.cumsum([prod(shape) for shape in self.shapes.values()])[:-1]
         parts = np.split(weights, ends, axis=1)
-        return {
-            name: part.reshape(-1, *shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
-        }
+        return {name: part.reshape(-1, *shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
     def join(self, parts: Mapping[str, FloatArray]) -> FloatArray:
         """Return weights of shape (n_models, n_weights) from their parts."""
@@ -87,7 +85,7 @@ class Layout:
 
 
 def starting_bias(target: FloatArray, scale: FloatArray, learned: NDArray[np.bool_]) -> FloatArray:
-    """Return shape (n_models, 2): logs of the mean over scale and of the dispersion that fit the learned targets best by moments.
+    """Return shape (n_models, 2): logs of mean over scale and of dispersion, by the moments of the learned targets.
 
     Args:
         target: shape (n_models, n_slices, n_origins, horizon).
@@ -145,15 +143,16 @@ def forward(layout: Layout) -> Callable[..., Any]:
     """Return `outputs` of a layout, compiled once a process and shape."""
     import tensorflow as tf
 
-    return tf.function(lambda *inputs: outputs(layout, *inputs))
+    compiled: Callable[..., Any] = tf.function(lambda *inputs: outputs(layout, *inputs))
+    return compiled
 
 
 @cache
 def step(layout: Layout, *, learning_rate: float, clip_norm: float, weight_decay: float) -> Callable[..., Any]:
     """Return the training step of a stack, compiled once a process and shape.
 
-    It takes weights, moments (two of their shape), number (of the step, from 1), moves (n_models,; zero = the model has stopped),
-    past, future, scale, target, learned and held_out (target's shape, zero or one), and returns what `Moved` has.
+    It takes weights, moments (two of their shape), number (of the step, from 1), moves (n_models,; 0 = the model has stopped),
+    past, future, scale, target, learned and held_out (target's shape, 0 or 1), and returns what `Moved` has.
     """
     import tensorflow as tf
 
@@ -195,8 +194,8 @@ def _lstm(sequence: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
     by_period = tf.unstack(tf.reshape(projected, (n_models, context, n_slices, 4 * units)), axis=1)
     state = cell = tf.zeros((n_models, n_slices, units))
     states = []
-    for gates in by_period:
-        gates = gates + state @ recurrent
+    for read in by_period:
+        gates = read + state @ recurrent
         admitted, kept, shown = tf.split(tf.sigmoid(gates[..., : 3 * units]), 3, axis=-1)
         cell = kept * cell + admitted * tf.tanh(gates[..., 3 * units :])
         state = shown * tf.tanh(cell)
