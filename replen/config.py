@@ -283,6 +283,7 @@ class Config(Section):
     def check_together(self) -> Self:
         """Refuse keys that contradict each other, all at once."""
         forecast, levels, scored = self.forecast, self.forecast.quantiles, self.evaluate.quantiles
+        context, n_origins = forecast.local_lstm.context, forecast.local_lstm.origins_per_slice
         rules = {
             f"plan.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.plan.horizon}": (
                 self.plan.horizon <= forecast.horizon
@@ -298,6 +299,8 @@ class Config(Section):
             f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": (
                 forecast.fallback in forecast.models
             ),
+            f"forecast.local_lstm.context: expected origins_per_slice = {n_origins} or more, found {context}": context
+            >= n_origins,
             "forecast.champion: best needs evaluate.folds of 1 or more; set evaluate.folds, or name a model": (
                 forecast.champion != "best" or self.evaluate.folds > 0
             ),

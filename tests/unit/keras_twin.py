@@ -9,7 +9,7 @@ from replen.config import LocalLstm
 from replen.forecast.local_lstm.examples import Examples
 from replen.forecast.local_lstm.stack import Layout, starting_bias
 from replen.forecast.local_lstm.train import layout_of
-from replen.forecast.lstm.network import negative_log_likelihood
+from replen.forecast.lstm.network import MAX_LOG_RATIO, negative_log_likelihood
 
 N_GATES = 4
 
@@ -45,11 +45,6 @@ def as_keras(parts: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     return [weights[place] for place in order]
 
 
-def set_weights(twin: Any, parts: Mapping[str, np.ndarray]) -> None:
-    """Give the model these weights."""
-    twin.set_weights(as_keras(parts))
-
-
 def loss(scaled: Any, output: Any) -> Any:
     """Return the loss of one model; Keras takes one tensor of targets, so the scale stands behind the steps."""
     return negative_log_likelihood(output, scaled[..., :-1], scaled[..., -1:])
@@ -70,12 +65,28 @@ def data_of(examples: Examples, row: int) -> tuple[list[np.ndarray], np.ndarray]
 
 
 def train(examples: Examples, seeds: np.ndarray, settings: LocalLstm, *, row: int, n_epochs: int) -> Any:
-    """Return one model that Keras has trained from the weights that the stack's model of this series starts from."""
-    layout = layout_of(examples, settings)
-    bias = starting_bias(examples.target, examples.scale, np.isfinite(examples.target))
-    twin = compiled(network(layout, examples), settings)
-    set_weights(twin, layout.split(layout.initial(seeds[row : row + 1], bias[row : row + 1])))
+    """Return one new model that Keras has trained from the weights that the stack's model of this series starts from."""
+    twin = compiled(network(layout_of(examples, settings), examples), settings)
+    return train_again(twin, examples, seeds, settings, row=row, n_epochs=n_epochs)
+
+
+def train_again(twin: Any, examples: Examples, seeds: np.ndarray, settings: LocalLstm, *, row: int, n_epochs: int) -> Any:
+    """Return the same model, its weights and optimizer reset, trained on another series."""
+    layout, one = layout_of(examples, settings), examples.take(slice(row, row + 1))
+    bias = starting_bias(one.target, one.scale, np.isfinite(one.target))
+    twin.set_weights(as_keras(layout.split(layout.initial(seeds[row : row + 1], bias))))
+    if twin.optimizer.built:
+        for variable in twin.optimizer.variables:
+            if variable is not twin.optimizer._learning_rate:
+                variable.assign(np.zeros(variable.shape))
     inputs, target = data_of(examples, row)
-    if n_epochs:
-        twin.fit(inputs, target, batch_size=len(target), epochs=n_epochs, shuffle=False, verbose=0)
+    for _ in range(n_epochs):
+        twin.train_on_batch(inputs, target)
     return twin
+
+
+def means(twin: Any, examples: Examples, *, row: int) -> np.ndarray:
+    """Return expected demand as the model sees it, (n_slices, n_origins, horizon), units."""
+    output = np.asarray(twin([examples.past[row], examples.future[row]]))
+    ratio = np.exp(np.clip(output[..., 0].astype(float), -MAX_LOG_RATIO, MAX_LOG_RATIO))
+    return np.asarray(ratio * examples.scale[row] * examples.unit[row])

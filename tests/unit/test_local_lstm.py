@@ -151,7 +151,7 @@ def test_a_model_forecasts_what_keras_layers_with_its_weights_forecast() -> None
     stacked = forward(layout)(own, examples.past, examples.future).numpy()
     for row in (0, 11):
         twin = keras_twin.network(layout, examples)
-        keras_twin.set_weights(twin, layout.split(own[row : row + 1]))
+        twin.set_weights(keras_twin.as_keras(layout.split(own[row : row + 1])))
         np.testing.assert_allclose(twin([examples.past[row], examples.future[row]]), stacked[row], atol=1e-5)
 
 

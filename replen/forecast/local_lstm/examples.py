@@ -46,6 +46,10 @@ class Examples:
         """Return the number of series."""
         return len(self.past)
 
+    def take(self, rows: Places | slice) -> "Examples":
+        """Return the examples of the chosen series."""
+        return Examples(*(getattr(self, f.name)[rows] for f in fields(self)))
+
     def padded(self, n_series: int) -> "Examples":
         """Return the same with series of zeros at the end, for which every target is unknown."""
         n_missing = n_series - len(self)

@@ -143,7 +143,7 @@ def forward(layout: Layout) -> Callable[..., Any]:
     """Return `outputs` of a layout, compiled once a process and shape."""
     import tensorflow as tf
 
-    compiled: Callable[..., Any] = tf.function(lambda *inputs: outputs(layout, *inputs))
+    compiled: Callable[..., Any] = tf.function(lambda *inputs: outputs(layout, *inputs), autograph=False)
     return compiled
 
 
@@ -172,7 +172,7 @@ def step(layout: Layout, *, learning_rate: float, clip_norm: float, weight_decay
         after = weights * (1 - learning_rate * weight_decay) - rate * first / (tf.sqrt(second) + EPSILON)
         return tf.where(moves[:, None] > 0, after, weights), (first, second), loss, _mean_by_model(losses, held_out)
 
-    compiled = tf.function(moved)
+    compiled = tf.function(moved, autograph=False)
     return lambda *state: Moved(*compiled(*state))
 
 

@@ -42,27 +42,35 @@ def train(examples: Examples, seeds: NDArray[np.int64], settings: LocalLstm) -> 
         settings: how they are built and trained.
     """
     n_series = len(examples)
-    data, seeds = examples.padded(settings.stack), np.pad(seeds, (0, settings.stack - n_series))
-    known = np.isfinite(data.target)
-    stopping, final = (_Descent(data, seeds, learned, settings) for learned in (known & ~data.held_out, known))
-    before, n_epochs = stopping.until_no_better()
-    return Trained(final.for_epochs(n_epochs)[:n_series], n_epochs[:n_series], before[:n_series])
+    before, n_epochs = _Descent(examples, seeds, ~examples.held_out, settings).until_no_better()
+    weights = for_epochs(examples, seeds, settings, n_epochs[:n_series])
+    return Trained(weights, n_epochs[:n_series], before[:n_series])
+
+
+def for_epochs(examples: Examples, seeds: NDArray[np.int64], settings: LocalLstm, n_epochs: NDArray[np.intp]) -> FloatArray:
+    """Return weights, (n_series, n_weights), learned from all that is known, each model for its number of epochs."""
+    n_series = len(examples)
+    everything = np.ones(examples.target.shape, bool)
+    descent = _Descent(examples, seeds, everything, settings)
+    return descent.for_epochs(np.pad(n_epochs, (0, settings.stack - n_series)))[:n_series]
 
 
 class _Descent:
-    """Training of a stack on some of its targets; a step sees all of a series."""
+    """Training of a stack, filled up with models that learn nothing, on some of its targets; a step sees all of a series."""
 
-    def __init__(self, data: Examples, seeds: NDArray[np.int64], learned: NDArray[np.bool_], settings: LocalLstm) -> None:
+    def __init__(self, examples: Examples, seeds: NDArray[np.int64], chosen: NDArray[np.bool_], settings: LocalLstm) -> None:
         import tensorflow as tf
 
-        layout = layout_of(data, settings)
+        n_missing = settings.stack - len(examples)
+        data, layout = examples.padded(settings.stack), layout_of(examples, settings)
+        learned = np.isfinite(data.target) & np.pad(chosen, [(0, n_missing)] + [(0, 0)] * (chosen.ndim - 1))
         held_out = np.isfinite(data.target) & data.held_out
         masks = (mask.astype(np.float32) for mask in (learned, held_out))
         self.data = [tf.constant(array) for array in (data.past, data.future, data.scale, data.target, *masks)]
         self.step = step(
             layout, learning_rate=settings.learning_rate, clip_norm=settings.clip_norm, weight_decay=settings.weight_decay
         )
-        self.start = layout.initial(seeds, starting_bias(data.target, data.scale, learned))
+        self.start = layout.initial(np.pad(seeds, (0, n_missing)), starting_bias(data.target, data.scale, learned))
         self.settings = settings
 
     def until_no_better(self) -> tuple[FloatArray, NDArray[np.intp]]:
