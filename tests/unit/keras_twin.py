@@ -70,11 +70,14 @@ def train(examples: Examples, seeds: np.ndarray, settings: LocalLstm, *, row: in
     return train_again(twin, examples, seeds, settings, row=row, n_epochs=n_epochs)
 
 
-def train_again(twin: Any, examples: Examples, seeds: np.ndarray, settings: LocalLstm, *, row: int, n_epochs: int) -> Any:
-    """Return the same model, its weights and optimizer reset, trained on another series."""
+def train_again(
+    twin: Any, examples: Examples, seeds: np.ndarray, settings: LocalLstm, *, row: int, n_epochs: int, nudge: float = 0.0
+) -> Any:
+    """Return the same model, its weights and optimizer reset (the weights times 1 + nudge), trained on another series."""
     layout, one = layout_of(examples, settings), examples.take(slice(row, row + 1))
     bias = starting_bias(one.target, one.scale, np.isfinite(one.target))
-    twin.set_weights(as_keras(layout.split(layout.initial(seeds[row : row + 1], bias))))
+    start = layout.initial(seeds[row : row + 1], bias) * np.float32(1 + nudge)
+    twin.set_weights(as_keras(layout.split(start)))
     if twin.optimizer.built:
         for variable in twin.optimizer.variables:
             if variable is not twin.optimizer._learning_rate:
