@@ -299,8 +299,9 @@ class Config(Section):
             f"forecast.fallback: expected one of forecast.models, found {forecast.fallback}": (
                 forecast.fallback in forecast.models
             ),
-            f"forecast.local_lstm.context: expected origins_per_slice = {n_origins} or more, found {context}": context
-            >= n_origins,
+            f"forecast.local_lstm.context: expected at least origins_per_slice = {n_origins}, found {context}": (
+                context >= n_origins
+            ),
             "forecast.champion: best needs evaluate.folds of 1 or more; set evaluate.folds, or name a model": (
                 forecast.champion != "best" or self.evaluate.folds > 0
             ),

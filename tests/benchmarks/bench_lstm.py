@@ -3,8 +3,8 @@
 python tests/benchmarks/bench_lstm.py [--smoke]
 
 All three train the same models from the same weights on the same data for the same number of epochs on one thread. Processor
-seconds do not count what others do on the machine. What is compiled once, for the reset model and for the stack, is shown apart;
-a new model compiles every time. Training multiplies the rounding of single precision, so forecasts after it are compared twice:
+seconds leave out what others do on the machine. What is compiled once, for the reset model and for the stack, is shown apart; a
+new model compiles every time. Training multiplies the rounding of single precision, so forecasts after it are compared twice:
 the stack's with Keras' own, and Keras' own with those from weights that differ in their last digit. The last line is JSON.
 """
 
@@ -20,7 +20,7 @@ import pandas as pd
 from replen import tables as t
 from replen.config import LocalLstm
 from replen.features.panel import Panel
-from replen.forecast.local_lstm.examples import Examples, read, reading_of, training_examples
+from replen.forecast.local_lstm.examples import read, reading_of, training_examples
 from replen.forecast.local_lstm.model import means
 from replen.forecast.local_lstm.train import for_epochs, layout_of
 from replen.forecast.lstm.train import prepare_tensorflow
@@ -106,10 +106,8 @@ def measured(bench: Bench, *, n_new: int, n_reset: int, n_nudged: int) -> Report
     nudged = bench.reset(twin, n_nudged, nudge=LAST_DIGIT)
     report["new_over_stack"] = report["new_model"] / report["stack"]
     report["reset_over_stack"] = report["reset_model"] / report["stack"]
-    for name, one, other in (
-        ("stack_from_keras", ours[:n_reset], theirs),
-        ("keras_from_keras_nudged", nudged, theirs[:n_nudged]),
-    ):
+    pairs = {"stack_from_keras": (ours[:n_reset], theirs), "nudged_from_keras": (nudged, theirs[:n_nudged])}
+    for name, (one, other) in pairs.items():
         difference = np.abs(one / other - 1)
         report[f"{name}_median"], report[f"{name}_largest"] = float(np.median(difference)), float(difference.max())
     return report
