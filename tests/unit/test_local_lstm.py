@@ -98,8 +98,8 @@ def test_a_forecast_is_the_same_alone_and_in_company(together: list[np.ndarray])
 def test_a_series_does_not_depend_on_when_the_panel_starts(together: list[np.ndarray]) -> None:
     panel = make_panel()
     late = replace(
-        panel, periods=panel.periods[10:], past={k: v[:, 10:] for k, v in panel.past.items()},
-        known={k: v[:, 10:] for k, v in panel.known.items()},
+        panel, periods=panel.periods[12:], past={k: v[:, 12:] for k, v in panel.past.items()},
+        known={k: v[:, 12:] for k, v in panel.known.items()},
     )  # fmt: skip
     cut = late.take(np.array([0]))
     np.testing.assert_array_equal(weights(cut)[0], together[0])

@@ -104,11 +104,10 @@ def starting_bias(target: FloatArray, scale: FloatArray, learned: NDArray[np.boo
 
 @dataclass(frozen=True)
 class Moved:
-    """A step's result, tensors: loss a target of what is learned and of what is held out (n_models,), before the step."""
+    """A step's result, tensors; the loss, (n_models,), is that of the held-out targets before the step."""
 
     weights: Any
     moments: tuple[Any, Any]
-    loss: Any
     held_out_loss: Any
 
 
@@ -161,8 +160,7 @@ def step(layout: Layout, *, learning_rate: float, clip_norm: float, weight_decay
         with tf.GradientTape() as tape:
             tape.watch(weights)
             losses = target_losses(outputs(layout, weights, past, future), target, scale)
-            loss = _mean_by_model(losses, learned)
-            total = tf.reduce_sum(loss)
+            total = tf.reduce_sum(_mean_by_model(losses, learned))
         gradient = tape.gradient(total, weights)
         norm = tf.sqrt(tf.reduce_sum(gradient**2, axis=1, keepdims=True))
         gradient *= clip_norm / tf.maximum(norm, clip_norm)
@@ -170,7 +168,7 @@ def step(layout: Layout, *, learning_rate: float, clip_norm: float, weight_decay
         second = moments[1] + (1 - BETA_2) * (gradient**2 - moments[1])
         rate = learning_rate * tf.sqrt(1 - BETA_2**number) / (1 - BETA_1**number)
         after = weights * (1 - learning_rate * weight_decay) - rate * first / (tf.sqrt(second) + EPSILON)
-        return tf.where(moves[:, None] > 0, after, weights), (first, second), loss, _mean_by_model(losses, held_out)
+        return tf.where(moves[:, None] > 0, after, weights), (first, second), _mean_by_model(losses, held_out)
 
     compiled = tf.function(moved, autograph=False)
     return lambda *state: Moved(*compiled(*state))
