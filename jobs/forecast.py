@@ -24,6 +24,7 @@ from replen.forecast.stage import Champions, Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
+from replen.spark.local import LOCAL_LSTM, with_weights
 from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, open_run
 from replen.tracking import Tracker
@@ -47,7 +48,8 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     models = {model: Versioned(trained[model][t.MODEL_VERSION], bound[model]) for model in needed}
     forecast = config.forecast
     forecasting = Forecasting(view, models, champions, forecast.fallback, forecast.horizon, forecast.quantiles, config.seed)
-    rows = per_bucket(series, forecasting, t.FORECASTS.without_run, sizes=config.spark)
+    weighted = with_weights(series, jobs.read(t.WEIGHTS, "train")) if LOCAL_LSTM in needed else series
+    rows = per_bucket(weighted, forecasting, t.FORECASTS.without_run, sizes=config.spark)
     forecasts = jobs.write(t.FORECASTS, rows)
     return jobs.commit(JOB, cutoff=jobs.needed("train").cutoff, counts=reconcile(series, forecasts))
 

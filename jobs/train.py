@@ -3,6 +3,7 @@
 spark-submit jobs/train.py --config conf/cluster.yaml
 """
 
+import time
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,7 @@ from replen.features.view import View
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.fitting import Fitted, fit_all
+from replen.spark.local import LOCAL_LSTM, fit_local, with_weights
 from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, Run, open_run
 from replen.spark.series_results import example_keys, series_results, stage_series_metrics
@@ -41,6 +43,9 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     view, series = open_view(jobs), jobs.read(t.SERIES, "build_features")
     origins, last = fold_origins(series, config, np.datetime64(cutoff)), np.datetime64(cutoff)
     fitted, epochs, seconds = fit_all(jobs, series, [*origins, last], view, progress)
+    if LOCAL_LSTM in config.forecast.models:
+        with progress.stage(f"{LOCAL_LSTM} of every series up to {len(fitted)} cutoffs"):
+            series, seconds[LOCAL_LSTM] = fit_own_models(jobs, series, fitted, view)
     with progress.stage(f"backtest of {len(origins)} folds"):
         folds = folds_of(series, {origin: fitted[origin] for origin in origins}, view, config)
         backtested = jobs.stage(t.BACKTEST, backtest(series, folds, view, config))
@@ -63,6 +68,19 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     jobs.write(t.METRICS, spark.createDataFrame(metrics, t.METRICS.nullable_ddl))
     jobs.write(t.MODELS, spark.createDataFrame(models, t.MODELS.nullable_ddl))
     return jobs.commit(JOB, cutoff=cutoff)
+
+
+def fit_own_models(jobs: Run, series: DataFrame, fitted: Fitted, view: View) -> tuple[DataFrame, float]:
+    """Return the series with the weights of their own models at every cutoff, and the seconds it took to fit them.
+
+    What the models share is added to `fitted`; the weights of the last cutoff are written as a table.
+    """
+    began = time.monotonic()
+    shared, weights = fit_local(jobs, series, list(fitted), view)
+    for cutoff, packed in shared.items():
+        fitted[cutoff][LOCAL_LSTM] = packed
+    jobs.write(t.WEIGHTS, weights.where(F.col(t.CUTOFF) == F.lit(str(max(fitted))).cast("date")))
+    return with_weights(series, weights), time.monotonic() - began
 
 
 def folds_of(series: DataFrame, fitted: Fitted, view: View, config: Config) -> list[Fold]:

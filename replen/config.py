@@ -120,7 +120,7 @@ class Features(Section):
 
 # --- forecast and evaluation ----------------------------------------------------------------------------------------------
 Simple = Literal["seasonal_naive", "moving_average", "croston", "tsb"]
-Model = Literal[Simple, "ets", "arima", "linear", "ridge", "polynomial", "lightgbm", "lstm", "blend"]
+Model = Literal[Simple, "ets", "arima", "linear", "ridge", "polynomial", "lightgbm", "local_lstm", "lstm", "blend"]
 
 
 class SeasonalNaive(Section):
@@ -269,6 +269,29 @@ class Promotion(Section):
     min_series: Count
 
 
+class LocalLstm(Section):
+    """One small LSTM a series, trained on that series alone."""
+
+    units: Count
+    layers: Count
+    context: Count
+    slices: Count
+    origins_per_slice: Count
+    lags: tuple[Count, ...]
+    windows: tuple[Count, Count, Count]
+    epochs: Count
+    patience: Count
+    held_out: Count
+    held_out_of: Count
+    learning_rate: Positive
+    weight_decay: NonNegative
+    clip_norm: Positive
+    stack: Count
+    min_known: Count
+    min_sold_share: Share
+    threads: Count
+
+
 class Forecast(Section):
     """What is forecast, and with what."""
 
@@ -292,6 +315,7 @@ class Forecast(Section):
     polynomial: Polynomial
     lightgbm: LightGbm
     lstm: Lstm
+    local_lstm: LocalLstm
     blend: Blend
 
 
@@ -387,6 +411,7 @@ class Config(Section):
         """Refuse keys that contradict each other, all at once."""
         forecast, levels, scored = self.forecast, self.forecast.quantiles, self.evaluate.quantiles
         blended = list(forecast.blend.weights)
+        context, n_origins = forecast.local_lstm.context, forecast.local_lstm.origins_per_slice
         rules = {
             f"plan.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.plan.horizon}": (
                 self.plan.horizon <= forecast.horizon
@@ -407,6 +432,9 @@ class Config(Section):
             ),
             f"forecast.promotion.segment: expected all or one of evaluate.segments, found {forecast.promotion.segment}": (
                 forecast.promotion.segment in ("all", *self.evaluate.segments)
+            ),
+            f"forecast.local_lstm.context: expected at least origins_per_slice = {n_origins}, found {context}": (
+                context >= n_origins
             ),
             "forecast.champion: best needs evaluate.folds of 1 or more; set evaluate.folds, or name a model": (
                 forecast.champion != "best" or self.evaluate.folds > 0

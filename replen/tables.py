@@ -148,6 +148,8 @@ DEPENDENCE = Column("dependence", "array<float>", "correlation of normal scores 
 SEED = Column("seed", "bigint", "what the series' sample paths are drawn from")
 REASON = Column("reason", "string", "why a fallback or nothing was given; null = as asked")
 INACTIVE = "not sold within features.active_periods up to the cutoff"  # reason of a series that nobody forecasts or plans
+MODEL_WEIGHTS = Column("weights", "array<float>", "weights of the series' own model, see local_lstm/stack.py; null = none")
+WEIGHTS_BY_CUTOFF = Column("weights_by_cutoff", "map<string,array<float>>", "staging, beside `series`: cutoff -> weights")
 MODEL_VERSION = Column("model_version", "string", "MLflow registry version that forecast")
 
 # --- plans and orders -----------------------------------------------------------------------------------------------------
@@ -251,6 +253,10 @@ FORECASTS = Table(
     "forecasts", "demand as a distribution, one row a series", (RUN_ID, MODEL, SKU, SITE, STREAM),
     (BUCKET, CUTOFF, MEAN, MEDIAN, QUANTILES, FAMILY, PARAMETERS, DEPENDENCE, SEED, MODEL_VERSION, REASON),
 )  # fmt: skip
+WEIGHTS = Table(
+    "weights", "models of single series at the cutoff, one row an active series; there where a local forecaster was trained",
+    (RUN_ID, MODEL, SKU, SITE, STREAM), (BUCKET, CUTOFF, MODEL_WEIGHTS, REASON),
+)  # fmt: skip
 PLAN = Table(
     "plan", "what to order when, later dates included", (RUN_ID, SKU, SITE, SUPPLIER, DATE),
     (ORDER_QUANTITY, RECEIPT, PROJECTED_ON_HAND, EXPECTED_LOST, EXPECTED_COST),
@@ -299,5 +305,7 @@ RUNS = Table(
 )  # fmt: skip
 
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS)
-OUTPUTS = (QUALITY, SERIES, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS)
+OUTPUTS = (
+    QUALITY, SERIES, WEIGHTS, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS,
+)  # fmt: skip
 ALL = INPUTS + OUTPUTS

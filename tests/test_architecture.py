@@ -13,8 +13,8 @@ DOORS = {
     "horovod": ("replen/forecast/distributed.py",),
     "yaml": ("replen/overlays.py",),
     "highspy": ("replen/plan/solver.py",),
-    "tensorflow": ("replen/forecast/lstm/",),
-    "keras": ("replen/forecast/lstm/",),
+    "tensorflow": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
+    "keras": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
     "sqlalchemy": ("replen/orders/", "replen/sources/"),
 }
 MAY_USE = {

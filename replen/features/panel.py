@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 _KEYS = (*t.SERIES.key, t.BUCKET, t.START_DATE, t.CATEGORY, t.BRAND, t.UNIT_PRICE, t.LAUNCH_DATE, t.END_DATE)
+_CARRIED = (t.WEIGHTS_BY_CUTOFF,)
 _PAST = (t.SALES_HISTORY, t.PRICE, t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL)
 _PLANNED = (t.PLANNED_PRICE, t.PLANNED_PROMOTION)
 
@@ -27,7 +28,7 @@ class Panel:
 
     Attributes:
         keys: one row a series with a RangeIndex: sku, site, stream, bucket, start_date and the static columns of
-            `tables.SERIES`.
+            `tables.SERIES`; where the rows have them, the weights of models of single series by cutoff.
         periods: shape (n_periods,), consecutive days or Mondays; the last one is the cutoff.
         past: column -> shape (n_series, n_periods), known up to the cutoff only: sales, price, promotion, in_stock, ...
         known: column -> shape (n_series, n_periods + n_ahead), known in advance: planned_price, planned_promotion, events.
@@ -99,7 +100,8 @@ def panel_from_series(
         (known if is_known else past)[str(name)] = _by_site(
             signal, rows[t.SITE], period_numbers(signal[t.DATE], freq) - first, widths[is_known]
         )
-    keys = rows[list(_KEYS)].reset_index(drop=True)
+    carried = [column for column in _CARRIED if column in rows]
+    keys = rows[[*_KEYS, *carried]].reset_index(drop=True)
     return Panel(keys=keys, periods=period_dates(np.arange(first, last + 1), freq), past=past, known=known)
 
 

@@ -53,22 +53,33 @@ def profile_rows(panels: Mapping[np.datetime64, Panel], season: Seasons, setting
     """Return the residual counts of some series at each cutoff and counted forecaster; counts of equal keys may be added up."""
     frames = []
     for cutoff, panel in panels.items():
-        for model in (model for model in settings.models if model in COUNTED):
-            profile = _measure(model, panel, season[cutoff], settings)
-            step, size_class, bin_ = np.nonzero(profile.counts)
-            counts = {STEP: step, SIZE_CLASS: size_class, BIN: bin_, COUNT: profile.counts[step, size_class, bin_]}
-            frames.append(pd.DataFrame({t.CUTOFF: cutoff, t.MODEL: model, **counts}))
+        counted = (model for model in settings.models if model in COUNTED)
+        frames += [count_rows(_measure(model, panel, season[cutoff], settings), cutoff, model) for model in counted]
     return pd.concat(frames, ignore_index=True)
+
+
+def count_rows(profile: ResidualProfile, cutoff: np.datetime64, model: str) -> pd.DataFrame:
+    """Return the counts of a forecaster's errors that are not 0, one a row."""
+    step, size_class, bin_ = np.nonzero(profile.counts)
+    counts = {STEP: step, SIZE_CLASS: size_class, BIN: bin_, COUNT: profile.counts[step, size_class, bin_]}
+    return pd.DataFrame({t.CUTOFF: cutoff, t.MODEL: model, **counts})
+
+
+def profile_at(counts: pd.DataFrame, cutoff: np.datetime64, model: str, *, horizon: int) -> ResidualProfile:
+    """Return a forecaster's profile at a cutoff, from the added-up rows of all series."""
+    rows = counts[(counts[t.CUTOFF].to_numpy(dtype="datetime64[D]") == cutoff) & (counts[t.MODEL] == model)]
+    profile = ResidualProfile.empty(horizon)
+    profile.counts[rows[STEP], rows[SIZE_CLASS], rows[BIN]] = rows[COUNT]
+    return profile
 
 
 def simple_forecasters(
     cutoff: np.datetime64, season: Seasons, profiles: pd.DataFrame, settings: Forecast
 ) -> dict[str, Forecaster]:
     """Return the counted forecasters fitted at a cutoff, from the added-up rows of all series, and the blend."""
-    chosen = profiles[profiles[t.CUTOFF].to_numpy(dtype="datetime64[D]") == cutoff]
     fitted: dict[str, Forecaster] = {}
     for model in (model for model in settings.models if model in COUNTED):
-        profile = _profile(chosen[chosen[t.MODEL] == model], settings.horizon)
+        profile = profile_at(profiles, cutoff, model, horizon=settings.horizon)
         fitted[model] = _made(model, season[cutoff], profile, settings)
     if BLEND in settings.models:
         fitted[BLEND] = Blend.of(settings.blend)
@@ -91,9 +102,3 @@ def _made(model: str, season: SeasonSums, profile: ResidualProfile, settings: Fo
     if model == SEASONAL_NAIVE:
         return SeasonalNaive(settings.seasonal_naive.season, profile)
     return StatisticalModel(getattr(settings, model), season, profile)
-
-
-def _profile(rows: pd.DataFrame, horizon: int) -> ResidualProfile:
-    profile = ResidualProfile.empty(horizon)
-    profile.counts[rows[STEP], rows[SIZE_CLASS], rows[BIN]] = rows[COUNT]
-    return profile

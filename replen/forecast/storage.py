@@ -34,6 +34,12 @@ def _load_light_gbm(folder: Path) -> Forecaster:
     return LightGbmModel.load(folder)
 
 
+def _load_local_lstm(folder: Path) -> Forecaster:
+    from replen.forecast.local_lstm.model import LocalLstmModel
+
+    return LocalLstmModel.load(folder)
+
+
 LOADERS: Mapping[str, Callable[[Path], Forecaster]] = {
     "moving_average": MovingAverage.load,
     "seasonal_naive": SeasonalNaive.load,
@@ -41,6 +47,7 @@ LOADERS: Mapping[str, Callable[[Path], Forecaster]] = {
     **dict.fromkeys(("linear", "ridge", "polynomial"), _load_regression),
     "lightgbm": _load_light_gbm,
     "lstm": _load_lstm,
+    "local_lstm": _load_local_lstm,
     BLEND: Blend.load,
 }
 

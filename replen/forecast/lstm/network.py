@@ -47,12 +47,20 @@ def build(settings: Lstm, *, n_past: int, n_future: int, vocabulary_sizes: tuple
 
 
 def negative_log_likelihood(output: Any, target: Any, scale: Any) -> Any:
-    """Return the mean over known targets of the negative binomial's negative log likelihood, stable in float32.
+    """Return the mean of `target_losses` over the known targets."""
+    import tensorflow as tf
+
+    n_known = tf.reduce_sum(tf.cast(tf.math.is_finite(target), tf.float32))
+    return tf.reduce_sum(target_losses(output, target, scale)) / tf.maximum(n_known, 1.0)
+
+
+def target_losses(output: Any, target: Any, scale: Any) -> Any:
+    """Return each target's negative log likelihood under the negative binomial, stable in float32; 0 where it is unknown.
 
     Args:
-        output: (batch, n_origins, horizon, 2), see `build`.
-        target: (batch, n_origins, horizon), units; NaN = unknown.
-        scale: (batch, n_origins, 1), units.
+        output: (..., n_origins, horizon, 2), see `build`.
+        target: (..., n_origins, horizon), units; NaN = unknown.
+        scale: (..., n_origins, 1), units.
     """
     import tensorflow as tf
 
@@ -66,8 +74,7 @@ def negative_log_likelihood(output: Any, target: Any, scale: Any) -> Any:
         tf.math.lgamma(count + shape) - tf.math.lgamma(shape) - tf.math.lgamma(count + 1.0)
         + shape * (log_shape - log_total) + count * (log_mean - log_total)
     )  # fmt: skip
-    weight = tf.cast(known, tf.float32)
-    return -tf.reduce_sum(log_likelihood * weight) / tf.maximum(tf.reduce_sum(weight), 1.0)
+    return tf.where(known, -log_likelihood, 0.0)
 
 
 def training_loss(output: Any, target: Any, scale: Any, *, tweedie_weight: float) -> Any:

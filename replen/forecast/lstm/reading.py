@@ -58,12 +58,13 @@ class Reading:
 
     def codes(self, panel: Panel) -> NDArray[np.int32]:
         """Return shape (n_series, n_static): the number of each static value, 0 where it is unknown."""
-        columns = []
-        for column, values in self.vocabularies.items():
-            numbers = {value: number for number, value in enumerate(values, start=1)}
-            named = panel.keys[column].astype("string") if column in panel.keys else None
-            columns.append(np.zeros(len(panel.keys)) if named is None else named.map(numbers).fillna(0).to_numpy(dtype=float))
-        return np.stack(columns, axis=1).astype(np.int32)
+        codes = np.zeros((len(panel.keys), len(self.vocabularies)), np.int32)
+        for place, (column, values) in enumerate(self.vocabularies.items()):
+            if column in panel.keys:
+                numbers = {value: number for number, value in enumerate(values, start=1)}
+                named = panel.keys[column].astype("string").map(numbers)
+                codes[:, place] = named.fillna(0).to_numpy(dtype=float)
+        return codes
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
