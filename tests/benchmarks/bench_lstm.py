@@ -23,7 +23,7 @@ from replen.features.panel import Panel
 from replen.forecast.local_lstm.examples import read, reading_of, training_examples
 from replen.forecast.local_lstm.model import means
 from replen.forecast.local_lstm.train import for_epochs, layout_of
-from replen.forecast.lstm.train import prepare_tensorflow
+from replen.forecast.lstm.step import prepare_tensorflow
 from replen.overlays import load_config
 from tests.unit import keras_twin
 
