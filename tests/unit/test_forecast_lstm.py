@@ -24,7 +24,7 @@ LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
 HORIZON = 4
 SETTINGS = Lstm(
     units=8, layers=2, embedding=2, context=12, lags=(8,), windows=(2, 4, 8), epochs=2, patience=2, batch_size=16,
-    learning_rate=0.01, dropout=0.1, clip_norm=1.0, windows_per_epoch=96, origins_per_slice=3, validation_windows=2,
+    learning_rate=0.01, dropout=0.1, clip_norm=1.0, tweedie_weight=0.0, windows_per_epoch=96, origins_per_slice=3, validation_windows=2,
     validation_share=0.3, validation_series=20, n_models=1, threads=1,
     ranks=1, scale_batch=False,
 )  # fmt: skip

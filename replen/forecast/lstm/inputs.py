@@ -31,6 +31,8 @@ class Inputs:
         calendar: shape (n_periods + horizon, n_calendar_columns).
         year_ago: one array a lag, shape (n_series, n_periods): the moving mean that lag before each period.
         seasonal: one array a lag, likewise: the mean at the same place of the last seasons, up to each period.
+        rhythms: one array a past-only signal, likewise: its mean at the same place of the last (shortest) seasons.
+        levels: one array a past-only signal, likewise: its moving mean.
         planned: shape (n_series, n_periods + horizon, n_planned_columns), price first; NaN = unknown.
         usual_price: shape (n_series, n_periods), moving mean of the price at each period.
         codes: shape (n_series, n_static).
@@ -44,6 +46,8 @@ class Inputs:
     calendar: FloatArray
     year_ago: tuple[FloatArray, ...]
     seasonal: tuple[FloatArray, ...]
+    rhythms: tuple[FloatArray, ...]
+    levels: tuple[FloatArray, ...]
     planned: FloatArray
     usual_price: FloatArray
     codes: NDArray[np.int32]
@@ -61,6 +65,7 @@ class Inputs:
         dates = np.concatenate([panel.periods, periods_after(panel.periods, reading.horizon)])
         calendar = calendar_features(dates)
         known = np.isfinite(sales)
+        signals = [_column(panel, name) for name in reading.signals]
         return cls(
             past=_past_columns(panel, reading, means=means, scale=scale, calendar=calendar),
             sales=sales,
@@ -68,6 +73,8 @@ class Inputs:
             calendar=calendar,
             year_ago=tuple(lagged(means[1], lag) for lag in reading.lags),
             seasonal=tuple(seasonal_mean(sales, lag, N_SEASONS) for lag in reading.lags),
+            rhythms=tuple(seasonal_mean(signal, lag, N_SEASONS) for lag in reading.lags[:1] for signal in signals),
+            levels=tuple(moving_mean(signal, reading.windows[1]) for signal in signals),
             planned=_planned_columns(panel, reading),
             usual_price=moving_mean(_column(panel, t.PRICE), reading.windows[2]),
             codes=reading.codes(panel),
@@ -91,6 +98,9 @@ class Inputs:
         for lag, year_ago, seasonal in zip(self.reading.lags, self.year_ago, self.seasonal, strict=True):
             columns += [column[:, :, None] for column in self._season_ago(rows, origins, lag=lag, seasonal=seasonal)]
             columns.append(np.broadcast_to(_relative(year_ago[rows, origins][:, None], scale)[:, :, None], (*places.shape, 1)))
+        for rhythm, level in zip(self.rhythms, self.levels, strict=False):
+            at_place = _at(rhythm, rows, origins[:, None] + self._season_before(self.reading.lags[0]), last=origins)
+            columns.append(np.nan_to_num(_log_ratio(at_place + 1, level[rows, origins][:, None] + 1))[:, :, None])
         columns.append(np.broadcast_to((np.arange(horizon) / horizon)[None, :, None], (*places.shape, 1)))
         return np.asarray(np.concatenate(columns, axis=2), np.float32)
 
@@ -99,10 +109,14 @@ class Inputs:
         places = origins[:, None] + np.arange(1, self.reading.horizon + 1)
         return _at(self.sales, rows, places, last=np.full(len(rows), self.sales.shape[1] - 1))
 
+    def _season_before(self, lag: int) -> Places:
+        """Return shape (horizon,): the last place of the same season not after the origin, relative to it."""
+        steps = np.arange(1, self.reading.horizon + 1)
+        return np.asarray(steps - lag * -(-steps // lag))
+
     def _season_ago(self, rows: Places, origins: Places, *, lag: int, seasonal: FloatArray) -> tuple[FloatArray, ...]:
         """Return sales a season before each step, their mean with the neighbours, over the last seasons, whether known."""
-        steps = np.arange(1, self.reading.horizon + 1)
-        places = origins[:, None] + steps - lag * -(-steps // lag)
+        places = origins[:, None] + self._season_before(lag)
         around = np.stack([_at(self.sales, rows, places + shift, last=origins) for shift in (-1, 0, 1)])
         known = np.isfinite(around)
         mean = np.where(known, around, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
