@@ -29,7 +29,7 @@ from tests.unit import keras_twin
 
 Report = dict[str, float]
 
-N_STACKS, N_NEW, N_RESET, N_NUDGED = 2, 6, 24, 6
+N_STACKS, N_NEW, N_RESET = 2, 6, 24
 SMALL = {"units": 4, "context": 8, "slices": 2, "origins_per_slice": 4, "epochs": 2, "stack": 16}
 LAST_DIGIT = 2e-7
 
@@ -93,7 +93,7 @@ def timed(report: Report, name: str, work: Callable[[], Any], *, n_series: int) 
     return given
 
 
-def measured(bench: Bench, *, n_new: int, n_reset: int, n_nudged: int) -> Report:
+def measured(bench: Bench, *, n_new: int, n_reset: int) -> Report:
     """Return seconds a series of each way, their ratios, and how far forecasts are apart, relative to them."""
     report: Report = {}
     n_series, epochs = len(bench.examples), bench.settings.epochs
@@ -103,10 +103,10 @@ def measured(bench: Bench, *, n_new: int, n_reset: int, n_nudged: int) -> Report
     theirs = timed(report, "reset_model", lambda: bench.reset(twin, n_reset), n_series=n_reset)
     timed(report, "compile_stack", lambda: bench.stacked(1, n_epochs=1), n_series=1)
     ours = timed(report, "stack", lambda: bench.stacked(n_series, n_epochs=epochs), n_series=n_series)
-    nudged = bench.reset(twin, n_nudged, nudge=LAST_DIGIT)
+    nudged = bench.reset(twin, n_reset, nudge=LAST_DIGIT)
     report["new_over_stack"] = report["new_model"] / report["stack"]
     report["reset_over_stack"] = report["reset_model"] / report["stack"]
-    pairs = {"stack_from_keras": (ours[:n_reset], theirs), "nudged_from_keras": (nudged, theirs[:n_nudged])}
+    pairs = {"stack_from_keras": (ours[:n_reset], theirs), "nudged_from_keras": (nudged, theirs)}
     for name, (one, other) in pairs.items():
         difference = np.abs(one / other - 1)
         report[f"{name}_median"], report[f"{name}_largest"] = float(np.median(difference)), float(difference.max())
@@ -122,8 +122,7 @@ def main() -> None:
     prepare_tensorflow(1)
     settings = forecast.local_lstm.model_copy(update=SMALL if smoke else {})
     bench = Bench(settings, n_stacks=1 if smoke else N_STACKS, horizon=4 if smoke else forecast.horizon)
-    sizes = (1, 2, 1) if smoke else (N_NEW, N_RESET, N_NUDGED)
-    report = measured(bench, n_new=sizes[0], n_reset=sizes[1], n_nudged=sizes[2])
+    report = measured(bench, n_new=1 if smoke else N_NEW, n_reset=2 if smoke else N_RESET)
     print(json.dumps({**report, "epochs": settings.epochs, "stack": settings.stack, "units": settings.units}))
 
 

@@ -54,7 +54,9 @@ def compiled(twin: Any, settings: LocalLstm) -> Any:
     """Return the model, ready for `fit`."""
     import keras
 
-    optimizer = keras.optimizers.Adam(settings.learning_rate, global_clipnorm=settings.clip_norm)
+    optimizer = keras.optimizers.AdamW(
+        settings.learning_rate, weight_decay=settings.weight_decay, global_clipnorm=settings.clip_norm
+    )
     twin.compile(optimizer, loss=loss, jit_compile=False)
     return twin
 
