@@ -12,6 +12,7 @@ from replen.features.panel import Panel
 from replen.forecast import fit, streamed
 from replen.forecast.binding import bind
 from replen.forecast.distribution import Distribution
+from replen.forecast.ranks import ALONE
 from replen.overlays import load_config
 
 POINTS = np.array([[100, 110, 120, 130, 125, 140, 150, 130, 140, 130, 150, 160]], np.float32)
@@ -39,7 +40,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribution]
     fitted = fit.simple_forecasters(panel.cutoff, season, fit.profile_rows(panels, season, chosen), chosen)
     for model in set(MEMBERS) & set(streamed.STREAMED):
         folder = tmp_path_factory.mktemp(model)
-        fitted[model] = streamed.train(model, lambda: iter([panel]), chosen, seed=1, folder=folder, observer=lambda _: None)
+        fitted[model] = streamed.STREAMED[model](lambda: iter([panel]), chosen, 1, str(folder), lambda _: None, ALONE)
     return {name: one.predict(panel, horizon=HORIZON, levels=LEVELS) for name, one in bind(fitted).items()}
 
 

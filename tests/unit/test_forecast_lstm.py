@@ -24,8 +24,8 @@ LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
 HORIZON = 4
 SETTINGS = Lstm(
     units=8, layers=2, embedding=2, context=12, lags=(8,), windows=(2, 4, 8), epochs=2, patience=2, batch_size=16,
-    learning_rate=0.01, dropout=0.1, clip_norm=1.0, tweedie_weight=0.0, windows_per_epoch=96, origins_per_slice=3, validation_windows=2,
-    validation_share=0.3, validation_series=20, n_models=1, threads=1,
+    learning_rate=0.01, dropout=0.1, clip_norm=1.0, tweedie_weight=0.0, windows_per_epoch=96, origins_per_slice=3,
+    validation_windows=2, validation_share=0.3, validation_series=20, n_models=1, threads=1,
     ranks=1, scale_batch=False,
 )  # fmt: skip
 
@@ -88,6 +88,28 @@ def test_season_ago_is_what_was_sold_a_season_before_each_step(inputs: Inputs) -
     n_calendar = inputs.calendar.shape[1]
     expected = np.log1p(inputs.sales[2, 21 - 8 : 25 - 8] / inputs.scale[2, 20])
     np.testing.assert_allclose(future[:, n_calendar + 3], expected, rtol=1e-5)
+
+
+def test_nothing_that_is_read_depends_on_where_the_panel_starts(inputs: Inputs) -> None:
+    panel, start = make_panel(), 20  # where series 0 starts
+    past = {name: np.where(np.isnan(panel.past[t.SALES_HISTORY]), np.nan, values) for name, values in panel.past.items()}
+    whole = Inputs.of(replace(panel, past=past), inputs.reading)
+    past = {name: values[:, start:] for name, values in past.items()}
+    known = {name: values[:, start:] for name, values in panel.known.items()}
+    late = Inputs.of(replace(panel, periods=panel.periods[start:], past=past, known=known), inputs.reading)
+    row, end = np.array([0]), panel.shape[1] - 1
+    from_start, from_late = (one.slices(row, np.array([end - at]), context=12) for one, at in ((whole, 0), (late, start)))
+    np.testing.assert_allclose(from_start, from_late, rtol=1e-5, atol=1e-6)
+
+
+def test_a_signal_tells_its_rhythm_a_season_before_each_step() -> None:
+    panel = make_panel()
+    rhythm = np.tile(np.where(np.arange(30) % 8 == 3, 100.0, 10.0).astype(np.float32), (24, 1))
+    panel = replace(panel, past={**panel.past, "views": rhythm})
+    inputs = Inputs.of(panel, Reading.of([panel], SETTINGS, horizon=HORIZON))
+    ahead = inputs.future(np.array([2]), np.array([25]))[0]  # step 2 is period 27, 27 % 8 == 3
+    assert ahead[:, -2].argmax() == 1
+    assert ahead[1, -2] > ahead[0, -2] + 1
 
 
 def test_targets_of_validation_are_never_trained_on(inputs: Inputs) -> None:

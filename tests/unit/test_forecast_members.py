@@ -19,6 +19,7 @@ from replen.forecast.distribution import from_quantiles
 from replen.forecast.gradient_boosting import bent
 from replen.forecast.interface import Forecaster
 from replen.forecast.lstm.reading import Reading
+from replen.forecast.ranks import ALONE
 from replen.forecast.regression import Equation
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.season import SeasonSums
@@ -69,7 +70,7 @@ def fitted(panel: Panel, folder: Path, models: tuple[str, ...] = MEMBERS) -> dic
     profiles = fit.profile_rows(panels, season, chosen) if set(models) & fit.COUNTED else pd.DataFrame({t.CUTOFF: []})
     made = fit.simple_forecasters(panel.cutoff, season, profiles, chosen)
     for model in set(models) & set(streamed.STREAMED):
-        made[model] = streamed.train(model, lambda: iter([panel]), chosen, seed=1, folder=folder, observer=lambda _: None)
+        made[model] = streamed.STREAMED[model](lambda: iter([panel]), chosen, 1, str(folder), lambda _: None, ALONE)
     return made
 
 

@@ -162,7 +162,8 @@ def _past_columns(
     ]  # fmt: skip
     stacked = np.stack([np.nan_to_num(np.asarray(column, np.float32)) for column in columns], axis=2)
     by_series = np.broadcast_to(calendar[: len(panel.periods)], (*sales.shape, calendar.shape[1]))
-    return np.concatenate([stacked, by_series], axis=2)
+    # Nothing before a series starts: what is read of it must not depend on where the panel starts.
+    return np.concatenate([stacked, by_series], axis=2) * started[:, :, None]
 
 
 def _planned_columns(panel: Panel, reading: Reading) -> FloatArray:
