@@ -9,6 +9,8 @@ FloatArray = NDArray[np.float32]
 
 N_WEEKS = 53
 CHRISTMAS = (12, 25)
+N_ANNUAL = 6
+"""First columns of `calendar_features` that tell one time of the year from another."""
 
 
 def periods_after(periods: DateArray, n_ahead: int) -> DateArray:

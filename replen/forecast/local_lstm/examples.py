@@ -63,7 +63,7 @@ class Examples:
 def reading_of(panel: Panel, settings: LocalLstm, *, horizon: int) -> Reading:
     """Return how local models read a panel: calendar, price, promotion and the events, which all panels of a run share."""
     events = tuple(sorted(panel.known.keys() - KNOWN_COLUMNS))
-    return Reading(horizon, settings.lags, settings.windows, signals=(), events=events, vocabularies={})
+    return Reading(horizon, settings.lags, settings.windows, signals=(), events=events, vocabularies={}, annual=True)
 
 
 def unfit(panel: Panel, settings: LocalLstm) -> NDArray[np.str_]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.features.calendar import calendar_features, periods_after
+from replen.features.calendar import N_ANNUAL, calendar_features, periods_after
 from replen.features.lags import lagged, moving_mean, periods_since, seasonal_mean
 from replen.features.panel import Panel
 from replen.forecast.lstm.reading import Reading
@@ -64,6 +64,7 @@ class Inputs:
         scale = (SMALLEST_SCALE + 0.7 * typical[0] + 0.3 * typical[1]).astype(np.float32)
         dates = np.concatenate([panel.periods, periods_after(panel.periods, reading.horizon)])
         calendar = calendar_features(dates)
+        calendar[:, :N_ANNUAL] *= reading.annual
         known = np.isfinite(sales)
         signals = [_column(panel, name) for name in reading.signals]
         return cls(
@@ -152,7 +153,7 @@ def _past_columns(
         np.log1p(np.nan_to_num(sales)) / 5, _relative(sales, scale), known, started, np.log(scale) / 5,
         *(_relative(mean, scale) for mean in means),
         moving_mean(zero, reading.windows[1]), np.log1p(periods_since(known & (sales > 0))) / 3,
-        np.log1p(periods_since(~started)) / 4,
+        np.log1p(np.minimum(periods_since(~started), reading.windows[2])) / 4,  # beyond, age would be a clock
         _log_ratio(price, moving_mean(price, reading.windows[2])), _column(panel, t.PROMOTION), _column(panel, t.IN_STOCK),
         np.log1p(customers) / 3, np.log1p(moving_mean(customers, reading.windows[0])) / 3,
         np.log1p(means[1] / (0.1 + moving_mean(customers, reading.windows[1]))) / 5,

@@ -13,6 +13,7 @@ from replen.features.panel import Panel
 
 STATIC = (t.CATEGORY, t.BRAND, t.SITE)
 """Static columns with an embedding each; value 0 of each is `unknown`."""
+YEAR = np.timedelta64(365, "D")
 KNOWN_COLUMNS = frozenset({t.PLANNED_PRICE, t.PLANNED_PROMOTION})
 PAST_COLUMNS = frozenset({t.SALES_HISTORY, t.PRICE, t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL})
 
@@ -28,6 +29,7 @@ class Reading:
         signals: further past-only columns of the panel that are read.
         events: further columns known in advance that are read.
         vocabularies: static column -> its values, numbered from 1 in this order.
+        annual: whether the time of the year is read; where less than a year was seen, it would be extrapolated.
     """
 
     horizon: int
@@ -36,6 +38,7 @@ class Reading:
     signals: tuple[str, ...]
     events: tuple[str, ...]
     vocabularies: dict[str, tuple[str, ...]]
+    annual: bool
 
     @classmethod
     def of(cls, panels: Iterable[Panel], settings: LooksBack, *, horizon: int) -> Self:
@@ -43,13 +46,16 @@ class Reading:
         past: set[str] = set()
         known: set[str] = set()
         values: dict[str, set[str]] = {str(column): set() for column in STATIC}
+        longest = np.timedelta64(0, "D")
         for panel in panels:
+            longest = max(longest, panel.periods[-1] - panel.periods[0])
             past |= panel.past.keys() - PAST_COLUMNS
             known |= panel.known.keys() - KNOWN_COLUMNS
             for column in values.keys() & set(panel.keys.columns):
                 values[column] |= set(panel.keys[column].dropna().astype(str))
         vocabularies = {column: tuple(sorted(found)) for column, found in values.items()}
-        return cls(horizon, settings.lags, settings.windows, tuple(sorted(past)), tuple(sorted(known)), vocabularies)
+        annual = bool(longest >= YEAR)
+        return cls(horizon, settings.lags, settings.windows, tuple(sorted(past)), tuple(sorted(known)), vocabularies, annual)
 
     @property
     def vocabulary_sizes(self) -> tuple[int, ...]:
@@ -75,4 +81,4 @@ class Reading:
         """Return the reading that `as_json` wrote."""
         vocabularies = {column: tuple(values) for column, values in stored["vocabularies"].items()}
         lists = {name: tuple(stored[name]) for name in ("lags", "windows", "signals", "events")}
-        return cls(horizon=stored["horizon"], vocabularies=vocabularies, **lists)
+        return cls(horizon=stored["horizon"], vocabularies=vocabularies, annual=stored["annual"], **lists)
