@@ -21,7 +21,6 @@ from replen.forecast.storage import Packed
 from replen.model_table import comparison
 from replen.registry_names import CHALLENGER, CHAMPION, alias, plain
 from replen.tracking import FamilyRun, ModelVersion, Tracker, Value
-from replen.training_plots import calibration_figure, example_figure, family_figure, loss_figure
 
 N_WORST = 50
 RANKED_BY = ("pinball", "wape", "rmsse", "spl")
@@ -127,6 +126,8 @@ def _models(training: Training, versions: Mapping[str, ModelVersion], choices: S
 
 
 def _log_parent(parent: FamilyRun, training: Training, models: pd.DataFrame, choices: Sequence[Choice]) -> None:
+    from replen.training_plots import example_figure  # workers import this module, and never draw
+
     parent.text(training.config.model_dump_json(indent=2, exclude={"orders", "tracking"}), "config.json")
     parent.text("\n".join(comparison(training.config, training.metrics, models)) + "\n", "comparison.txt")
     parent.table(training.quality, "quality.parquet")
@@ -224,6 +225,8 @@ def write_rows_of(family: str, files: Sequence[str], path: Path) -> None:
 
 
 def _log_figures(run: FamilyRun, family: str, training: Training, losses: pd.DataFrame) -> None:
+    from replen.training_plots import calibration_figure, family_figure, loss_figure
+
     if training.examples:
         run.figure(family_figure(training.examples, family), "forecasts.png")
     counts = transform_counts(training.scores)
