@@ -12,6 +12,7 @@ from replen.evaluate.folds import target_periods
 from replen.features.panel import FloatArray, Panel
 from replen.features.periods import DateArray
 from replen.features.view import View
+from replen.forecast.binding import bind
 from replen.forecast.chain import chain_of, predict_chain
 from replen.forecast.interface import Forecaster
 
@@ -65,9 +66,10 @@ def examples(
     rows = roles[list(t.SERIES.key)].merge(rows, on=list(t.SERIES.key), how="inner")
     panel = view.panel(rows)
     then, until = view.at(panel, fold.cutoff), target_periods(panel.periods, fold.cutoff, horizon).stop
+    forecasters = bind(fold.forecasters)
     by_model = {
-        model: _predicted({name: fold.forecasters[name] for name in chain_of(model, fallback)}, then, horizon)
-        for model in fold.forecasters
+        model: _predicted({name: forecasters[name] for name in chain_of(model, fallback)}, then, horizon)
+        for model in forecasters
     }
     return [
         Example(
