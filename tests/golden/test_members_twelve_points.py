@@ -56,3 +56,13 @@ def test_twelve_points_alone_are_answered(answers: dict[str, Distribution], name
 def test_the_blend_is_the_weighted_mean_of_its_members(answers: dict[str, Distribution]) -> None:
     expected = 0.75 * answers["ets"].quantiles + 0.25 * answers["moving_average"].quantiles
     np.testing.assert_allclose(answers["blend"].quantiles, expected, rtol=1e-6)
+
+
+def test_the_global_lstm_forecasts_twelve_points_though_nothing_can_validate(tmp_path: Path) -> None:
+    keys = pd.DataFrame({t.SKU: ["only"], t.SITE: "shop", t.STREAM: t.POOLED, t.BUCKET: 0})
+    panel = Panel(keys, np.datetime64("2024-01-01") + 7 * np.arange(12), {t.SALES_HISTORY: POINTS}, {})
+    chosen = load_config(None, ["forecast.lstm.windows_per_epoch=4000"]).forecast
+    model = streamed.STREAMED["lstm"](lambda: iter([panel]), chosen, 1, str(tmp_path), lambda _: None, ALONE)
+    answer = model.predict(panel, horizon=chosen.horizon, levels=LEVELS)
+    assert 110 <= answer.mean[0, 0] <= 180
+    assert np.isfinite(answer.quantiles).all()

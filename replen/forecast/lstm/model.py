@@ -83,6 +83,8 @@ class LstmModel:
 
     def calibrated(self, validation: Batch) -> Self:
         """Return the model with the level, the width and the dependence between steps that its validation windows show."""
+        if not np.isfinite(validation.target).any():
+            return self
         target = validation.target.astype(np.float64)
         mean, dispersion = (part.astype(np.float64) for part in self.parameters(validation))
         level, width = calibration_of(target, mean, dispersion)

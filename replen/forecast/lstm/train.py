@@ -38,7 +38,8 @@ def train(
         horizon: steps forecast at once.
         seed: of weights and windows; the same seed, shards, ranks and threads give the same model.
         folder: where checkpoints are kept; training killed and started again there goes on after its last whole epoch.
-        observer: told after each epoch, on every rank.
+        observer: told after each epoch, on every rank; where no series is held out that could validate, the training loss
+            stands for the validation loss.
         ranks: this process among those that train the model together.
 
     Raises:
@@ -83,13 +84,15 @@ class _Run:
         take = partial(train_step, network, optimizer, ranks=self.ranks, tweedie_weight=self.settings.tweedie_weight)
         step = tf.function(lambda *batch: take(batch), input_signature=signature)
         state = self._begin(network, optimizer, checkpoints)
+        validates = any(self.ranks.gather(len(validation)))  # a handful of series may leave nothing to hold out
         while state.epoch < self.settings.epochs and state.waited <= self.settings.patience:
             losses = [
                 float(step(tensors(batch.network_inputs), tf.constant(batch.target), tf.constant(batch.scale)))
                 for batch in self._batches(shards, epoch=state.epoch)
             ]
-            loss = validation_loss(network, validation, self.ranks)
-            told = EpochMetrics(self.seed[1], state.epoch + 1, float(np.mean(losses)), loss)
+            trained = float(np.mean(losses))
+            loss = validation_loss(network, validation, self.ranks) if validates else trained
+            told = EpochMetrics(self.seed[1], state.epoch + 1, trained, loss)
             current, n_weights = _values(network.weights) + _values(optimizer.variables), len(network.weights)
             by_rank = self.ranks.gather(_values(_generators(network)))
             state = state.after(told, current=current, n_weights=n_weights, by_rank=by_rank)
