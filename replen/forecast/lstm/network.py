@@ -36,11 +36,16 @@ def build(settings: Lstm, *, n_past: int, n_future: int, vocabulary_sizes: tuple
     direct = layers.Dense(settings.units, activation="relu")(past)
     at_origin = layers.Dot(axes=(2, 1))([picks, layers.Concatenate()([state, direct])])
     at_origin = layers.Dense(settings.units)(layers.Dropout(settings.dropout)(at_origin))
+    by_step = [layers.Dense(settings.units)(future)]
     for code, size in zip(codes, vocabulary_sizes, strict=True):
         embedded = layers.Embedding(size + 1, settings.embedding)(code)
         at_origin = layers.Add()([at_origin, layers.Dense(settings.units, use_bias=False)(embedded)])
-    by_step = layers.Reshape((-1, 1, settings.units))(at_origin)
-    hidden = layers.Activation("relu")(layers.Add()([by_step, layers.Dense(settings.units)(future)]))
+        # A holiday or a weekday is not the same to every category and site: their product, too, is read.
+        seen = layers.Dense(settings.embedding, use_bias=False)(future)
+        product = layers.Multiply()([seen, layers.Reshape((1, 1, settings.embedding))(embedded)])
+        by_step.append(layers.Dense(settings.units, use_bias=False)(product))
+    by_step.append(layers.Reshape((-1, 1, settings.units))(at_origin))
+    hidden = layers.Activation("relu")(layers.Add()(by_step))
     hidden = layers.Dense(settings.units, activation="relu")(layers.Dropout(settings.dropout)(hidden))
     output = layers.Dense(2, kernel_initializer="zeros", name="head")(hidden)
     return keras.Model([past, picks, future, *codes], output)
