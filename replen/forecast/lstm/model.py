@@ -31,6 +31,8 @@ CALIBRATED_ON = 20_000
 """Targets at most that a calibration looks at."""
 FACTOR_LOGS = [(-0.4, 0.2), (-0.7, 0.7)]
 """Bounds of the logs of level and dispersion factor."""
+DIGITS = 4
+"""Decimals of what is estimated on validation windows: further ones are noise, and may differ from machine to machine."""
 PREDICT_BATCH = 1024
 """Slices a call of the network."""
 NO_SALES = "no known sales"
@@ -136,7 +138,7 @@ def calibration_of(target: Float64Array, mean: Float64Array, dispersion: Float64
         return float(((shares - CALIBRATED_LEVELS) ** 2).sum())
 
     found = minimize(distance, np.zeros(2), method="Nelder-Mead", bounds=FACTOR_LOGS, options={"xatol": 2e-3, "fatol": 1e-7})
-    level, width = np.exp(found.x).tolist()
+    level, width = np.round(np.exp(found.x), DIGITS).tolist()
     return level, width
 
 
@@ -157,7 +159,7 @@ def dependence_of(target: Float64Array, mean: Float64Array, dispersion: Float64A
         products = scores[:, :, distance:] * scores[:, :, :-distance]
         last = float(np.nanmean(products) / variance) if np.isfinite(products).any() else last
         found.append(last)
-    return np.asarray(found, np.float32)
+    return np.round(found, DIGITS).astype(np.float32)
 
 
 def outputs_of(network: "keras.Model", batch: Batch) -> FloatArray:
