@@ -1,7 +1,9 @@
-"""Names in the registry and in runs, of the characters that MLflow allows."""
+"""Names in the registry and in runs, of the characters that MLflow allows; versions of packages that a model names."""
 
 import hashlib
 import re
+from collections.abc import Iterable
+from importlib import metadata
 
 from replen.features.segments import ALL
 
@@ -25,3 +27,9 @@ def plain(text: str) -> str:
     """
     kept = re.sub(r"[^\w-]+", "-", text)
     return kept if kept == text else f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
+
+
+def installed(packages: Iterable[str]) -> list[str]:
+    """Return those of the packages that are installed, each with its version: `numpy==2.4.6`."""
+    versions = {package.name.replace("_", "-"): package.version for package in metadata.distributions()}
+    return [f"{name}=={versions[name]}" for name in packages if name in versions]

@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ import pandas as pd
 
 from replen import config
 from replen.errors import ConfigError, TrackingError
-from replen.registry_names import CHALLENGER, CHAMPION, alias
+from replen.registry_names import CHALLENGER, CHAMPION, alias, installed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +36,7 @@ BEFORE = "champions_before.json"
 BATCH = 1000  # metrics that MLflow takes at once
 RUN_TAG, FAMILY_TAG = "replen.run_id", "replen.family"
 MODEL_FOLDER = "model"
-NETWORK_NEEDS = frozenset({"keras", "numpy", "tensorflow", "tensorflow-cpu"})
+NETWORK_NEEDS = ("keras", "numpy", "tensorflow", "tensorflow-cpu")
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,7 @@ class FamilyRun:
         signature = ModelSignature(schema(network.inputs), schema(network.outputs))
         with mlflow.start_run(run_id=self.mlflow_run):
             # Named here: to find them out, MLflow would load the model once more in a new process.
-            found = {package.name.replace("_", "-"): package.version for package in metadata.distributions()}
-            needs = [f"{name}=={found[name]}" for name in sorted(NETWORK_NEEDS & found.keys())]
+            needs = installed(NETWORK_NEEDS)
             return str(mlflow.keras.log_model(network, name=name, signature=signature, pip_requirements=needs).model_uri)
 
 
