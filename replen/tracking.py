@@ -1,8 +1,7 @@
 """The only door to MLflow. Called from the driver only: workers are retried and would log twice.
 
 One experiment; a parent run a training event and a child run a model family, found again by their tags after a crash; one
-registered model whose versions are of any family, with the aliases `champion` and `challenger`, and `champion-class-lumpy`
-and the like for segments.
+registered model whose versions are of any family, with aliases such as `champion`, `challenger`, `champion-class-lumpy`.
 """
 
 import json
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 REGISTERED = "replen"
 BEFORE = "champions_before.json"
 BATCH = 1000  # metrics that MLflow takes at once
-RUN_TAG, FAMILY_TAG = "replen.run_id", "replen.family"
-MODEL_FOLDER = "model"
+RUN_TAG, FAMILY_TAG, MODEL_FOLDER = "replen.run_id", "replen.family", "model"
 NETWORK_NEEDS = ("keras", "numpy", "tensorflow", "tensorflow-cpu")
 
 
@@ -116,9 +114,8 @@ class FamilyRun:
             return Schema([TensorSpec(np.dtype(tensor.dtype), shape, tensor.name) for tensor, shape in shapes])
 
         signature = ModelSignature(schema(network.inputs), schema(network.outputs))
+        needs = installed(NETWORK_NEEDS)  # else MLflow would load the model once more, in a new process, to find them out
         with mlflow.start_run(run_id=self.mlflow_run):
-            # Named here: to find them out, MLflow would load the model once more in a new process.
-            needs = installed(NETWORK_NEEDS)
             return str(mlflow.keras.log_model(network, name=name, signature=signature, pip_requirements=needs).model_uri)
 
 
