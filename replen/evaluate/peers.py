@@ -21,22 +21,25 @@ SEASON = 7
 
 def auto_ets(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Distribution:
     """Return statsforecast's AutoETS of each series, with its own normal intervals cut at zero."""
-    from statsforecast import StatsForecast
-    from statsforecast.models import AutoETS, SeasonalNaive
+    from statsforecast.models import AutoETS
 
-    model = StatsForecast([AutoETS(SEASON)], freq="D", n_jobs=n_jobs, fallback_model=SeasonalNaive(SEASON))
-    forecasts = model.forecast(df=long_sales(panel), h=horizon, level=interval_levels(levels))
-    return _distribution(forecasts, "AutoETS", panel, horizon, levels)
+    return _by_statsforecast(AutoETS(SEASON), panel, horizon, levels, n_jobs=n_jobs)
 
 
 def seasonal_naive(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Distribution:
     """Return statsforecast's SeasonalNaive of each series, with its own normal intervals cut at zero."""
+    from statsforecast.models import SeasonalNaive
+
+    return _by_statsforecast(SeasonalNaive(SEASON), panel, horizon, levels, n_jobs=n_jobs)
+
+
+def _by_statsforecast(model: Any, panel: Panel, horizon: int, levels: FloatArray, *, n_jobs: int) -> Distribution:
     from statsforecast import StatsForecast
     from statsforecast.models import SeasonalNaive
 
-    model = StatsForecast([SeasonalNaive(SEASON)], freq="D", n_jobs=n_jobs)
-    forecasts = model.forecast(df=long_sales(panel), h=horizon, level=interval_levels(levels))
-    return _distribution(forecasts, "SeasonalNaive", panel, horizon, levels)
+    fitting = StatsForecast([model], freq="D", n_jobs=n_jobs, fallback_model=SeasonalNaive(SEASON))
+    forecasts = fitting.forecast(df=long_sales(panel), h=horizon, level=interval_levels(levels))
+    return _distribution(forecasts, str(model), panel, horizon, levels)
 
 
 def lightgbm(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Distribution:

@@ -37,7 +37,7 @@ def seasonal_mean(values: FloatArray, lag: int, n_seasons: int) -> FloatArray:
     >>> seasonal_mean(np.array([[1, 9, 3, np.nan, 5]], np.float32), 2, 2)
     array([[1., 9., 2., 9., 4.]], dtype=float32)
     """
-    past = np.stack([lagged(values, lag * season) if season else values for season in range(n_seasons)])
+    past = np.stack([lagged(values, lag * season) for season in range(n_seasons)])
     known = np.isfinite(past)
     counts = known.sum(axis=0)
     with np.errstate(invalid="ignore"):

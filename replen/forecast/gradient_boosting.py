@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from replen import config
 from replen.features.panel import Panel
 from replen.forecast.distribution import Distribution, from_quantiles
-from replen.forecast.interface import Shards
+from replen.forecast.interface import NO_SALES, Shards
 from replen.forecast.lstm.reading import Reading
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.simple import ARRAYS, distribution_of
-from replen.forecast.tabular import NO_SALES, READING_FILE, Design, Rows, Sample, sample
+from replen.forecast.tabular import READING_FILE, Design, Rows, Sample, sample
 
 if TYPE_CHECKING:
     import lightgbm

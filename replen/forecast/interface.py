@@ -15,6 +15,9 @@ FloatArray = NDArray[np.float32]
 Shards = Callable[[], Iterator[Panel]]
 """Prepared panels of all series up to one cutoff, part by part, as often as asked."""
 
+NO_SALES = "no known sales"
+"""Reason of a series that nothing can be learned from."""
+
 
 @dataclass(frozen=True)
 class EpochMetrics:

@@ -13,11 +13,11 @@ from sklearn.preprocessing import PolynomialFeatures
 from replen import config
 from replen.features.panel import Panel
 from replen.forecast.distribution import Distribution
-from replen.forecast.interface import Shards
+from replen.forecast.interface import NO_SALES, Shards
 from replen.forecast.lstm.reading import Reading
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.simple import ARRAYS, distribution_of
-from replen.forecast.tabular import NO_SALES, READING_FILE, Design, Rows, Sample, sample
+from replen.forecast.tabular import READING_FILE, Design, Rows, Sample, sample
 
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]

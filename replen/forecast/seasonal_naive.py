@@ -11,13 +11,13 @@ from replen import tables as t
 from replen.features.known import known_mean
 from replen.features.panel import Panel
 from replen.forecast.distribution import Distribution
+from replen.forecast.interface import NO_SALES
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.simple import ARRAYS, RECENT, count_residuals, distribution_of
 
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
-NO_SALES = "no known sales"
 NO_SEASON = "no sales known one season ago: mean of the last known periods"
 
 

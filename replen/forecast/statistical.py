@@ -20,6 +20,7 @@ from replen.features.calendar import periods_after
 from replen.features.panel import Panel
 from replen.forecast import random
 from replen.forecast.distribution import Distribution
+from replen.forecast.interface import NO_SALES
 from replen.forecast.residuals import ResidualProfile
 from replen.forecast.season import SeasonSums
 from replen.forecast.simple import ARRAYS, distribution_of
@@ -30,7 +31,6 @@ Fit = Callable[[Float64Array, int], Float64Array]
 
 SETTINGS: Mapping[str, type[Statistical]] = {"ets": Ets, "arima": Arima, "croston": Croston, "tsb": Tsb}
 SETTINGS_FILE = "settings.json"
-NO_SALES = "no known sales"
 MAX_GROWTH = 3.0
 """Largest forecast, as a multiple of the largest known value: a short history may look explosive."""
 

@@ -22,7 +22,6 @@ FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-NO_SALES = "no known sales"
 READING_FILE = "reading.json"
 MAX_RATIO = 20.0
 """Largest outcome learned from, and largest forecast, as a multiple of a series' recent level: bulk orders tell little."""

@@ -10,7 +10,7 @@ from replen.config import LocalLstm
 from replen.features.lags import moving_mean
 from replen.features.panel import Panel
 from replen.forecast.lstm.batches import MIN_POSITION
-from replen.forecast.lstm.inputs import Inputs
+from replen.forecast.lstm.inputs import Inputs, column, log_ratio, relative, with_calendar
 from replen.forecast.lstm.reading import KNOWN_COLUMNS, Reading
 
 FloatArray = NDArray[np.float32]
@@ -76,23 +76,20 @@ def unfit(panel: Panel, settings: LocalLstm) -> NDArray[np.str_]:
 
 
 def read(panel: Panel, reading: Reading) -> Inputs:
-    """Return the arrays of a panel, the past ones few: a model of its own has a hundred periods to learn from.
+    """Return the arrays of a panel, the past ones few: a model of its own has a hundred periods to learn from."""
+    return Inputs.of(panel, reading, _few_columns)
 
-    Periods before the first known one are zeros, whatever the panel's first period is.
-    """
-    inputs = Inputs.of(panel, reading)
-    sales, known = inputs.sales, np.isfinite(inputs.sales)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        price = np.log(_column(panel, t.PRICE) / moving_mean(_column(panel, t.PRICE), reading.windows[2]))
-    price = np.where(np.isfinite(price), price, 0.0)
-    relative = np.log1p(np.where(known, sales, 0.0) / inputs.scale)
-    short = np.log1p(np.nan_to_num(moving_mean(sales, reading.windows[0])) / inputs.scale)
-    promotion = np.nan_to_num(_column(panel, t.PROMOTION))
-    started = np.maximum.accumulate(known, axis=1)
-    columns = np.stack([relative, known, short, np.clip(price, -3, 3), promotion], axis=2)
-    calendar = np.broadcast_to(inputs.calendar[: sales.shape[1]], (*sales.shape, inputs.calendar.shape[1]))
-    past = np.concatenate([columns, calendar], axis=2) * started[:, :, None]
-    return replace(inputs, past=past.astype(np.float32))
+
+def _few_columns(
+    panel: Panel, reading: Reading, *, means: list[FloatArray], scale: FloatArray, calendar: FloatArray
+) -> FloatArray:
+    sales, price = panel.past[t.SALES_HISTORY], column(panel, t.PRICE)
+    usual = moving_mean(price, reading.windows[2])
+    columns = [
+        relative(sales, scale), np.isfinite(sales), relative(means[0], scale), log_ratio(price, usual),
+        column(panel, t.PROMOTION),
+    ]  # fmt: skip
+    return with_calendar(np.nan_to_num(np.stack(columns, axis=2, dtype=np.float32)), calendar)
 
 
 def training_examples(inputs: Inputs, rows: Places, settings: LocalLstm) -> Examples:
@@ -130,8 +127,3 @@ def _examples(inputs: Inputs, rows: Places, origins: Places, *, context: int) ->
         held_out=np.zeros(target.shape, bool),
         unit=unit,
     )
-
-
-def _column(panel: Panel, name: str) -> FloatArray:
-    """Return a past column, NaN where the panel has none."""
-    return panel.past.get(name, np.full(panel.shape, np.nan, np.float32))

@@ -1,7 +1,7 @@
 """A panel as the arrays that the network reads; every column of a period is known at the end of that period."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,16 @@ Places = NDArray[np.intp]
 SMALLEST_SCALE = 0.1
 N_SEASONS = 6
 """Seasons whose mean at the same place in the season is read."""
+
+
+class PastColumns(Protocol):
+    """What makes the past columns of a panel; `means` are the moving means of sales, `calendar` that of the panel's periods."""
+
+    def __call__(
+        self, panel: Panel, reading: Reading, *, means: list[FloatArray], scale: FloatArray, calendar: FloatArray
+    ) -> FloatArray:
+        """Return shape (n_series, n_periods, n_columns)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,8 @@ class Inputs:
     reading: Reading
 
     @classmethod
-    def of(cls, panel: Panel, reading: Reading) -> Self:
-        """Return the arrays of a prepared panel."""
+    def of(cls, panel: Panel, reading: Reading, columns: PastColumns | None = None) -> Self:
+        """Return the arrays of a prepared panel, with the past columns of the global network or others."""
         sales = panel.past[t.SALES_HISTORY]
         means = [moving_mean(sales, window) for window in reading.windows]
         # Means of logarithms: one bulk order must not lift what the forecasts of the next year are relative to.
@@ -66,18 +76,20 @@ class Inputs:
         calendar = calendar_features(dates)
         calendar[:, :N_ANNUAL] *= reading.annual
         known = np.isfinite(sales)
-        signals = [_column(panel, name) for name in reading.signals]
+        signals, first_lag = [column(panel, name) for name in reading.signals], reading.lags[:1]
+        past = (columns or past_columns)(panel, reading, means=means, scale=scale, calendar=calendar[: len(panel.periods)])
         return cls(
-            past=_past_columns(panel, reading, means=means, scale=scale, calendar=calendar),
+            # Nothing before a series starts: what is read of it must not depend on where the panel starts.
+            past=past * np.maximum.accumulate(known, axis=1)[:, :, None],
             sales=sales,
             scale=scale,
             calendar=calendar,
             year_ago=tuple(lagged(means[1], lag) for lag in reading.lags),
             seasonal=tuple(seasonal_mean(sales, lag, N_SEASONS) for lag in reading.lags),
-            rhythms=tuple(seasonal_mean(signal, lag, N_SEASONS) for lag in reading.lags[:1] for signal in signals),
-            levels=tuple(moving_mean(signal, reading.windows[1]) for signal in signals),
+            rhythms=tuple(seasonal_mean(signal, lag, N_SEASONS) for lag in first_lag for signal in signals),
+            levels=tuple(moving_mean(signal, reading.windows[1]) for _ in first_lag for signal in signals),
             planned=_planned_columns(panel, reading),
-            usual_price=moving_mean(_column(panel, t.PRICE), reading.windows[2]),
+            usual_price=moving_mean(column(panel, t.PRICE), reading.windows[2]),
             codes=reading.codes(panel),
             first=np.where(known.any(axis=1), known.argmax(axis=1), sales.shape[1]),
             reading=reading,
@@ -94,14 +106,14 @@ class Inputs:
         places = origins[:, None] + np.arange(1, horizon + 1)
         scale = self.scale[rows, origins][:, None]
         planned = self.planned[rows[:, None], places]
-        price = _log_ratio(planned[:, :, 0], self.usual_price[rows, origins][:, None])
+        price = log_ratio(planned[:, :, 0], self.usual_price[rows, origins][:, None])
         columns = [self.calendar[places], np.nan_to_num(price)[:, :, None], np.nan_to_num(planned[:, :, 1:])]
         for lag, year_ago, seasonal in zip(self.reading.lags, self.year_ago, self.seasonal, strict=True):
-            columns += [column[:, :, None] for column in self._season_ago(rows, origins, lag=lag, seasonal=seasonal)]
-            columns.append(np.broadcast_to(_relative(year_ago[rows, origins][:, None], scale)[:, :, None], (*places.shape, 1)))
-        for rhythm, level in zip(self.rhythms, self.levels, strict=False):
+            columns += [one[:, :, None] for one in self._season_ago(rows, origins, lag=lag, seasonal=seasonal)]
+            columns.append(np.broadcast_to(relative(year_ago[rows, origins][:, None], scale)[:, :, None], (*places.shape, 1)))
+        for rhythm, level in zip(self.rhythms, self.levels, strict=True):
             at_place = _at(rhythm, rows, origins[:, None] + self._season_before(self.reading.lags[0]), last=origins)
-            columns.append(np.nan_to_num(_log_ratio(at_place + 1, level[rows, origins][:, None] + 1))[:, :, None])
+            columns.append(np.nan_to_num(log_ratio(at_place + 1, level[rows, origins][:, None] + 1))[:, :, None])
         columns.append(np.broadcast_to((np.arange(horizon) / horizon)[None, :, None], (*places.shape, 1)))
         return np.asarray(np.concatenate(columns, axis=2), np.float32)
 
@@ -123,8 +135,8 @@ class Inputs:
         mean = np.where(known, around, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         scale = self.scale[rows, origins][:, None]
         over_seasons = _at(seasonal, rows, places, last=origins)
-        relative = (_relative(values, scale) for values in (around[1], mean, over_seasons))
-        return (*relative, known[1].astype(np.float32))
+        ratios = (relative(values, scale) for values in (around[1], mean, over_seasons))
+        return (*ratios, known[1].astype(np.float32))
 
 
 def _at(values: FloatArray, rows: Places, places: Places, *, last: Places) -> FloatArray:
@@ -134,37 +146,40 @@ def _at(values: FloatArray, rows: Places, places: Places, *, last: Places) -> Fl
     return np.where(inside, found, np.nan).astype(np.float32)
 
 
-def _relative(values: FloatArray, scale: FloatArray) -> FloatArray:
+def relative(values: FloatArray, scale: FloatArray) -> FloatArray:
     """Return log(1 + value / scale), 0 where the value is unknown."""
     return np.asarray(np.log1p(np.nan_to_num(values) / scale), np.float32)
 
 
-def _past_columns(
+def past_columns(
     panel: Panel, reading: Reading, *, means: list[FloatArray], scale: FloatArray, calendar: FloatArray
 ) -> FloatArray:
     """Return shape (n_series, n_periods, n_columns), every number of the order of one; 0 stands for unknown."""
     sales = panel.past[t.SALES_HISTORY]
     known = np.isfinite(sales)
-    customers = _column(panel, t.CUSTOMER_COUNT)
-    price = _column(panel, t.PRICE)
+    customers = column(panel, t.CUSTOMER_COUNT)
+    price = column(panel, t.PRICE)
     zero = np.where(known, sales == 0, np.nan).astype(np.float32)
     started = np.maximum.accumulate(known, axis=1)
     columns = [
-        np.log1p(np.nan_to_num(sales)) / 5, _relative(sales, scale), known, started, np.log(scale) / 5,
-        *(_relative(mean, scale) for mean in means),
+        np.log1p(np.nan_to_num(sales)) / 5, relative(sales, scale), known, started, np.log(scale) / 5,
+        *(relative(mean, scale) for mean in means),
         moving_mean(zero, reading.windows[1]), np.log1p(periods_since(known & (sales > 0))) / 3,
         np.log1p(np.minimum(periods_since(~started), reading.windows[2])) / 4,  # beyond, age would be a clock
-        _log_ratio(price, moving_mean(price, reading.windows[2])), _column(panel, t.PROMOTION), _column(panel, t.IN_STOCK),
+        log_ratio(price, moving_mean(price, reading.windows[2])), column(panel, t.PROMOTION), column(panel, t.IN_STOCK),
         np.log1p(customers) / 3, np.log1p(moving_mean(customers, reading.windows[0])) / 3,
         np.log1p(means[1] / (0.1 + moving_mean(customers, reading.windows[1]))) / 5,
-        *(_relative(lagged(sales, lag), scale) for lag in reading.lags),
+        *(relative(lagged(sales, lag), scale) for lag in reading.lags),
         *(np.isfinite(lagged(sales, lag)) for lag in reading.lags),
-        *(_signal(_column(panel, name), reading.windows[1]) for name in reading.signals),
+        *(_signal(column(panel, name), reading.windows[1]) for name in reading.signals),
     ]  # fmt: skip
-    stacked = np.stack([np.nan_to_num(np.asarray(column, np.float32)) for column in columns], axis=2)
-    by_series = np.broadcast_to(calendar[: len(panel.periods)], (*sales.shape, calendar.shape[1]))
-    # Nothing before a series starts: what is read of it must not depend on where the panel starts.
-    return np.concatenate([stacked, by_series], axis=2) * started[:, :, None]
+    stacked = np.stack([np.nan_to_num(np.asarray(one, np.float32)) for one in columns], axis=2)
+    return with_calendar(stacked, calendar)
+
+
+def with_calendar(columns: FloatArray, calendar: FloatArray) -> FloatArray:
+    """Return columns, shape (n_series, n_periods, n), with those of the calendar, shape (n_periods, n_calendar), after them."""
+    return np.concatenate([columns, np.broadcast_to(calendar, (*columns.shape[:2], calendar.shape[1]))], axis=2)
 
 
 def _planned_columns(panel: Panel, reading: Reading) -> FloatArray:
@@ -177,12 +192,12 @@ def _planned_columns(panel: Panel, reading: Reading) -> FloatArray:
     return planned
 
 
-def _column(panel: Panel, name: str) -> FloatArray:
+def column(panel: Panel, name: str) -> FloatArray:
     """Return a past column, NaN where the panel has none."""
     return panel.past.get(name, np.full(panel.shape, np.nan, np.float32))
 
 
-def _log_ratio(values: FloatArray, usual: FloatArray) -> FloatArray:
+def log_ratio(values: FloatArray, usual: FloatArray) -> FloatArray:
     """Return log(value / usual), bounded to -3..3; NaN where one of them is unknown or zero."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where((values > 0) & (usual > 0), values / usual, np.nan)
@@ -191,4 +206,4 @@ def _log_ratio(values: FloatArray, usual: FloatArray) -> FloatArray:
 
 def _signal(values: FloatArray, window: int) -> FloatArray:
     """Return log of a past-only signal over its recent level."""
-    return _log_ratio(values + 1, moving_mean(values, window) + 1)
+    return log_ratio(values + 1, moving_mean(values, window) + 1)

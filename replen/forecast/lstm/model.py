@@ -14,6 +14,7 @@ from scipy.special import ndtri
 from replen.config import Lstm
 from replen.features.panel import Panel
 from replen.forecast.distribution import Distribution, from_negative_binomial
+from replen.forecast.interface import NO_SALES
 from replen.forecast.lstm.batches import Batch, windows
 from replen.forecast.lstm.inputs import Inputs
 from replen.forecast.lstm.network import LOG_DISPERSION, MAX_LOG_RATIO
@@ -35,7 +36,6 @@ DIGITS = 4
 """Decimals of what is estimated on validation windows: further ones are noise, and may differ from machine to machine."""
 PREDICT_BATCH = 1024
 """Slices a call of the network."""
-NO_SALES = "no known sales"
 SETTINGS_FILE = "lstm.json"
 
 

@@ -71,7 +71,7 @@ def target_losses(output: Any, target: Any, scale: Any) -> Any:
 
     known = tf.math.is_finite(target)
     count = tf.where(known, target, 0.0)
-    log_mean = tf.math.log(scale) + tf.clip_by_value(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO)
+    log_mean = _log_mean(output, scale)
     log_shape = -tf.clip_by_value(output[..., 1], *LOG_DISPERSION)
     shape = tf.exp(log_shape)
     log_total = tf.reduce_logsumexp(tf.stack([log_shape, log_mean]), axis=0)
@@ -95,8 +95,15 @@ def training_loss(output: Any, target: Any, scale: Any, *, tweedie_weight: float
         return loss
     known = tf.cast(tf.math.is_finite(target), tf.float32)
     units = tf.where(tf.math.is_finite(target), target, 0.0)
-    log_mean = tf.math.log(scale) + tf.clip_by_value(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO)
+    log_mean = _log_mean(output, scale)
     rest = 2.0 - TWEEDIE_POWER
     deviance = tf.exp(rest * log_mean) / rest + units * tf.exp((rest - 1.0) * log_mean) / (1.0 - rest)
     level = tf.reduce_sum(known * tf.pow(units, rest))
     return loss + tweedie_weight * tf.reduce_sum(known * deviance) / tf.maximum(level, 1.0)
+
+
+def _log_mean(output: Any, scale: Any) -> Any:
+    """Return log of the expected units, of a target's shape."""
+    import tensorflow as tf
+
+    return tf.math.log(scale) + tf.clip_by_value(output[..., 0], -MAX_LOG_RATIO, MAX_LOG_RATIO)

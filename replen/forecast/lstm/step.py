@@ -74,9 +74,7 @@ class Pace:
         return keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
 
 
-def train_step(
-    network: "keras.Model", optimizer: Any, batch: tuple[Any, ...], ranks: Ranks, *, tweedie_weight: float = 0.0
-) -> Any:
+def train_step(network: "keras.Model", optimizer: Any, batch: tuple[Any, ...], ranks: Ranks, *, tweedie_weight: float) -> Any:
     """Return the loss of all ranks' batches and move the weights by the gradient of it."""
     import tensorflow as tf
 
