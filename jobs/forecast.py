@@ -18,8 +18,7 @@ from replen.config import Config
 from replen.errors import TableError
 from replen.features.segments import ABC, ALL, Segmentation
 from replen.features.view import View
-from replen.forecast.binding import bind
-from replen.forecast.blend import BLEND
+from replen.forecast.binding import bind, needed
 from replen.forecast.stage import Champions, Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
@@ -42,13 +41,12 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}
     champions = champions_of(trained, series, view, config)
     tracker = Tracker(config.tracking, config.warehouse)
-    asked = {*champions.by_segment.values(), *config.forecast.fallback}
-    needed = sorted(asked | (set(config.forecast.blend.weights) if BLEND in asked else set()))
-    bound = bind({model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in needed})
-    models = {model: Versioned(trained[model][t.MODEL_VERSION], bound[model]) for model in needed}
     forecast = config.forecast
+    names = needed(champions.by_segment.values(), forecast)
+    bound = bind({model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in names})
+    models = {model: Versioned(trained[model][t.MODEL_VERSION], bound[model]) for model in names}
     forecasting = Forecasting(view, models, champions, forecast.fallback, forecast.horizon, forecast.quantiles, config.seed)
-    weighted = with_weights(series, jobs.read(t.WEIGHTS, "train")) if LOCAL_LSTM in needed else series
+    weighted = with_weights(series, jobs.read(t.WEIGHTS, "train")) if LOCAL_LSTM in names else series
     rows = per_bucket(weighted, forecasting, t.FORECASTS.without_run, sizes=config.spark)
     forecasts = jobs.write(t.FORECASTS, rows)
     return jobs.commit(JOB, cutoff=jobs.needed("train").cutoff, counts=reconcile(series, forecasts))

@@ -5,18 +5,20 @@ python jobs/score_m5.py --data DIR --out DIR [--cutoff D --horizon 28]
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 import replen.tables as t
 from replen.config import Config
-from replen.evaluate.contest import Entry, Question, contest
+from replen.errors import ReplenError
+from replen.evaluate.contest import Entry, Question
 from replen.evaluate.hierarchy import hierarchy_labels, wrmsse, wspl
 from replen.evaluate.scoreboard import ForecastFile, Scoreboard, coverage
 from replen.features.classes import demand_class
-from replen.features.panel import Panel, panel_from_series
-from replen.scoring import Asked, score_main
+from replen.features.panel import panel_from_series
+from replen.scoring import Asked, hold, score_main
 from replen.sources.m5 import ID, M5, read_m5
 
 LEVELS = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
@@ -30,27 +32,30 @@ def run(asked: Asked, config: Config) -> Scoreboard:
     """Return the scores after writing forecasts.parquet and scores.json."""
     data = read_m5(asked.data)
     series = panel_from_series(data.series, data.market, freq="D", cutoff=data.date_of(data.last), n_ahead=asked.horizon)
-    file = ForecastFile(asked.out, data.groups[ID].to_numpy(dtype=str))
-    board = Scoreboard(config.forecast.champion, SHOWN)
-    for cutoff in [int(asked.cutoff)] if asked.cutoff else VALIDATION:
-        question = _question(series, data, cutoff, asked.horizon)
-        for entry in contest(question, config, models=asked.models, threads=asked.threads, note=asked.note):
-            file.add(entry, str(cutoff))
-            board.add(str(cutoff), entry, scores(entry, question, data, config))
-    file.close()
-    board.write(asked.out, {"data": "m5", "seed": config.seed, "horizon": asked.horizon, "n_series": len(series.keys)})
-    return board
+    sold = np.nan_to_num(series.past[t.SALES_HISTORY])
+    questions = (
+        (str(day), Question.of(series, data.date_of(day), sold, horizon=asked.horizon, levels=LEVELS))
+        for day in cutoffs(data, asked.cutoff)
+    )
+    files = ForecastFile(asked.out, data.groups[ID].to_numpy(dtype=str)), Scoreboard(config.forecast.champion, SHOWN)
+    return hold(asked, config, questions, files=files, score=partial(scores, data=data, config=config))
 
 
-def _question(series: Panel, data: M5, cutoff: int, horizon: int) -> Question:
-    first = cutoff - data.first + 1
-    actual = np.full((len(series.keys), horizon), np.nan, np.float32)
-    came = np.nan_to_num(series.past[t.SALES_HISTORY][:, first : first + horizon])
-    actual[:, : came.shape[1]] = came
-    return Question(series.until(data.date_of(cutoff), horizon), actual, np.array(LEVELS, np.float32))
+def cutoffs(data: M5, asked: str | None) -> Sequence[int]:
+    """Return the day asked for, as a number or as d_<number>, or those of the rolling validation.
+
+    Raises:
+        ReplenError: it is no day of the data.
+    """
+    if asked is None:
+        return VALIDATION
+    number = asked.removeprefix("d_")
+    if not number.isdigit() or not data.first <= int(number) <= data.last:
+        raise ReplenError(f"--cutoff: expected a day from d_{data.first} to d_{data.last}, found {asked}")
+    return (int(number),)
 
 
-def scores(entry: Entry, question: Question, data: M5, config: Config) -> dict[str, float]:
+def scores(entry: Entry, question: Question, *, data: M5, config: Config) -> dict[str, float]:
     """Return the scores of an entry; none where what came is not known."""
     scored, past = entry.scored, question.panel.past
     if np.isnan(scored.actual).any():

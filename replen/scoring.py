@@ -3,15 +3,16 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from replen.config import Config
 from replen.errors import ReplenError
-from replen.evaluate.contest import Note
+from replen.evaluate.contest import Entry, Note, Question, contest
 from replen.evaluate.peers import PEERS
-from replen.evaluate.scoreboard import SCORES_FILE, Scoreboard
+from replen.evaluate.scoreboard import SCORES_FILE, ForecastFile, Scoreboard
 from replen.overlays import load_config
 from replen.progress import Progress, noise_to
 
@@ -37,6 +38,26 @@ class Asked:
     models: tuple[str, ...]
     threads: int
     note: Note
+
+
+def hold(
+    asked: Asked,
+    config: Config,
+    questions: Iterable[tuple[str, Question]],
+    *,
+    files: tuple[ForecastFile, Scoreboard],
+    score: Callable[[Entry, Question], dict[str, float]],
+) -> Scoreboard:
+    """Return the scores of every forecaster at every cutoff, after writing forecasts.parquet and scores.json."""
+    (file, board), n_series = files, 0
+    with closing(file):
+        for cutoff, question in questions:
+            n_series = len(question.panel.keys)
+            for entry in contest(question, config, models=asked.models, threads=asked.threads, note=asked.note):
+                file.add(entry, cutoff)
+                board.add(cutoff, entry, score(entry, question))
+    board.write(asked.out, {"data": config.name, "seed": config.seed, "horizon": asked.horizon, "n_series": n_series})
+    return board
 
 
 def score_main(

@@ -8,18 +8,20 @@ from dataclasses import dataclass, fields
 from functools import reduce
 from operator import add
 from tempfile import TemporaryDirectory
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from replen.config import Config
+from replen.errors import ReplenError
 from replen.evaluate.answers import held_against, scored_answers
 from replen.evaluate.metrics import Doubles, Scored
 from replen.evaluate.peers import PEERS
 from replen.features.panel import FloatArray, Panel
 from replen.features.prepare import prepare
 from replen.forecast import fit, random
-from replen.forecast.binding import bind
+from replen.forecast.binding import bind, needed
 from replen.forecast.blend import BLEND, Blend
 from replen.forecast.chain import chain_of
 from replen.forecast.interface import EpochMetrics, Forecaster
@@ -45,6 +47,20 @@ class Question:
     panel: Panel
     actual: FloatArray
     levels: FloatArray
+
+    @classmethod
+    def of(cls, series: Panel, cutoff: np.datetime64, sold: FloatArray, *, horizon: int, levels: Sequence[float]) -> Self:
+        """Return the question from a cutoff; `sold`, shape (n_series, n_periods), is what counts as having come.
+
+        Raises:
+            ReplenError: the cutoff is no period of the series.
+        """
+        if not series.periods[0] <= cutoff <= series.periods[-1]:
+            raise ReplenError(f"--cutoff: expected a day from {series.periods[0]} to {series.periods[-1]}, found {cutoff}")
+        first = int(np.searchsorted(series.periods, cutoff, side="right"))
+        came = sold[:, first : first + horizon]
+        actual = np.pad(came, ((0, 0), (0, horizon - came.shape[1])), constant_values=np.nan)
+        return cls(series.until(cutoff, horizon), actual, np.array(levels, np.float32))
 
     def uniforms(self, seed: int) -> Doubles:
         """Return shape (n_series, horizon): what randomises the probability integral transform."""
@@ -112,7 +128,7 @@ def _ours(question: Question, config: Config, models: Sequence[str], note: Note)
     shards, uniforms = [prepared.take(everything[cut]) for cut in cuts], question.uniforms(config.seed)
     clocks: dict[str, Clock] = {}
     fitted: dict[str, Forecaster] = {}
-    for model in _needed(models, config):
+    for model in needed(models, forecast):
         clocks[model] = Clock()
         with clocks[model].running():
             fitted[model] = _fitted(model, shards, config, note)
@@ -126,13 +142,6 @@ def _ours(question: Question, config: Config, models: Sequence[str], note: Note)
                 parts.append(answers)
         spent = [clocks[name] for name in (model, *(forecast.blend.weights if model == BLEND else ()))]
         yield Entry(model, _joined(parts), sum(one.seconds for one in spent), sum(one.core_seconds for one in spent))
-
-
-def _needed(models: Sequence[str], config: Config) -> list[str]:
-    """Return the configured forecasters to fit: those wanted, members of a wanted blend, and the fallbacks."""
-    forecast = config.forecast
-    wanted = {*models, *forecast.fallback, *(forecast.blend.weights if BLEND in models else ())}
-    return [model for model in forecast.models if model in wanted]
 
 
 def _fitted(model: str, shards: Sequence[Panel], config: Config, note: Note) -> Forecaster:

@@ -1,12 +1,13 @@
 """Where forecasters come together, each blend is given its members; what several ask of one panel is predicted once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replen.config import Forecast
 from replen.features.panel import Panel
 from replen.forecast.blend import BLEND, Blend
 from replen.forecast.distribution import Distribution
@@ -36,6 +37,13 @@ class Remembering:
     def save(self, folder: Path) -> None:
         """Write the forecaster."""
         self.forecaster.save(folder)
+
+
+def needed(models: Iterable[str], settings: Forecast) -> list[str]:
+    """Return the configured forecasters that answering with these takes: they, members of blends among them, the fallbacks."""
+    asked = set(models)
+    wanted = {*asked, *settings.fallback, *(settings.blend.weights if BLEND in asked else ())}
+    return [model for model in settings.models if model in wanted]
 
 
 def bind(forecasters: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
