@@ -1,0 +1,97 @@
+"""The job `train` on many weekly series: moving average, ridge and the global LSTM, fitted and scored over three folds.
+
+python tests/benchmarks/bench_backtest.py --folder DIR [--series 100000] [--models moving_average,ridge,lstm]
+
+The platform is generated, ingested and made series of before the clock starts; DIR keeps them for the next time. Timed is the
+whole job: every forecaster fitted at three cutoffs and at the last one, all series forecast and scored at the three, MLflow.
+Memory is the resident set of the largest of each kind of process, looked at twice a second. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+import replen.tables as t
+from jobs import build_features, ingest, train
+from replen.config import Config
+from replen.overlays import load_config
+from replen.progress import Progress
+from replen.spark.run import open_run
+from replen.spark.session import session
+
+N_FOLDS = 3
+SHOWN = ("wape", "pinball", "bias")
+
+
+@contextmanager
+def peak_memory() -> Iterator[dict[str, float]]:
+    """Yield GiB by kind of process (driver, jvm, worker), complete once the block has ended."""
+    peak: dict[str, float] = defaultdict(float)
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.5):
+            here = psutil.Process()
+            for process in (here, *here.children(recursive=True)):
+                try:
+                    kind = "driver" if process.pid == os.getpid() else "jvm" if "java" in process.name() else "worker"
+                    peak[kind] = max(peak[kind], process.memory_info().rss / 2**30)
+                except psutil.NoSuchProcess:
+                    continue
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        looking.join()
+
+
+def configured(folder: Path, n_series: int, models: list[str], settings: list[str]) -> Config:
+    """Return the configuration of the benchmark: base.yaml but for what is named here."""
+    n_sites = 2
+    here = [f"warehouse={folder / 'warehouse'}", f"sources.path={folder / 'platform'}", "sources.kind=generator"]
+    platform = [f"sources.generator.n_skus={n_series // n_sites}", f"sources.generator.n_sites={n_sites}"]
+    chosen = [f"forecast.models={json.dumps(models)}", f"evaluate.folds={N_FOLDS}", "spark.master=local[2]"]
+    return load_config(None, ["name=bench_backtest", *here, *platform, *chosen, *settings])
+
+
+def main() -> None:
+    """Print progress and scores, then JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--series", type=int, default=100_000)
+    parser.add_argument("--models", default="moving_average,ridge,lstm")
+    parser.add_argument("--set", action="append", default=[], dest="settings")
+    chosen = parser.parse_args()
+    config = configured(chosen.folder.absolute(), chosen.series, chosen.models.split(","), chosen.settings)
+    spark, progress = session(config.spark, config.name), Progress()
+    for job in (ingest, build_features):
+        with progress.stage(job.JOB):
+            job.run(spark, config, progress)
+    began = time.monotonic()
+    with peak_memory() as peak:
+        train.run(spark, config, progress)
+    seconds = time.monotonic() - began
+    jobs = open_run(spark, config)
+    n_series, metrics = jobs.read(t.SERIES, "build_features").count(), jobs.read(t.METRICS, train.JOB).toPandas()
+    spark.stop()
+    all_folds = metrics[(metrics[t.SEGMENT] == "all") & metrics[t.METRIC].isin(SHOWN)]
+    scores = all_folds.groupby([t.MODEL, t.METRIC])[t.VALUE].mean().unstack()
+    print(scores.round(4).to_string())
+    report = {"n_series": n_series, "n_folds": N_FOLDS, "seconds": round(seconds, 1), "seed": config.seed}
+    memory = {f"{kind}_gib": round(gib, 2) for kind, gib in peak.items()}
+    print(json.dumps({"benchmark": "backtest", **report, **memory, "scores": scores.round(4).to_dict("index")}))
+
+
+if __name__ == "__main__":
+    main()
