@@ -20,12 +20,11 @@ from pathlib import Path
 import psutil
 
 import replen.tables as t
-from jobs import build_features, ingest, train
-from replen.config import Config
-from replen.overlays import load_config
+from jobs import train
 from replen.progress import Progress
 from replen.spark.run import open_run
 from replen.spark.session import session
+from tests.benchmarks.generated import configured, make_series
 
 N_FOLDS = 3
 SHOWN = ("wape", "pinball", "bias")
@@ -56,15 +55,6 @@ def peak_memory() -> Iterator[dict[str, float]]:
         looking.join()
 
 
-def configured(folder: Path, n_series: int, models: list[str], settings: list[str]) -> Config:
-    """Return the configuration of the benchmark: base.yaml but for what is named here."""
-    n_sites = 2
-    here = [f"warehouse={folder / 'warehouse'}", f"sources.path={folder / 'platform'}", "sources.kind=generator"]
-    platform = [f"sources.generator.n_skus={n_series // n_sites}", f"sources.generator.n_sites={n_sites}"]
-    chosen = [f"forecast.models={json.dumps(models)}", f"evaluate.folds={N_FOLDS}", "spark.master=local[2]"]
-    return load_config(None, ["name=bench_backtest", *here, *platform, *chosen, *settings])
-
-
 def main() -> None:
     """Print progress and scores, then JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -73,11 +63,11 @@ def main() -> None:
     parser.add_argument("--models", default="moving_average,ridge,lstm")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     chosen = parser.parse_args()
-    config = configured(chosen.folder.absolute(), chosen.series, chosen.models.split(","), chosen.settings)
+    settings = [f"evaluate.folds={N_FOLDS}", *chosen.settings]
+    models = chosen.models.split(",")
+    config = configured("bench_backtest", chosen.folder, n_series=chosen.series, models=models, settings=settings)
     spark, progress = session(config.spark, config.name), Progress()
-    for job in (ingest, build_features):
-        with progress.stage(job.JOB):
-            job.run(spark, config, progress)
+    make_series(spark, config, progress)
     began = time.monotonic()
     with peak_memory() as peak:
         train.run(spark, config, progress)
