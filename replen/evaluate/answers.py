@@ -11,6 +11,9 @@ from replen.forecast.chain import predict_chain
 from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 
+TRANSFORM_LEVELS = np.arange(1, 100, 2) / 100
+"""Levels a forecaster is asked for besides those scored: by a handful the transform of counts would be told too coarsely."""
+
 
 def scored_answers(
     chain: Mapping[str, Forecaster], panel: Panel, actual: FloatArray, *, uniforms: Doubles, levels: FloatArray
@@ -22,16 +25,18 @@ def scored_answers(
         panel: prepared series.
         actual: shape (n_series, horizon), units sold, NaN = unknown.
         uniforms: same shape, in [0, 1): they randomise the probability integral transform.
-        levels: of the quantiles.
+        levels: of the quantiles that are scored, float32, ascending.
     """
-    answers = predict_chain(chain, panel, horizon=actual.shape[1], levels=levels)
-    parts = [held_against(one.distribution, actual[one.rows], uniforms[one.rows]) for one in answers]
+    asked = np.union1d(levels, TRANSFORM_LEVELS.astype(levels.dtype))
+    answers = predict_chain(chain, panel, horizon=actual.shape[1], levels=asked)
+    parts = [held_against(one.distribution, actual[one.rows], uniforms[one.rows], levels=levels) for one in answers]
     order = np.argsort(np.concatenate([one.rows for one in answers]))
     by_series = (field.name for field in fields(Scored) if field.name != "levels")
     return Scored(levels=levels, **{name: np.concatenate([getattr(part, name) for part in parts])[order] for name in by_series})
 
 
-def held_against(forecast: Distribution, actual: FloatArray, uniforms: Doubles) -> Scored:
-    """Return a forecast beside what came."""
+def held_against(forecast: Distribution, actual: FloatArray, uniforms: Doubles, *, levels: FloatArray) -> Scored:
+    """Return a forecast beside what came, its quantiles at `levels`, which are among its own."""
     transform = randomised_transform(*forecast.cdf(actual), uniforms)
-    return Scored(actual, forecast.mean, forecast.median, forecast.quantiles, forecast.levels, transform)
+    quantiles = forecast.quantiles[:, :, np.searchsorted(forecast.levels, levels)]
+    return Scored(actual, forecast.mean, forecast.median, quantiles, levels, transform)

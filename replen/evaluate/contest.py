@@ -118,7 +118,8 @@ def contest(question: Question, config: Config, *, models: Sequence[str], thread
         clock = Clock()
         with clock.running():
             forecast = PEERS[name](question.panel, question.actual.shape[1], question.levels, threads)
-        yield Entry(name, held_against(forecast, question.actual, uniforms), clock.seconds, clock.core_seconds)
+        scored = held_against(forecast, question.actual, uniforms, levels=question.levels)
+        yield Entry(name, scored, clock.seconds, clock.core_seconds)
 
 
 def _ours(question: Question, config: Config, models: Sequence[str], note: Note) -> Iterator[Entry]:

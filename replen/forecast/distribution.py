@@ -82,7 +82,8 @@ class Distribution:
     def cdf(self, actual: FloatArray) -> tuple[Float64Array, Float64Array]:
         """Return (P(demand < actual), P(demand <= actual)), each of actual's shape (n_series, horizon).
 
-        A uniform number between the two is the randomised probability integral transform.
+        A uniform number between the two is the randomised probability integral transform. Of the family `quantiles` nothing is
+        known outside the quantiles: the two are 0 and the lowest level, or the highest level and 1.
         """
         counts = actual.astype(np.float64)
         if self.family == QUANTILES:
@@ -172,17 +173,19 @@ def _interpolate(wanted: Float64Array, levels: Float64Array, quantiles: FloatArr
 
 def _between(actual: Float64Array, levels: Float64Array, quantiles: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return the lowest and the highest level whose quantile is `actual`, each of its shape (n_series, horizon)."""
-    below = _level_at(actual, levels, quantiles, n_left=(quantiles < actual[:, :, None]).sum(axis=2))
-    at_or_below = _level_at(actual, levels, quantiles, n_left=(quantiles <= actual[:, :, None]).sum(axis=2))
+    n_left = (quantiles < actual[:, :, None]).sum(axis=2)
+    n_not_right = (quantiles <= actual[:, :, None]).sum(axis=2)
+    below = np.where(n_left == 0, 0.0, _level_at(actual, levels, quantiles, n_left=n_left))
+    at_or_below = np.where(n_not_right == len(levels), 1.0, _level_at(actual, levels, quantiles, n_left=n_not_right))
     known = ~np.isnan(quantiles).any(axis=2) & ~np.isnan(actual)
     return np.where(known, below, np.nan), np.where(known, at_or_below, np.nan)
 
 
 def _level_at(actual: Float64Array, levels: Float64Array, quantiles: Float64Array, *, n_left: NDArray[np.intp]) -> Float64Array:
-    """Return the level of `actual` where `n_left` of the quantiles lie left of it; 0 and 1 outside of all of them."""
+    """Return the level of `actual` where `n_left` of the quantiles lie left of it; outside of all, the outermost level."""
     inner = np.clip(n_left, 1, len(levels) - 1)
     low, high = (np.take_along_axis(quantiles, place[:, :, None], axis=2)[:, :, 0] for place in (inner - 1, inner))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.clip(np.nan_to_num((actual - low) / (high - low)), 0.0, 1.0)
     level = levels[inner - 1] + share * (levels[inner] - levels[inner - 1])
-    return np.where(n_left == 0, 0.0, np.where(n_left == len(levels), 1.0, level))
+    return np.where(n_left == 0, levels[0], np.where(n_left == len(levels), levels[-1], level))

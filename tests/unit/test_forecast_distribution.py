@@ -115,7 +115,7 @@ def test_quantiles_between_known_levels_are_linear_and_constant_outside() -> Non
     assert made.inverse_cdf(wanted)[0, :, 0] == pytest.approx([0, 0, 5, 10, 20, 30], abs=1e-5)
 
 
-@pytest.mark.parametrize(("actual", "below", "at"), [(0, 0, 0.5), (5, 0.7, 0.7), (10, 0.9, 1), (11, 1, 1)])
+@pytest.mark.parametrize(("actual", "below", "at"), [(0, 0, 0.5), (5, 0.7, 0.7), (10, 0.9, 1), (11, 0.9, 1), (-1, 0, 0.1)])
 def test_distribution_function_of_quantiles_with_an_atom_at_zero(actual: float, below: float, at: float) -> None:
     made = by_quantiles([0, 0, 10], [0.1, 0.5, 0.9])
     found = made.cdf(np.full((1, 1), actual, np.float32))

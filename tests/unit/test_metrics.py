@@ -12,8 +12,10 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 import replen.tables as t
+from replen.evaluate.answers import TRANSFORM_LEVELS, held_against
 from replen.evaluate.metrics import InSample, Scored, in_sample, metric_parts, pinball_loss, randomised_transform, ratios
 from replen.evaluate.scores import N_BINS, score_rows, series_scores, summarise, transform_counts, transform_rows
+from replen.forecast.distribution import from_negative_binomial, from_quantiles
 
 LEVELS = np.array([0.1, 0.5, 0.9], dtype=np.float32)
 amounts = st.integers(0, 20).map(float)
@@ -245,3 +247,17 @@ def test_counts_of_the_transform_are_no_metric() -> None:
     scale = InSample(np.ones(1), np.ones(1), np.ones(1))
     whole = summarise(pd.concat([measured(data, scale), rows]), run_id="r")
     pd.testing.assert_frame_equal(whole, summarise(measured(data, scale), run_id="r"))
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.4, 1.5, 6.0, 40.0])
+def test_a_right_distribution_known_by_quantiles_of_counts_looks_right(mean: float) -> None:
+    rng, n_series = np.random.default_rng(0), 20_000
+    actual = rng.negative_binomial(2, 2 / (2 + mean), (n_series, 1)).astype(np.float32)
+    levels = np.array([0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995], np.float32)
+    cells = np.full((n_series, 1), mean, np.float32), np.full((n_series, 1), 0.5, np.float32)
+    asked = np.union1d(levels, TRANSFORM_LEVELS.astype(np.float32))
+    exact = from_negative_binomial(*cells, levels=asked, dependence=np.zeros(0, np.float32), reason=np.full(n_series, ""))
+    known = from_quantiles(exact.mean, exact.quantiles, levels=asked, dependence=exact.dependence, reason=exact.reason)
+    held = held_against(known, actual, rng.random((n_series, 1)), levels=levels)
+    np.testing.assert_array_equal(held.quantiles, exact.quantiles[:, :, np.searchsorted(asked, levels)])
+    assert [np.mean(held.transform < level) for level in (0.5, 0.9)] == pytest.approx([0.5, 0.9], abs=0.015)
