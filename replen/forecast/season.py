@@ -38,8 +38,8 @@ class SeasonSums:
     def of(cls, panel: Panel) -> Self:
         """Return the sums of one panel."""
         sales = panel.past[t.SALES_HISTORY]
-        # Rounded to 1/1024 units, so that the order in which parts are added cannot change the sums.
-        sums = np.round(np.nansum(sales, axis=0, dtype=np.float64) * 1024) / 1024
+        # In whole 1/1024 units, so that neither the parts nor their order can change the sums.
+        sums = np.nansum(np.round(sales.astype(np.float64) * 1024), axis=0) / 1024
         return cls(panel.periods, sums, np.isfinite(sales).sum(axis=0).astype(np.float64))
 
     def arrays(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from statsforecast.models import TSB, AutoETS, CrostonSBA
 
 from replen import tables as t
 from replen.features.panel import Panel
+from replen.features.prepare import prepare
 from replen.forecast import fit, statistical, streamed
 from replen.forecast.distribution import from_quantiles
 from replen.forecast.gradient_boosting import bent
@@ -32,7 +33,7 @@ MEMBERS = (*STATISTICAL, *TABULAR)
 ALL = (*MEMBERS, "moving_average", "seasonal_naive", "lstm")
 HORIZON, N_WEEKS, N_SERIES = 6, 70, 12
 LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
-FORECAST = load_config(
+CONFIG = load_config(
     Path(__file__).parents[2] / "conf/test.yaml",
     [
         f"forecast.models=[{', '.join(ALL)}]",
@@ -44,7 +45,8 @@ FORECAST = load_config(
         "forecast.lightgbm.min_leaf_rows=20",
         "forecast.lightgbm.quantiles=[0.2, 0.8]",
     ],
-).forecast
+)
+FORECAST, FEATURES = CONFIG.forecast, CONFIG.features
 PAST_ONLY = (t.SALES_HISTORY, t.PRICE, t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL, "views")
 KNOWN = (t.PLANNED_PRICE, t.PLANNED_PROMOTION, "holiday")
 
@@ -152,6 +154,25 @@ def test_odd_series_in_training_leave_the_others_at_their_level(name: str, tmp_p
         for number, panel in (("plain", plain), ("odd", with_sales(plain, odd)))
     )
     assert np.abs(np.log((1 + found.mean[3:]) / (1 + expected.mean[3:]))).mean() < 0.25
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_was_sold_in_a_stock_out_changes_neither_fit_nor_forecast(name: str, tmp_path: Path) -> None:
+    plain, rng = make_panel(), np.random.default_rng(4)
+    in_stock = rng.choice([0.0, 0.3, 0.7, 1.0], plain.shape, p=[0.1, 0.1, 0.1, 0.7]).astype(np.float32)
+    keys = plain.keys.assign(**{str(t.START_DATE): plain.periods[0]})
+    plain = replace(plain, keys=keys, past={**plain.past, t.IN_STOCK: in_stock})
+    other = {
+        name: np.where(in_stock < FEATURES.min_in_stock, rng.choice([0.0, 1e6], plain.shape), plain.past[name])
+        for name in (t.SALES_HISTORY, t.CUSTOMER_COUNT)
+    }
+    found = []
+    for number, panel in enumerate((plain, replace(plain, past=plain.past | {k: v.astype("f4") for k, v in other.items()}))):
+        prepared = prepare(panel, FEATURES)
+        made = fitted(prepared, tmp_path / str(number), (name,))[name]
+        found.append(made.predict(prepared, horizon=HORIZON, levels=LEVELS))
+    np.testing.assert_array_equal(found[0].quantiles, found[1].quantiles)
+    assert np.isfinite(found[0].quantiles).all()
 
 
 @pytest.mark.parametrize("name", MEMBERS)

@@ -20,7 +20,7 @@ from replen.forecast.simple import count_residuals
 
 LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
 N_WEEKS = 70
-quantities = st.sampled_from([0, 1, 3, 12, np.nan])
+quantities = st.sampled_from([0, 1, 3.3, 12, np.nan])
 weekly_sales = arrays(np.float32, st.tuples(st.integers(1, 4), st.just(N_WEEKS)), elements=quantities)
 
 
