@@ -395,15 +395,15 @@ def test_a_long_stock_out_leaves_the_recent_level() -> None:
 
 
 @pytest.mark.parametrize("name", TABULAR)
-def test_one_bulk_order_in_training_moves_no_other_series(name: str, tmp_path: Path) -> None:
-    panel = make_panel(60)
-    bulk = panel.past[t.SALES_HISTORY][7].copy()
-    bulk[40] = 1000 * np.nanmean(bulk)
+def test_bulk_orders_in_training_move_no_other_series(name: str, tmp_path: Path) -> None:
+    panel, others = make_panel(60), np.arange(6, 60)
+    bulk = panel.past[t.SALES_HISTORY][:6].copy()
+    bulk[:, 40] = 1000 * (1 + np.nanmean(bulk, axis=1))
     expected, found = (
-        fitted(each, tmp_path / number, (name,))[name].predict(panel, horizon=HORIZON, levels=LEVELS).mean
-        for number, each in (("plain", panel), ("bulk", with_sales(panel, {7: bulk})))
+        fitted(each, tmp_path / number, (name,))[name].predict(panel.take(others), horizon=HORIZON, levels=LEVELS).mean
+        for number, each in (("plain", panel), ("bulk", with_sales(panel, dict(enumerate(bulk)))))
     )
-    assert np.abs(np.log((0.1 + found) / (0.1 + expected))).mean() < 0.1
+    assert np.abs(np.log((0.1 + found) / (0.1 + expected))).mean() < 0.15
 
 
 @pytest.mark.parametrize("name", TABULAR)
