@@ -31,6 +31,16 @@ def moving_mean(values: FloatArray, window: int) -> FloatArray:
         return np.where(counts > 0, sums / counts, np.nan).astype(np.float32)
 
 
+def carried(values: FloatArray) -> FloatArray:
+    """Return the last known value up to each period; NaN before the first.
+
+    >>> carried(np.array([[np.nan, 2, np.nan, 3]], np.float32))
+    array([[nan,  2.,  2.,  3.]], dtype=float32)
+    """
+    last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(values.shape[1])), axis=1)
+    return np.take_along_axis(values, last, axis=1)
+
+
 def seasonal_mean(values: FloatArray, lag: int, n_seasons: int) -> FloatArray:
     """Return the mean of the known values of this period and those one, two, ... seasons of `lag` periods before it.
 

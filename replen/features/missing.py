@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from replen.config import MissingRule
 from replen.features.known import FloatArray, known_mean
+from replen.features.lags import carried
 
 
 def fill_missing(values: FloatArray, rule: MissingRule, *, started: NDArray[np.bool_]) -> FloatArray:
@@ -32,10 +33,6 @@ def _last_known(values: FloatArray) -> NDArray[np.intp]:
     return np.asarray(np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(values.shape[1])), axis=1))
 
 
-def _carried(values: FloatArray) -> FloatArray:
-    return np.take_along_axis(values, _last_known(values), axis=1)
-
-
 def _interpolated(values: FloatArray) -> NDArray[np.float64]:
     before = _last_known(values)
     after = values.shape[1] - 1 - _last_known(values[:, ::-1])[:, ::-1]
@@ -46,7 +43,7 @@ def _interpolated(values: FloatArray) -> NDArray[np.float64]:
 
 _FILLS: dict[MissingRule, Callable[[FloatArray], NDArray[np.floating[Any]]]] = {
     "interpolate": _interpolated,
-    "carry": _carried,
+    "carry": carried,
     "mean": known_mean,
     "zero": np.zeros_like,
 }

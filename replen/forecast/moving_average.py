@@ -18,15 +18,15 @@ from replen.forecast.simple import ARRAYS, count_residuals, distribution_of
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
-NO_SALES = "no known sales in the last periods: zero"
+NO_SALES = "no known sales: zero"
 
 
 @dataclass(frozen=True)
 class MovingAverage:
-    """Level times season: the level is the mean of sales / index over the last `window` periods, known values only.
+    """Level times season: the level is the mean of the last `window` known values of sales / index, however long ago.
 
     Attributes:
-        window: periods.
+        window: known periods.
         season: sales of all series by period, up to the cutoff at least.
         profile: how far it was off before the cutoff, over all series.
     """
@@ -43,9 +43,9 @@ class MovingAverage:
         )
 
     def predict(self, panel: Panel, *, horizon: int, levels: FloatArray) -> Distribution:
-        """Return the demand of the next `horizon` periods; zero, with the reason, where the window holds no known sales."""
+        """Return the demand of the next `horizon` periods; zero, with the reason, where no sales are known."""
         forecast = point(panel, self.season, window=self.window, horizon=horizon)
-        known = np.isfinite(panel.past[t.SALES_HISTORY][:, -self.window :]).any(axis=1)
+        known = np.isfinite(panel.past[t.SALES_HISTORY]).any(axis=1)
         return distribution_of(forecast, self.profile, levels=levels, reason=np.where(known, "", NO_SALES))
 
     def save(self, folder: Path) -> None:
@@ -60,12 +60,16 @@ class MovingAverage:
 
 
 def point(panel: Panel, season: SeasonSums, *, window: int, horizon: int) -> Float64Array:
-    """Return shape (n_series, horizon): expected demand, units; 0 where the window holds no known sales."""
-    ahead = periods_after(panel.periods, horizon)
-    index = season.index(panel.cutoff, np.concatenate([panel.periods[-window:], ahead]))
-    recent, coming = index[:-horizon], index[-horizon:]
-    sales = panel.past[t.SALES_HISTORY][:, -window:].astype(np.float64)
-    known = np.isfinite(sales) & (recent > 0)
-    ratio = np.where(known, sales, 0.0) / np.where(recent > 0, recent, 1.0)
-    level = ratio.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    """Return shape (n_series, horizon): expected demand, units; 0 where no sales are known.
+
+    After a stock-out the level is that of the periods before it: only known periods without sales make it zero.
+    """
+    n_periods, ahead = len(panel.periods), periods_after(panel.periods, horizon)
+    index = season.index(panel.cutoff, np.concatenate([panel.periods, ahead]))
+    past, coming = index[:n_periods], index[n_periods:]
+    sales = panel.past[t.SALES_HISTORY]
+    known = np.isfinite(sales) & (past > 0)
+    latest = known & (known[:, ::-1].cumsum(axis=1)[:, ::-1] <= window)
+    ratio = np.divide(sales, past, out=np.zeros(sales.shape), where=latest)
+    level = ratio.sum(axis=1) / np.maximum(latest.sum(axis=1), 1)
     return np.asarray(level[:, None] * coming)

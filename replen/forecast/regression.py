@@ -101,7 +101,9 @@ class Regression:
         columns = design.latest()
         ratio = self.equation.ratio(columns.reshape(-1, columns.shape[2])).reshape(columns.shape[:2])[:, :horizon]
         unknown = design.inputs.first == panel.shape[1]
-        forecast = np.where(unknown[:, None], np.nan, ratio * design.inputs.scale[:, -1:])
+        limit = design.limit(np.arange(len(ratio)), np.full(len(ratio), -1))
+        forecast = np.minimum(ratio * design.inputs.scale[:, -1:], limit[:, None])
+        forecast = np.where(unknown[:, None], np.nan, forecast)
         return distribution_of(forecast, self.profile, levels=levels, reason=np.where(unknown, NO_SALES, ""))
 
     def save(self, folder: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.config import Tabular
 from replen.errors import ReplenError
+from replen.features.known import known_mean
 from replen.features.panel import Panel
 from replen.forecast.interface import Shards
 from replen.forecast.lstm.batches import MIN_POSITION
@@ -24,13 +25,16 @@ Places = NDArray[np.intp]
 
 READING_FILE = "reading.json"
 MAX_RATIO = 20.0
-"""Largest outcome learned from, and largest forecast, as a multiple of a series' recent level: bulk orders tell little."""
+"""Largest outcome learned from, and largest forecast, as a multiple of a series' recent level or usual sale, if that is larger:
+bulk orders tell little, but a series that seldom sells is told by its sales, each many times its level."""
 WEIGHT_LEVEL = 0.99
 """Quantile of the rows' weights that no row exceeds: a few giant series must not be all that is learned."""
 CHUNK = 16384
 """Windows whose columns are made at a time."""
 SHORT_SHARE = 4
 """One part in so many of a history too short for all of `profile_windows` is kept for them."""
+OLD_SHARE = 0.1
+"""Share of the series that have such a history: where most are young, what few old ones tell is better than nothing."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,21 @@ class Design:
     Attributes:
         inputs: scale, moving means, lags, calendar, planned price and promotion, events, customers, signals, static codes.
         stock: shape (n_series, n_periods), log of units on the shelf relative to the scale; 0 = unknown.
+        usual_sale: shape (n_series,), units, geometric mean of the periods that sold; 0 where none did.
     """
 
     inputs: Inputs
     stock: FloatArray
+    usual_sale: FloatArray
 
     @classmethod
     def of(cls, panel: Panel, reading: Reading) -> Self:
         """Return the design of a prepared panel."""
         inputs = Inputs.of(panel, reading)
         level = panel.past.get(t.INVENTORY_LEVEL, np.zeros(panel.shape, np.float32))
-        return cls(inputs, np.log1p(np.maximum(np.nan_to_num(level), 0.0) / inputs.scale))
+        stock = np.log1p(np.maximum(np.nan_to_num(level), 0.0) / inputs.scale)
+        sizes = np.log(np.where(inputs.sales > 0, inputs.sales, np.nan))
+        return cls(inputs, stock, np.nan_to_num(np.exp(known_mean(sizes)[:, 0])).astype(np.float32))
 
     def columns(self, series: Places, origins: Places) -> FloatArray:
         """Return shape (n, horizon, n_columns) of n windows: the columns of each origin beside those of each step after it.
@@ -64,6 +72,10 @@ class Design:
             np.broadcast_to(part[:, None, :], (*ahead.shape[:2], part.shape[1])) for part in (at_origin, inputs.codes[series])
         ]
         return np.concatenate([ahead, *same], axis=2, dtype=np.float32)
+
+    def limit(self, series: Places, origins: Places) -> FloatArray:
+        """Return shape (n,): the most that is learned of a period after each origin, and forecast, units."""
+        return np.asarray(MAX_RATIO * np.maximum(self.inputs.scale[series, origins], self.usual_sale[series]))
 
     def latest(self) -> FloatArray:
         """Return shape (n_series, horizon, n_columns): the columns of the steps after the last period."""
@@ -79,6 +91,7 @@ class Rows:
         columns: shape (n, n_columns), see `Design.columns`.
         target: shape (n,), units sold.
         scale: shape (n,), units, > 0, the recent level at the origin.
+        limit: shape (n,), units, see `Design.limit`.
         step: shape (n,), 0 = the period after the origin.
         age: shape (n,), periods from the target to the cutoff.
     """
@@ -86,6 +99,7 @@ class Rows:
     columns: FloatArray
     target: FloatArray
     scale: FloatArray
+    limit: FloatArray
     step: Places
     age: Places
 
@@ -95,8 +109,8 @@ class Rows:
 
     @property
     def ratio(self) -> Float64Array:
-        """Return shape (n,): target over scale, 0..MAX_RATIO, what is learned."""
-        return np.minimum(self.target.astype(np.float64) / self.scale, MAX_RATIO)
+        """Return shape (n,): target up to its limit over scale, what is learned."""
+        return np.minimum(self.target, self.limit).astype(np.float64) / self.scale
 
     def weight(self, power: float) -> Float64Array:
         """Return shape (n,): what each row counts for, scale ^ power, of mean one."""
@@ -122,25 +136,28 @@ class Sample:
         reading: how the panels were read.
         drawn: random rows of all series and periods.
         recent: all steps of the last windows of some series; none of their targets is older than any of `earlier`.
-        first_recent: age of the oldest target of `recent`.
     """
 
     reading: Reading
     drawn: Rows
     recent: Rows
-    first_recent: int
 
     @property
     def earlier(self) -> Rows:
         """Return the drawn rows that knew nothing of the periods that `recent` is measured on."""
-        return self.drawn.take(self.drawn.age > self.first_recent)
+        return self.drawn.take(self.drawn.age > self.recent.age.max())
 
     def profile(self, forecast: Float64Array) -> ResidualProfile:
-        """Return how far a forecast of the recent rows was off, shape (n_recent,), units."""
+        """Return how far a forecast of the recent rows was off, shape (n_recent,), units.
+
+        A step that is in none of them, as in short histories, has the errors of the step before it.
+        """
         profile = ResidualProfile.empty(self.reading.horizon)
         for step in range(self.reading.horizon):
             chosen = self.recent.step == step
             profile.add_step(step, self.recent.target[chosen].astype(np.float64), forecast[chosen])
+            if step and not chosen.any():
+                profile.counts[step] = profile.counts[step - 1]
         return profile
 
 
@@ -150,7 +167,8 @@ def sample(shards: Shards, settings: Tabular, *, horizon: int, seed: int) -> Sam
     Raises:
         ReplenError: no series has a known target.
     """
-    reading, n_series, n_periods = _survey(shards, settings, horizon=horizon)
+    reading, ages = _survey(shards, settings, horizon=horizon)
+    n_series, n_periods = len(ages), int(np.quantile(ages, 1 - OLD_SHARE, method="lower")) if len(ages) else 0
     oldest = max(1, min(horizon + settings.profile_windows - 1, n_periods // SHORT_SHARE))
     drawn, recent = [], []
     for number, panel in enumerate(shards()):
@@ -164,20 +182,22 @@ def sample(shards: Shards, settings: Tabular, *, horizon: int, seed: int) -> Sam
             "forecast.models: no series has enough periods before the cutoff to learn from; give more history, or leave "
             "the regressions and `lightgbm` out"
         )
-    return Sample(reading, Rows.concat(drawn), Rows.concat(recent or drawn[:1]), oldest - 1)
+    measured = recent if sum(map(len, recent)) else drawn
+    return Sample(reading, Rows.concat(drawn), Rows.concat(measured))
 
 
-def _survey(shards: Shards, settings: Tabular, *, horizon: int) -> tuple[Reading, int, int]:
-    """Return how to read the shards, the number of series in them and of periods in the longest."""
-    shapes: list[tuple[int, int]] = []
+def _survey(shards: Shards, settings: Tabular, *, horizon: int) -> tuple[Reading, Places]:
+    """Return how to read the shards, and of each series in them the periods since its first known sales."""
+    ages: list[Places] = [np.zeros(0, np.intp)]
 
     def seen() -> Iterator[Panel]:
         for panel in shards():
-            shapes.append(panel.shape)
+            known = np.isfinite(panel.past[t.SALES_HISTORY])
+            ages.append(np.where(known.any(axis=1), panel.shape[1] - known.argmax(axis=1), 0))
             yield panel
 
     reading = Reading.of(seen(), settings, horizon=horizon)
-    return reading, sum(n_series for n_series, _ in shapes), max((n_periods for _, n_periods in shapes), default=0)
+    return reading, np.concatenate(ages)
 
 
 def _drawn(design: Design, n_rows: int, rng: np.random.Generator) -> Iterator[Rows]:
@@ -207,4 +227,5 @@ def _rows(design: Design, series: Places, origins: Places, wanted: NDArray[np.bo
     window, step = np.nonzero(wanted & np.isfinite(target))
     scale = design.inputs.scale[series, origins]
     age = design.inputs.sales.shape[1] - 2 - origins[window] - step
-    return Rows(design.columns(series, origins)[window, step], target[window, step], scale[window], step, age)
+    columns, limit = design.columns(series, origins), design.limit(series, origins)
+    return Rows(columns[window, step], target[window, step], scale[window], limit[window], step, age)

@@ -1,4 +1,4 @@
-"""How much of the bias that stock-outs cause masking takes away, where it is known what would have sold.
+"""How much of the bias that stock-outs cause is taken away, where it is known what would have sold.
 
 python tests/benchmarks/bench_censoring.py --data DIR [--models moving_average,ridge,lightgbm,lstm] [--series 50000]
 python tests/benchmarks/bench_censoring.py --generated DIR [...]
@@ -6,9 +6,9 @@ python tests/benchmarks/bench_censoring.py --generated DIR [...]
 --data is FreshRetailNet-50K: only fully stocked days count as known; a seeded fifth of them is cut as real stock-outs cut
 sales, and the last week's fully stocked days are forecast. --generated is a generated weekly platform, made in DIR, whose
 true demand is known: what its customers wanted in the 13 weeks after the cutoff is forecast. Every forecaster is fitted three
-times: on demand (truth), on sales as if they were demand (raw), and with stock-outs masked (masked).
-Removed = 1 - |masked - truth| / |raw - truth| in bias, where bias = (forecast - demand) / demand. The last line of output is
-one JSON object.
+times: on demand (truth; in generated data no stock-out is to be seen there), on sales as if they were demand (raw), and as
+features.min_in_stock says (ours). Removed = 1 - |ours - truth| / |raw - truth| in bias, where bias = (forecast - demand) /
+demand. The last line of output is one JSON object.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def fresh_retail(folder: Path, n_series: int, settings: Sequence[str]) -> Case:
     sales = np.where(series.past[t.IN_STOCK] < 1, np.nan, cut.past[t.SALES_HISTORY]).astype(np.float32)
     until = series.periods[-1 - HORIZON]
     told, cut = (panel.until(until, HORIZON) for panel in (known, replace(cut, past={**cut.past, t.SALES_HISTORY: sales})))
-    ways = {"truth": (told, 0.0), "raw": (cut, 0.0), "masked": (cut, config.features.min_in_stock)}
+    ways = {"truth": (told, 0.0), "raw": (cut, 0.0), "ours": (cut, config.features.min_in_stock)}
     return Case(config, ways, known.past[t.SALES_HISTORY][:, -HORIZON:])
 
 
@@ -89,8 +89,9 @@ def generated(folder: Path, n_series: int, models: Sequence[str], settings: Sequ
     by_key = wanted.pivot_table(DEMAND, [t.SKU, t.SITE], t.DATE).reindex(keys)
     by_key.columns = pd.to_datetime(by_key.columns)
     history, actual = (by_key.reindex(columns=pd.DatetimeIndex(days)).to_numpy(np.float32) for days in (panel.periods, ahead))
-    truth = replace(panel, past={**panel.past, t.SALES_HISTORY: history})
-    ways = {"truth": (truth, 0.0), "raw": (panel, 0.0), "masked": (panel, config.features.min_in_stock)}
+    full = np.ones(panel.shape, np.float32)
+    truth = replace(panel, past={**panel.past, t.SALES_HISTORY: history, t.IN_STOCK: full})
+    ways = {"truth": (truth, 0.0), "raw": (panel, 0.0), "ours": (panel, config.features.min_in_stock)}
     return Case(config, ways, actual)
 
 
@@ -111,7 +112,7 @@ def main() -> None:
         else generated(chosen.generated, chosen.series, models, chosen.settings)
     )
     found = case.biases(models)
-    found["removed"] = 1 - (found["masked"] - found["truth"]).abs() / (found["raw"] - found["truth"]).abs()
+    found["removed"] = 1 - (found["ours"] - found["truth"]).abs() / (found["raw"] - found["truth"]).abs()
     print(found.round(4).to_string())
     about = {"benchmark": "censoring", "n_series": len(case.actual), "seed": case.config.seed}
     print(json.dumps({**about, "bias": found.round(4).to_dict("index")}))

@@ -171,6 +171,20 @@ def test_stock_outs_are_masked_before_outliers_and_outliers_before_gaps() -> Non
     assert sales[0, :8].tolist() == [4.0, 5.0, 5.5, 6.0, 5.0, 4.0, 5.0, 6.0]
 
 
+@given(rows=series(), chosen=settings, seed=st.integers(0, 99))
+def test_what_was_sold_to_whom_in_a_stock_out_changes_nothing(rows: pd.DataFrame, chosen: Features, seed: int) -> None:
+    panel, rng = build(rows), np.random.default_rng(seed)
+    short = panel.past[t.IN_STOCK] < chosen.min_in_stock
+    anything = {
+        name: np.where(short, rng.choice([np.nan, 0.0, 7.0, 1e6], panel.shape), panel.past[name]).astype(np.float32)
+        for name in (t.SALES_HISTORY, t.CUSTOMER_COUNT)
+    }
+    before, after = prepare(panel, chosen), prepare(replace(panel, past={**panel.past, **anything}), chosen)
+    for name, values in before.past.items():
+        np.testing.assert_array_equal(values, after.past[name])
+    assert np.isnan(before.past[t.CUSTOMER_COUNT][short]).all()
+
+
 @given(rows=series())
 def test_a_series_has_started_from_its_start_date_on(rows: pd.DataFrame) -> None:
     panel = build(rows)

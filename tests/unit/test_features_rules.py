@@ -16,7 +16,7 @@ from replen.features.classes import abc_class, abc_limits, demand_class, revenue
 from replen.features.known import known_mean, known_quantile
 from replen.features.missing import fill_missing
 from replen.features.outliers import treat_outliers
-from replen.features.stockouts import mask_stock_outs
+from replen.features.stockouts import without_stock_outs
 
 Values = NDArray[np.float32]
 OutlierRule = Literal["none", "robust_z", "iqr"]
@@ -134,11 +134,19 @@ def test_one_spike_among_zeros_is_found_by_the_mean_deviation() -> None:
     assert not treat_outliers(sales, settings.model_copy(update={"threshold": 8.0}))[1].any()
 
 
-def test_only_periods_known_to_be_short_of_stock_are_masked() -> None:
-    sales, in_stock = np.array([[1, 2, 3, 4]], dtype=np.float32), np.array([[0.4, 0.5, np.nan, 1.0]], dtype=np.float32)
-    masked = mask_stock_outs(sales, in_stock, min_in_stock=0.5)
-    np.testing.assert_array_equal(masked, [[np.nan, 2, 3, 4]])
-    np.testing.assert_array_equal(mask_stock_outs(sales, 0 * in_stock, min_in_stock=0.0), sales)
+shares = st.one_of(st.just(np.nan), st.sampled_from([0.0, 0.3, 0.5, 0.8, 1.0]))
+
+
+@given(values=histories, least=st.sampled_from([0.0, 0.4, 0.5, 1.0]), data=st.data())
+def test_demand_is_that_of_a_naive_loop_over_the_shares_in_stock(values: Values, least: float, data: st.DataObject) -> None:
+    in_stock = data.draw(arrays.arrays(np.float32, values.shape, elements=shares.map(np.float32)))
+    found = without_stock_outs(values, in_stock, min_in_stock=least)
+    assert found.dtype == np.float32
+    for place, value in np.ndenumerate(values):
+        share = float(in_stock[place])
+        scaled = value / share if share >= least > 0 else np.nan
+        wanted = value if least == 0 or np.isnan(share) else scaled
+        np.testing.assert_allclose(found[place], wanted, rtol=1e-6)
 
 
 @given(sales=histories)

@@ -14,10 +14,12 @@ from statsforecast.models import TSB, AutoETS, CrostonSBA
 
 from replen import tables as t
 from replen.features.panel import Panel
+from replen.features.prepare import prepare
 from replen.forecast import fit, statistical, streamed
 from replen.forecast.distribution import from_quantiles
 from replen.forecast.gradient_boosting import bent
 from replen.forecast.interface import Forecaster
+from replen.forecast.lstm.inputs import Inputs
 from replen.forecast.lstm.reading import Reading
 from replen.forecast.ranks import ALONE
 from replen.forecast.regression import Equation
@@ -32,7 +34,7 @@ MEMBERS = (*STATISTICAL, *TABULAR)
 ALL = (*MEMBERS, "moving_average", "seasonal_naive", "lstm")
 HORIZON, N_WEEKS, N_SERIES = 6, 70, 12
 LEVELS = np.array([0.1, 0.5, 0.9], np.float32)
-FORECAST = load_config(
+CONFIG = load_config(
     Path(__file__).parents[2] / "conf/test.yaml",
     [
         f"forecast.models=[{', '.join(ALL)}]",
@@ -44,7 +46,8 @@ FORECAST = load_config(
         "forecast.lightgbm.min_leaf_rows=20",
         "forecast.lightgbm.quantiles=[0.2, 0.8]",
     ],
-).forecast
+)
+FORECAST, FEATURES = CONFIG.forecast, CONFIG.features
 PAST_ONLY = (t.SALES_HISTORY, t.PRICE, t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL, "views")
 KNOWN = (t.PLANNED_PRICE, t.PLANNED_PROMOTION, "holiday")
 
@@ -152,6 +155,25 @@ def test_odd_series_in_training_leave_the_others_at_their_level(name: str, tmp_p
         for number, panel in (("plain", plain), ("odd", with_sales(plain, odd)))
     )
     assert np.abs(np.log((1 + found.mean[3:]) / (1 + expected.mean[3:]))).mean() < 0.25
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_was_sold_in_a_stock_out_changes_neither_fit_nor_forecast(name: str, tmp_path: Path) -> None:
+    plain, rng = make_panel(), np.random.default_rng(4)
+    in_stock = rng.choice([0.0, 0.3, 0.7, 1.0], plain.shape, p=[0.1, 0.1, 0.1, 0.7]).astype(np.float32)
+    keys = plain.keys.assign(**{str(t.START_DATE): plain.periods[0]})
+    plain = replace(plain, keys=keys, past={**plain.past, t.IN_STOCK: in_stock})
+    other = {
+        name: np.where(in_stock < FEATURES.min_in_stock, rng.choice([0.0, 1e6], plain.shape), plain.past[name])
+        for name in (t.SALES_HISTORY, t.CUSTOMER_COUNT)
+    }
+    found = []
+    for number, panel in enumerate((plain, replace(plain, past=plain.past | {k: v.astype("f4") for k, v in other.items()}))):
+        prepared = prepare(panel, FEATURES)
+        made = fitted(prepared, tmp_path / str(number), (name,))[name]
+        found.append(made.predict(prepared, horizon=HORIZON, levels=LEVELS))
+    np.testing.assert_array_equal(found[0].quantiles, found[1].quantiles)
+    assert np.isfinite(found[0].quantiles).all()
 
 
 @pytest.mark.parametrize("name", MEMBERS)
@@ -321,7 +343,7 @@ def test_a_regression_finds_the_equation_that_made_the_rows() -> None:
     logs = 2.0 + 0.3 * columns[:, 0] - 0.2 * columns[:, 1] + 0.1 * columns[:, 0] * columns[:, 1]
     scale = np.exp(rng.uniform(0, 3, 500)).astype(np.float32)
     target = (np.expm1(logs) * scale).astype(np.float32)
-    rows = Rows(columns, target, scale, np.zeros(500, np.intp), np.zeros(500, np.intp))
+    rows = Rows(columns, target, scale, MAX_RATIO * scale, np.zeros(500, np.intp), np.zeros(500, np.intp))
     equation = Equation.fit(rows, LinearRegression(), n_columns=2, factors=np.array([0, 1]))
     np.testing.assert_allclose(equation.ratio(columns), target / scale, rtol=1e-3)
     assert equation.level == pytest.approx(1, rel=1e-3)
@@ -332,9 +354,76 @@ def test_forecasts_of_a_regression_have_the_mean_of_what_was_sold() -> None:
     rng = np.random.default_rng(2)
     target = np.exp(rng.normal(1, 0.8, 4000)).astype(np.float32)
     ones = np.ones(4000, np.float32)
-    rows = Rows(rng.normal(size=(4000, 2)).astype(np.float32), target, ones, np.zeros(4000, np.intp), np.zeros(4000, np.intp))
+    columns, zeros = rng.normal(size=(4000, 2)).astype(np.float32), np.zeros(4000, np.intp)
+    rows = Rows(columns, target, ones, MAX_RATIO * ones, zeros, zeros)
     equation = Equation.fit(rows, LinearRegression(), n_columns=2, factors=np.zeros(0, np.intp))
     assert equation.ratio(rows.columns).mean() == pytest.approx(np.minimum(target, MAX_RATIO).mean(), rel=1e-6)
+
+
+def plain_panel(sales: np.ndarray) -> Panel:
+    names = [f"sku {number}" for number in range(len(sales))]
+    keys = pd.DataFrame({t.SKU: names, t.SITE: "shop", t.STREAM: t.POOLED, t.BUCKET: 0})
+    weeks = np.datetime64("2022-01-03") + 7 * np.arange(sales.shape[1])
+    return Panel(keys, weeks, {t.SALES_HISTORY: sales.astype(np.float32)}, {})
+
+
+@pytest.mark.parametrize(("every", "size"), [(20, 5), (20, 20), (8, 30), (52, 10), (20, 1000)])
+def test_what_is_learned_of_lumpy_series_has_the_mean_of_what_was_sold(every: int, size: int) -> None:
+    rng = np.random.default_rng(0)
+    sales = (rng.random((300, 120)) < 1 / every) * rng.poisson(size, (300, 120))
+    drawn = sample(lambda: iter([plain_panel(sales)]), FORECAST.tabular, horizon=HORIZON, seed=1).drawn
+    assert (drawn.ratio * drawn.scale).sum() == pytest.approx(drawn.target.sum(), rel=0.02)
+
+
+@pytest.mark.parametrize("name", TABULAR)
+def test_lumpy_series_are_forecast_at_their_mean(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    panel = plain_panel((rng.random((300, 120)) < 0.05) * rng.poisson(20, (300, 120)))
+    found = fitted(panel, tmp_path, (name,))[name].predict(panel, horizon=HORIZON, levels=LEVELS)
+    assert found.mean.mean() == pytest.approx(1.0, rel=0.4)
+
+
+def test_a_long_stock_out_leaves_the_recent_level() -> None:
+    sales = np.full((2, 80), 50.0)
+    sales[:, 20:] = [[np.nan], [0.0]]
+    panel = plain_panel(sales)
+    inputs = Inputs.of(panel, Reading.of([panel], FORECAST.tabular, horizon=HORIZON))
+    assert inputs.scale[0, 19:] == pytest.approx(50.1)
+    assert inputs.scale[1, -1] < 1
+    level = inputs.past[0, 19:, :9]
+    np.testing.assert_array_equal(level[1:, 4:8], np.broadcast_to(level[0, 4:8], (60, 4)))
+
+
+@pytest.mark.parametrize("name", TABULAR)
+def test_bulk_orders_in_training_move_no_other_series(name: str, tmp_path: Path) -> None:
+    panel, others = make_panel(60), np.arange(6, 60)
+    bulk = panel.past[t.SALES_HISTORY][:6].copy()
+    bulk[:, 40] = 1000 * (1 + np.nanmean(bulk, axis=1))
+    expected, found = (
+        fitted(each, tmp_path / number, (name,))[name].predict(panel.take(others), horizon=HORIZON, levels=LEVELS).mean
+        for number, each in (("plain", panel), ("bulk", with_sales(panel, dict(enumerate(bulk)))))
+    )
+    assert np.abs(np.log((0.1 + found) / (0.1 + expected))).mean() < 0.15
+
+
+@pytest.mark.parametrize("name", TABULAR)
+def test_young_series_in_an_old_panel_are_learned_from_as_young_ones(name: str, tmp_path: Path) -> None:
+    sales = np.full((50, 150), np.nan)
+    sales[:, -16:] = np.random.default_rng(0).poisson(20, (50, 16))
+    old, young = plain_panel(sales), plain_panel(sales[:, -16:])
+    young = replace(young, periods=old.periods[-16:])
+    one, other = (fitted(each, tmp_path / str(each.shape[1]), (name,))[name] for each in (old, young))
+    found, expected = (each.predict(panel, horizon=HORIZON, levels=LEVELS) for each, panel in ((one, old), (other, young)))
+    np.testing.assert_allclose(found.quantiles, expected.quantiles, rtol=1e-4)
+    assert found.mean.mean() == pytest.approx(20, rel=0.15)
+    assert (found.quantiles[:, :, 2] > found.quantiles[:, :, 0]).all()
+
+
+def test_series_too_young_to_measure_are_measured_on_what_was_learned() -> None:
+    sales = np.full((10, 150), np.nan)
+    sales[:, -6:] = 5.0
+    found = sample(lambda: iter([plain_panel(sales)]), FORECAST.tabular, horizon=HORIZON, seed=1)
+    assert len(found.recent)
 
 
 def test_bent_quantiles_pass_through_those_given_and_keep_the_tails_of_the_errors() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from replen.features.calendar import calendar_features, periods_after
-from replen.features.lags import lagged, moving_mean, periods_since
+from replen.features.lags import carried, lagged, moving_mean, periods_since
 
 values = arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 12)), elements=st.sampled_from([0, 1, 2.5, 40, np.nan]))
 
@@ -29,6 +29,13 @@ def test_lagged_is_the_value_before(sales: np.ndarray, lag: int) -> None:
 
 
 @given(values)
+def test_carried_is_the_last_known_value(sales: np.ndarray) -> None:
+    for (row, place), value in np.ndenumerate(carried(sales)):
+        known = [x for x in sales[row, : place + 1] if np.isfinite(x)]
+        np.testing.assert_equal(value, known[-1] if known else np.nan)
+
+
+@given(values)
 def test_periods_since_counts_from_the_last_time(sales: np.ndarray) -> None:
     found = periods_since(sales > 0)
     for (row, place), value in np.ndenumerate(found):
@@ -39,7 +46,7 @@ def test_periods_since_counts_from_the_last_time(sales: np.ndarray) -> None:
 @given(values, st.data())
 def test_later_periods_change_nothing(sales: np.ndarray, data: st.DataObject) -> None:
     n_kept = data.draw(st.integers(1, sales.shape[1]))
-    for feature in (lambda s: lagged(s, 2), lambda s: moving_mean(s, 3), lambda s: periods_since(s > 0)):
+    for feature in (lambda s: lagged(s, 2), lambda s: moving_mean(s, 3), lambda s: periods_since(s > 0), carried):
         np.testing.assert_array_equal(feature(sales)[:, :n_kept], feature(sales[:, :n_kept]))
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.features.calendar import N_ANNUAL, calendar_features, periods_after
-from replen.features.lags import lagged, moving_mean, periods_since, seasonal_mean
+from replen.features.lags import carried, lagged, moving_mean, periods_since, seasonal_mean
 from replen.features.panel import Panel
 from replen.forecast.lstm.reading import Reading
 
@@ -68,9 +68,11 @@ class Inputs:
     def of(cls, panel: Panel, reading: Reading, columns: PastColumns | None = None) -> Self:
         """Return the arrays of a prepared panel, with the past columns of the global network or others."""
         sales = panel.past[t.SALES_HISTORY]
-        means = [moving_mean(sales, window) for window in reading.windows]
+        # Carried on: a stock-out of a whole window is no reason to expect less than before it.
+        means = [carried(moving_mean(sales, window)) for window in reading.windows]
         # Means of logarithms: one bulk order must not lift what the forecasts of the next year are relative to.
-        typical = [np.expm1(np.nan_to_num(moving_mean(np.log1p(sales), window))) for window in reading.windows[1:]]
+        logs = [carried(moving_mean(np.log1p(sales), window)) for window in reading.windows[1:]]
+        typical = [np.expm1(np.nan_to_num(mean)) for mean in logs]
         scale = (SMALLEST_SCALE + 0.7 * typical[0] + 0.3 * typical[1]).astype(np.float32)
         dates = np.concatenate([panel.periods, periods_after(panel.periods, reading.horizon)])
         calendar = calendar_features(dates)

@@ -48,7 +48,8 @@ class Reading:
         values: dict[str, set[str]] = {str(column): set() for column in STATIC}
         longest = np.timedelta64(0, "D")
         for panel in panels:
-            longest = max(longest, panel.periods[-1] - panel.periods[0])
+            seen = np.isfinite(panel.past[t.SALES_HISTORY]).any(axis=0)
+            longest = max(longest, panel.periods[-1] - panel.periods[seen.argmax() if seen.any() else -1])
             past |= panel.past.keys() - PAST_COLUMNS
             known |= panel.known.keys() - KNOWN_COLUMNS
             for column in values.keys() & set(panel.keys.columns):
