@@ -66,7 +66,8 @@ def score_main(
     """Run a scoring job from the command line, print its table and return the exit code."""
     chosen = _parser(about, horizon).parse_args(arguments)
     try:
-        config = load_config(overlay, chosen.settings)
+        horizons = (f"{section}.horizon={chosen.horizon}" for section in ("forecast", "evaluate", "plan"))
+        config = load_config(overlay, [*chosen.settings, *horizons])
         known = (*config.forecast.models, *PEERS)
         models = tuple(chosen.models.split(",")) if chosen.models else known
         if unknown := [model for model in models if model not in known]:

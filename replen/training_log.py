@@ -182,7 +182,7 @@ def metric_values(metrics: pd.DataFrame, family: str) -> Iterator[Value]:
 def largest_segments(rows: pd.DataFrame) -> list[str]:
     """Return the `N_SEGMENTS` segments of each kind that sold most, from the metrics of one family."""
     sold = rows[(rows[t.FOLD] == ALL) & (rows[t.METRIC] == "absolute_actual") & (rows[t.SEGMENT] != ALL)]
-    kinds = sold[t.SEGMENT].str.partition("=")[0]
+    kinds = sold[t.SEGMENT].astype(str).str.split("=").str[0]
     in_order = sold.sort_values(str(t.VALUE), ascending=False, kind="stable")
     return [str(segment) for segment in in_order.groupby(kinds).head(N_SEGMENTS)[t.SEGMENT]]
 

@@ -155,9 +155,7 @@ def _calendar(files: Sequence[Path], folder: Path, first: int, last: int) -> pd.
     kept = calendar.assign(**{CALENDAR_DATE: pd.to_datetime(calendar[CALENDAR_DATE])})[numbers >= first]
     found = sorted(numbers[numbers >= first])
     if found != list(range(first, first + len(found))) or len(found) <= last - first:
-        raise SourceError(
-            f"{path}: expected a row for each day of sales, d_{first} to d_{last}, found {len(found)} rows"
-        )
+        raise SourceError(f"{path}: expected a row for each day of sales, d_{first} to d_{last}, found {len(found)} rows")
     return kept.sort_values(CALENDAR_DATE, ignore_index=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import digamma
 from scipy.stats import nbinom, norm
 
 from replen import tables as t
@@ -143,6 +144,30 @@ def test_likelihood_is_that_of_scipy() -> None:
     assert float(negative_log_likelihood(output, target, scale)) == pytest.approx(expected, rel=1e-4)
     target[0, 0, 0] = np.nan
     assert np.isfinite(float(negative_log_likelihood(output, target, scale)))
+
+
+@pytest.mark.parametrize("units", [0, 1, 15, 16, 17, 300, 1e4, 1e6, 1e7, 1e8, 1e9])
+def test_likelihood_and_its_gradient_are_exact_for_any_number_of_units(units: float) -> None:
+    """Means 0.4 to 2.7 times the target and all dispersions there are, against double precision."""
+    import tensorflow as tf
+
+    from replen.forecast.lstm.network import LOG_DISPERSION, target_losses
+
+    ratio, log_dispersion = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(*LOG_DISPERSION, 19)[1:-1], indexing="ij")
+    output = tf.Variable(np.stack([ratio, log_dispersion], axis=-1)[None], dtype=tf.float32)  # (1, 9 origins, 17 steps, 2)
+    target, scale = np.full((1, *ratio.shape), units, np.float32), np.full((1, len(ratio), 1), max(units, 1), np.float32)
+    with tf.GradientTape() as tape:
+        losses = target_losses(output, target, scale)
+        total = tf.reduce_sum(losses)
+    gradient = tape.gradient(total, output).numpy()[0]
+    given = output.numpy()[0].astype(np.float64)
+    mean, shape = scale[0] * np.exp(given[..., 0]), np.exp(-given[..., 1])
+    np.testing.assert_allclose(losses[0], -nbinom.logpmf(units, shape, shape / (shape + mean)), rtol=1e-4, atol=2e-3)
+    by_log_mean = shape * (mean - units) / (shape + mean)
+    np.testing.assert_allclose(gradient[..., 0], by_log_mean, rtol=1e-4, atol=1e-3)
+    ways = digamma(units + shape) - digamma(shape) - np.log1p(mean / shape)
+    by_log_dispersion = shape * (ways + 1 - (units + shape) / (shape + mean))
+    np.testing.assert_allclose(gradient[..., 1], by_log_dispersion, rtol=1e-4, atol=2e-3)
 
 
 def test_calibration_finds_the_level_and_the_dependence_that_data_have() -> None:
