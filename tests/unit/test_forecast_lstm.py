@@ -239,6 +239,23 @@ def test_a_series_without_sales_has_a_reason(model: LstmModel) -> None:
     assert np.isnan(made.quantiles[3]).all()
 
 
+def test_held_out_periods_that_are_all_unknown_do_not_validate(tmp_path: Path) -> None:
+    """A stock-out of every series that is held out: epochs are told by their training loss, and the last is the best."""
+    panel, told = make_panel(), list[EpochMetrics]()
+    held_out = np.flatnonzero(is_held_out(panel.keys, SETTINGS.validation_share))
+    assert len(held_out)
+    panel.past[t.SALES_HISTORY][held_out, -2 * HORIZON :] = np.nan
+    trained(tmp_path, panel, told=told)
+    assert [one.validation_loss for one in told] == [one.loss for one in told]
+    assert all(one.loss > 0 for one in told)
+
+
+def test_training_that_diverges_is_an_error(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"learning_rate": np.inf})
+    with pytest.raises(ReplenError, match=r"expected a finite loss in one epoch at least, found nan after 2: .*learning_rate"):
+        trained(tmp_path, make_panel(), settings)
+
+
 def test_too_little_history_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ReplenError, match="periods"):
         trained(tmp_path, make_panel(n_periods=5))
