@@ -134,13 +134,12 @@ class Checkpoints:
 @contextmanager
 def told_from(checkpoints: Checkpoints, observer: Observer) -> Iterator[None]:
     """Tell the observer of the epochs that other processes train, soon after each; all are told when the block ends."""
-    # As text: a loss that is NaN is not equal to itself, and would be told of at every look.
-    seen, over = set(map(str, checkpoints.history())), threading.Event()
+    seen, over = set(checkpoints.history()), threading.Event()
 
     def tell() -> None:
         for told in checkpoints.history():
-            if str(told) not in seen:
-                seen.add(str(told))
+            if told not in seen:
+                seen.add(told)
                 observer(told)
 
     def watch() -> None:
