@@ -21,7 +21,7 @@ SEASON_KEY = [str(t.CUTOFF), str(t.DATE)]
 SEASON_DDL = f"{t.CUTOFF} date, {t.DATE} date, {t.VALUE} double, {COUNT} double"
 PROFILE_KEY = [str(t.CUTOFF), str(t.MODEL), STEP, SIZE_CLASS, BIN]
 PROFILE_DDL = f"{t.CUTOFF} date, {t.MODEL} string, {STEP} int, {SIZE_CLASS} int, {BIN} int, {COUNT} bigint"
-MOVING_AVERAGE, SEASONAL_NAIVE = "moving_average", "seasonal_naive"
+MOVING_AVERAGE, SEASONAL_NAIVE, LOCAL_LSTM = "moving_average", "seasonal_naive", "local_lstm"
 COUNTED = frozenset({MOVING_AVERAGE, SEASONAL_NAIVE, *SETTINGS})
 """Forecasters whose fitted state is counts that add up."""
 
