@@ -23,7 +23,8 @@ from replen.sources.m5 import ID, M5, read_m5
 
 LEVELS = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
 OVERLAY = Path(__file__).parent.parent / "conf" / "m5.yaml"
-N_VALIDATION = 3
+VALIDATION = (1857, 1885, 1913)
+"""Cutoffs of a rolling validation where the files have these days and later ones, as the competition's do."""
 REVENUE_DAYS = 28
 SHOWN = ("wrmsse", "wspl", "below_50", "below_90", "bias")
 
@@ -44,16 +45,20 @@ def run(asked: Asked, config: Config) -> Scoreboard:
 
 
 def cutoffs(data: M5, asked: Asked) -> Sequence[int]:
-    """Return the day asked for, as a number or as d_<number>, or those of the rolling validation: a horizon apart, at the end.
+    """Return the day asked for, as a number or as d_<number>, or those of the rolling validation.
+
+    Files that do not have `VALIDATION` are validated on their last days, cutoffs being a horizon apart.
 
     Raises:
         ReplenError: it is no day of the data, or there are too few days.
     """
     if asked.cutoff is None:
-        rolling = [data.last - asked.horizon * back for back in range(N_VALIDATION, 0, -1)]
+        if data.first <= VALIDATION[0] and VALIDATION[-1] < data.last:
+            return VALIDATION
+        rolling = [data.last - asked.horizon * back for back in range(len(VALIDATION), 0, -1)]
         if rolling[0] < data.first:
             raise ReplenError(
-                f"{asked.data}: expected more than {N_VALIDATION} x {asked.horizon} days for a rolling validation, found "
+                f"{asked.data}: expected more than {len(VALIDATION)} x {asked.horizon} days for a rolling validation, found "
                 f"d_{data.first} to d_{data.last}; give a --cutoff or a shorter --horizon"
             )
         return rolling
