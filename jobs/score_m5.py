@@ -24,6 +24,7 @@ from replen.sources.m5 import ID, M5, read_m5
 LEVELS = (0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995)
 OVERLAY = Path(__file__).parent.parent / "conf" / "m5.yaml"
 VALIDATION = (1857, 1885, 1913)
+"""Cutoffs of a rolling validation where the files have these days and later ones, as the competition's do."""
 REVENUE_DAYS = 28
 SHOWN = ("wrmsse", "wspl", "below_50", "below_90", "bias")
 
@@ -31,27 +32,39 @@ SHOWN = ("wrmsse", "wspl", "below_50", "below_90", "bias")
 def run(asked: Asked, config: Config) -> Scoreboard:
     """Return the scores after writing forecasts.parquet and scores.json."""
     data = read_m5(asked.data)
+    if data.left_out:
+        asked.note(f"only days d_{data.first} to d_{data.last}, which all series have; not {data.left_out}")
     series = panel_from_series(data.series, data.market, freq="D", cutoff=data.date_of(data.last), n_ahead=asked.horizon)
     sold = np.nan_to_num(series.past[t.SALES_HISTORY])
     questions = (
         (str(day), Question.of(series, data.date_of(day), sold, horizon=asked.horizon, levels=LEVELS))
-        for day in cutoffs(data, asked.cutoff)
+        for day in cutoffs(data, asked)
     )
     files = ForecastFile(asked.out, data.groups[ID].to_numpy(dtype=str)), Scoreboard(config.forecast.champion, SHOWN)
     return hold(asked, config, questions, files=files, score=partial(scores, data=data, config=config))
 
 
-def cutoffs(data: M5, asked: str | None) -> Sequence[int]:
+def cutoffs(data: M5, asked: Asked) -> Sequence[int]:
     """Return the day asked for, as a number or as d_<number>, or those of the rolling validation.
 
+    Files that do not have `VALIDATION` are validated on their last days, cutoffs being a horizon apart.
+
     Raises:
-        ReplenError: it is no day of the data.
+        ReplenError: it is no day of the data, or there are too few days.
     """
-    if asked is None:
-        return VALIDATION
-    number = asked.removeprefix("d_")
+    if asked.cutoff is None:
+        if data.first <= VALIDATION[0] and VALIDATION[-1] < data.last:
+            return VALIDATION
+        rolling = [data.last - asked.horizon * back for back in range(len(VALIDATION), 0, -1)]
+        if rolling[0] < data.first:
+            raise ReplenError(
+                f"{asked.data}: expected more than {len(VALIDATION)} x {asked.horizon} days for a rolling validation, found "
+                f"d_{data.first} to d_{data.last}; give a --cutoff or a shorter --horizon"
+            )
+        return rolling
+    number = asked.cutoff.removeprefix("d_")
     if not number.isdigit() or not data.first <= int(number) <= data.last:
-        raise ReplenError(f"--cutoff: expected a day from d_{data.first} to d_{data.last}, found {asked}")
+        raise ReplenError(f"--cutoff: expected a day from d_{data.first} to d_{data.last}, found {asked.cutoff}")
     return (int(number),)
 
 

@@ -1,6 +1,7 @@
 """The configuration: frozen, every key known, no default here (defaults and comments stand in `conf/base.yaml`)."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -409,7 +410,7 @@ class Config(Section):
     @model_validator(mode="after")
     def check_together(self) -> Self:
         """Refuse keys that contradict each other, all at once."""
-        forecast, levels, scored = self.forecast, self.forecast.quantiles, self.evaluate.quantiles
+        forecast = self.forecast
         blended = list(forecast.blend.weights)
         context, n_origins = forecast.local_lstm.context, forecast.local_lstm.origins_per_slice
         rules = {
@@ -419,8 +420,6 @@ class Config(Section):
             f"evaluate.horizon: expected at most forecast.horizon = {forecast.horizon}, found {self.evaluate.horizon}": (
                 self.evaluate.horizon <= forecast.horizon
             ),
-            f"forecast.quantiles: expected rising levels, found {list(levels)}": list(levels) == sorted(set(levels)),
-            f"evaluate.quantiles: expected rising levels, found {list(scored)}": list(scored) == sorted(set(scored)),
             f"forecast.champion: expected best or one of forecast.models, found {forecast.champion}": (
                 forecast.champion in ("best", *forecast.models)
             ),
@@ -440,7 +439,21 @@ class Config(Section):
                 forecast.champion != "best" or self.evaluate.folds > 0
             ),
         }
-        broken = [message for message, holds in rules.items() if not holds]
+        broken = [*self._not_rising(), *(message for message, holds in rules.items() if not holds)]
         if broken:
             raise ValueError("; ".join(broken))
         return self
+
+    def _not_rising(self) -> Iterator[str]:
+        """Yield what is wrong with levels and periods that must rise from one to the next."""
+        forecast = self.forecast
+        levels = {"forecast.quantiles": forecast.quantiles, "evaluate.quantiles": self.evaluate.quantiles}
+        yield from (f"{key}: expected at least one level, found none" for key, values in levels.items() if not values)
+        rising: dict[str, tuple[float, ...]] = {**levels, "forecast.lightgbm.quantiles": forecast.lightgbm.quantiles}
+        for section in ("tabular", "lstm", "local_lstm"):
+            read = getattr(forecast, section)
+            rising |= {f"forecast.{section}.lags": read.lags, f"forecast.{section}.windows": read.windows}
+        for key, values in rising.items():
+            if list(values) != sorted(set(values)):
+                unit = "levels" if key.endswith("quantiles") else "periods"
+                yield f"{key}: expected rising {unit}, found {list(values)}"

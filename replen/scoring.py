@@ -10,8 +10,8 @@ from pathlib import Path
 
 from replen.config import Config
 from replen.errors import ReplenError
-from replen.evaluate.contest import Entry, Note, Question, contest
-from replen.evaluate.peers import PEERS
+from replen.evaluate.contest import Entry, Failure, Note, Question, contest
+from replen.evaluate.peers import PEERS, check_installed
 from replen.evaluate.scoreboard import SCORES_FILE, ForecastFile, Scoreboard
 from replen.overlays import load_config
 from replen.progress import Progress, noise_to
@@ -48,15 +48,22 @@ def hold(
     files: tuple[ForecastFile, Scoreboard],
     score: Callable[[Entry, Question], dict[str, float]],
 ) -> Scoreboard:
-    """Return the scores of every forecaster at every cutoff, after writing forecasts.parquet and scores.json."""
-    (file, board), n_series = files, 0
+    """Return the scores of every forecaster at every cutoff, after writing forecasts.parquet and scores.json.
+
+    scores.json is written again after every forecaster at every cutoff: what was scored before a crash is there.
+    """
+    file, board = files
     with closing(file):
         for cutoff, question in questions:
-            n_series = len(question.panel.keys)
+            about = {"data": config.name, "seed": config.seed, "horizon": asked.horizon, "n_series": len(question.panel.keys)}
             for entry in contest(question, config, models=asked.models, threads=asked.threads, note=asked.note):
-                file.add(entry, cutoff)
-                board.add(cutoff, entry, score(entry, question))
-    board.write(asked.out, {"data": config.name, "seed": config.seed, "horizon": asked.horizon, "n_series": n_series})
+                if isinstance(entry, Failure):
+                    asked.note(f"{entry.model} failed: {entry.reason}")
+                    board.add_failure(cutoff, entry)
+                else:
+                    file.add(entry, cutoff)
+                    board.add(cutoff, entry, score(entry, question))
+                board.write(asked.out, about)
     return board
 
 
@@ -66,11 +73,13 @@ def score_main(
     """Run a scoring job from the command line, print its table and return the exit code."""
     chosen = _parser(about, horizon).parse_args(arguments)
     try:
-        config = load_config(overlay, chosen.settings)
+        horizons = (f"{section}.horizon={chosen.horizon}" for section in ("forecast", "evaluate", "plan"))
+        config = load_config(overlay, [*chosen.settings, *horizons])
         known = (*config.forecast.models, *PEERS)
         models = tuple(chosen.models.split(",")) if chosen.models else known
         if unknown := [model for model in models if model not in known]:
             raise ReplenError(f"--models: expected some of {', '.join(known)}; found {', '.join(unknown)}")
+        check_installed(model for model in models if model in PEERS)
         with noise_to(chosen.out / "log.txt") as terminal:
             note = Progress(terminal).note
             sizes = (chosen.horizon, models, chosen.threads, note)

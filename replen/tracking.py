@@ -34,6 +34,7 @@ REGISTERED = "replen"
 BEFORE = "champions_before.json"
 BATCH = 1000  # metrics that MLflow takes at once
 RUN_TAG, FAMILY_TAG, MODEL_FOLDER = "replen.run_id", "replen.family", "model"
+LOADER = "replen.registered"
 NETWORK_NEEDS = ("keras", "numpy", "tensorflow", "tensorflow-cpu")
 
 
@@ -99,12 +100,18 @@ class FamilyRun:
         """Keep a file as an artifact."""
         self._client.log_artifact(self.mlflow_run, str(path))
 
-    def model(self, folder: Path) -> None:
-        """Keep the folder that the forecaster is loaded from."""
+    def model(self, folder: Path, about: Mapping[str, object]) -> None:
+        """Keep the folder that the forecaster is loaded from, as a model that MLflow loads by `replen.registered`."""
+        from mlflow import pyfunc
+        from mlflow.models import Model
+
+        described = Model(run_id=self.mlflow_run)
+        pyfunc.add_to_model(described, loader_module=LOADER, model_config=dict(about))
+        described.save(str(folder / "MLmodel"))
         self._client.log_artifacts(self.mlflow_run, str(folder), MODEL_FOLDER)
 
-    def keras_network(self, network: Any, name: str) -> str:
-        """Return the URI of a Keras network kept with its signature as a model of the run, loadable without pickled code."""
+    def keras_network(self, network: Any, name: str) -> None:
+        """Keep a Keras network, which is part of a forecaster, with its signature: Keras loads it without pickled code."""
         import mlflow.keras
         from mlflow.models import ModelSignature
         from mlflow.types import Schema, TensorSpec
@@ -116,7 +123,7 @@ class FamilyRun:
         signature = ModelSignature(schema(network.inputs), schema(network.outputs))
         needs = installed(NETWORK_NEEDS)  # else MLflow would load the model once more, in a new process, to find them out
         with mlflow.start_run(run_id=self.mlflow_run):
-            return str(mlflow.keras.log_model(network, name=name, signature=signature, pip_requirements=needs).model_uri)
+            mlflow.keras.log_model(network, name=name, signature=signature, pip_requirements=needs)
 
 
 class Tracker:
@@ -145,17 +152,14 @@ class Tracker:
         with self._run(run_id, family=family, name=family, parent=parent.mlflow_run) as run:
             yield run
 
-    def register(self, run: FamilyRun, family: str, *, model_uri: str | None = None) -> ModelVersion:
-        """Return the registered version of a family's run, made now if there is none yet.
-
-        Its source is a model of the run where one is given, else the folder that the forecaster is loaded from.
-        """
+    def register(self, run: FamilyRun, family: str) -> ModelVersion:
+        """Return the registered version of a family's run, made now if there is none yet: the forecaster that the run keeps."""
         for version in self._client.search_model_versions(f"name='{REGISTERED}'"):
             if version.run_id == run.mlflow_run:
                 return ModelVersion(str(version.version), family, run.mlflow_run)
         if not self._client.search_registered_models(f"name='{REGISTERED}'"):
             self._client.create_registered_model(REGISTERED, description="Demand forecasters of replen, one version a training")
-        source = model_uri or f"{self._client.get_run(run.mlflow_run).info.artifact_uri}/{MODEL_FOLDER}"
+        source = f"{self._client.get_run(run.mlflow_run).info.artifact_uri}/{MODEL_FOLDER}"
         made = self._client.create_model_version(
             REGISTERED, source, run.mlflow_run, tags={FAMILY_TAG: family}, description=family
         )

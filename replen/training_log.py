@@ -12,19 +12,24 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from replen import tables as t
-from replen.config import Config
+from replen.config import Config, Forecast
 from replen.evaluate.champion import Choice, choose
 from replen.evaluate.examples import Example
 from replen.evaluate.scores import STEP, transform_counts
 from replen.features.segments import ALL
+from replen.forecast.fit import COUNTED
 from replen.forecast.storage import Packed
+from replen.forecast.streamed import STREAMED
 from replen.model_table import comparison
+from replen.registered import FAMILY, HORIZON, LEVELS
 from replen.registry_names import CHALLENGER, CHAMPION, alias, plain
 from replen.tracking import FamilyRun, ModelVersion, Tracker, Value
 
 N_WORST = 50
 RANKED_BY = ("pinball", "wape", "rmsse", "spl")
 QUANTILE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
+TABULAR = frozenset(STREAMED) - {"lstm"}
+"""Families that read rows as `forecast.tabular` says."""
 BY_SEGMENT = ("wape", "relative_bias", "pinball", "rmsse", "wrmsse", "spl", "wspl", "coverage_50", "coverage_90")
 N_SEGMENTS = 20
 """Segments of a kind whose metrics are logged, those that sold most; all stand in `metrics.parquet`."""
@@ -92,8 +97,9 @@ def log_training(tracker: Tracker, training: Training) -> pd.DataFrame:
         for family, packed in training.fitted.items():
             with tracker.family(training.run_id, family, parent) as run:
                 _log_family(run, family, packed, training)
-                networks = [run.keras_network(one, f"network_{number}") for number, one in enumerate(packed.networks)]
-                versions[family] = tracker.register(run, family, model_uri=networks[0] if networks else None)
+                for number, network in enumerate(packed.networks):
+                    run.keras_network(network, f"network_{number}")
+                versions[family] = tracker.register(run, family)
         tracker.promote(_aliases(choices, versions))
         models = _models(training, versions, choices)
         _log_parent(parent, training, models, choices)
@@ -146,9 +152,11 @@ def _log_parent(parent: FamilyRun, training: Training, models: pd.DataFrame, cho
 
 def _log_family(run: FamilyRun, family: str, packed: Packed, training: Training) -> None:
     config = training.config
-    settings = getattr(config.forecast, family).model_dump()
     common = {"seed": config.seed, "freq": config.freq, "horizon": config.forecast.horizon, "folds": config.evaluate.folds}
-    run.params({**common, **settings})
+    run.params({**common, **family_params(config.forecast, family)})
+    together = [model for model in training.fitted if model in COUNTED]
+    if family in together and len(together) > 1:
+        run.tag(f"replen.{t.FIT_SECONDS}", f"of {', '.join(together)}, which are fitted together")
     run.metrics([Value(t.FIT_SECONDS, training.seconds[family]), *metric_values(training.metrics, family)])
     losses = _losses(training.epochs, family)
     curves = losses.melt(ignore_index=False, var_name="name").dropna()
@@ -157,7 +165,13 @@ def _log_family(run: FamilyRun, family: str, packed: Packed, training: Training)
     _log_figures(run, family, training, losses)
     with TemporaryDirectory() as folder:
         packed.save(Path(folder))
-        run.model(Path(folder))
+        run.model(Path(folder), {FAMILY: family, HORIZON: config.forecast.horizon, LEVELS: list(config.forecast.quantiles)})
+
+
+def family_params(settings: Forecast, family: str) -> dict[str, object]:
+    """Return what a family was fitted with: its own section of the config, and `tabular.` of those that read tables of rows."""
+    shared = settings.tabular.model_dump() if family in TABULAR else {}
+    return {**getattr(settings, family).model_dump(), **{f"tabular.{name}": value for name, value in shared.items()}}
 
 
 def metric_values(metrics: pd.DataFrame, family: str) -> Iterator[Value]:
@@ -182,7 +196,7 @@ def metric_values(metrics: pd.DataFrame, family: str) -> Iterator[Value]:
 def largest_segments(rows: pd.DataFrame) -> list[str]:
     """Return the `N_SEGMENTS` segments of each kind that sold most, from the metrics of one family."""
     sold = rows[(rows[t.FOLD] == ALL) & (rows[t.METRIC] == "absolute_actual") & (rows[t.SEGMENT] != ALL)]
-    kinds = sold[t.SEGMENT].str.partition("=")[0]
+    kinds = sold[t.SEGMENT].astype(str).str.split("=").str[0]
     in_order = sold.sort_values(str(t.VALUE), ascending=False, kind="stable")
     return [str(segment) for segment in in_order.groupby(kinds).head(N_SEGMENTS)[t.SEGMENT]]
 

@@ -15,6 +15,8 @@ from replen.features.segments import ALL
 BEST = "best"
 NAMED = "named by forecast.champion"
 N_SERIES = "n_series"
+ANYWHERE = "pinball"
+"""Measure that is defined wherever something was scored."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ def choose(metrics: pd.DataFrame, settings: Forecast, *, incumbents: Mapping[str
     stays unless that is smaller than its own by `promotion.min_gain`. All were fitted again at each cutoff and scored on the
     same rows, so the earlier champion is held against the others as it is today. A segment with fewer than
     `promotion.min_series` series a fold takes the champion of all, as does one whose measure is not defined. A model named by
-    `forecast.champion` is the champion of all and of every segment.
+    `forecast.champion` is the champion of all and of every segment. A measure that is not defined for any model over all series
+    (those weighted by revenue, where no price is known) is replaced by `pinball`, as the reason tells.
 
     Args:
         metrics: rows of `tables.METRICS` of one run.
@@ -56,7 +59,8 @@ def choose(metrics: pd.DataFrame, settings: Forecast, *, incumbents: Mapping[str
         raise TableError(
             f"table {t.METRICS.name}: expected scores of at least one model, found none; set evaluate.folds above 0"
         )
-    whole = _best(ALL, _ranking(tables.pop(ALL), rule, n_folds), before=incumbents.get(ALL), min_gain=rule.min_gain)
+    overall = _defined(tables.pop(ALL), rule, n_folds)
+    whole = _best(ALL, overall, before=incumbents.get(ALL), min_gain=rule.min_gain)
     choices = [whole]
     for segment, table in tables.items():
         ranking, n_series = _ranking(table, rule, n_folds), table[N_SERIES].max() / n_folds
@@ -81,6 +85,24 @@ def _ranking(table: pd.DataFrame, rule: Promotion, n_folds: int) -> "pd.Series[f
     """Return the measure by model, the best first; its name says what it is."""
     by_name = table[rule.measure].dropna().sort_index()
     return by_name.sort_values(kind="stable").rename(f"{rule.measure} over {n_folds} folds")
+
+
+def _defined(table: pd.DataFrame, rule: Promotion, n_folds: int) -> "pd.Series[float]":
+    """Return the measure over all series by model, the best first; `pinball`, which needs no price, where it is not defined.
+
+    Raises:
+        TableError: no model has been scored on a period whose sales are known.
+    """
+    ranking = _ranking(table, rule, n_folds)
+    if not ranking.empty:
+        return ranking
+    instead = _ranking(table, rule.model_copy(update={"measure": ANYWHERE}), n_folds)
+    if instead.empty:
+        raise TableError(
+            f"table {t.METRICS.name}: expected {rule.measure} (forecast.promotion.measure) of some model, found that no "
+            "period after a fold's cutoff has known sales; name a forecast.champion, or give more history"
+        )
+    return instead.rename(f"{instead.name} ({rule.measure}, asked for by forecast.promotion.measure, is not defined here)")
 
 
 def _not_apart(ranking: "pd.Series[float]", n_series: float, rule: Promotion) -> str | None:

@@ -4,7 +4,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from operator import add
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from replen import tables as t
 from replen.config import Config
 from replen.errors import ReplenError
 from replen.evaluate.answers import held_against, scored_answers
@@ -25,7 +26,10 @@ from replen.forecast.binding import bind, needed
 from replen.forecast.blend import BLEND, Blend
 from replen.forecast.chain import chain_of
 from replen.forecast.interface import EpochMetrics, Forecaster
+from replen.forecast.local_lstm import model as local_lstm
+from replen.forecast.local_lstm.examples import reading_of
 from replen.forecast.ranks import ALONE
+from replen.forecast.residuals import ResidualProfile
 from replen.forecast.season import SeasonSums
 from replen.forecast.streamed import STREAMED
 
@@ -85,6 +89,14 @@ class Entry:
     core_seconds: float
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a peer has no answer."""
+
+    model: str
+    reason: str
+
+
 @dataclass
 class Clock:
     """Wall and processor seconds, added up over blocks."""
@@ -101,8 +113,10 @@ class Clock:
         self.core_seconds += _core_seconds() - cores
 
 
-def contest(question: Question, config: Config, *, models: Sequence[str], threads: int, note: Note) -> Iterator[Entry]:
-    """Yield the answers of our forecasters in the config's order, then those of the peers.
+def contest(
+    question: Question, config: Config, *, models: Sequence[str], threads: int, note: Note
+) -> Iterator[Entry | Failure]:
+    """Yield the answers of our forecasters in the config's order, then those of the peers, or why one of these failed.
 
     Args:
         question: what is asked.
@@ -115,26 +129,40 @@ def contest(question: Question, config: Config, *, models: Sequence[str], thread
     uniforms = question.uniforms(config.seed)
     for name in (name for name in PEERS if name in models):
         note(name)
-        clock = Clock()
+        yield _peer(name, question, uniforms, threads)
+
+
+def _peer(name: str, question: Question, uniforms: Doubles, threads: int) -> Entry | Failure:
+    clock = Clock()
+    try:
         with clock.running():
             forecast = PEERS[name](question.panel, question.actual.shape[1], question.levels, threads)
-        scored = held_against(forecast, question.actual, uniforms, levels=question.levels)
-        yield Entry(name, scored, clock.seconds, clock.core_seconds)
+    except Exception as error:  # not ours: the others' scores are worth having without it
+        return Failure(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
+    scored = held_against(forecast, question.actual, uniforms, levels=question.levels)
+    return Entry(name, scored, clock.seconds, clock.core_seconds)
 
 
 def _ours(question: Question, config: Config, models: Sequence[str], note: Note) -> Iterator[Entry]:
+    wanted = [model for model in config.forecast.models if model in models]
+    if not wanted:
+        return
     prepared, forecast = prepare(question.panel, config.features), config.forecast
     cuts = [slice(start, start + SHARD) for start in range(0, len(prepared.keys), SHARD)]
     everything = np.arange(len(prepared.keys))
     shards, uniforms = [prepared.take(everything[cut]) for cut in cuts], question.uniforms(config.seed)
     clocks: dict[str, Clock] = {}
     fitted: dict[str, Forecaster] = {}
-    for model in needed(models, forecast):
+    for model in needed(wanted, forecast):
         clocks[model] = Clock()
         with clocks[model].running():
-            fitted[model] = _fitted(model, shards, config, note)
+            note(model)
+            if model == fit.LOCAL_LSTM:
+                fitted[model], shards = _own_models(shards, config)
+            else:
+                fitted[model] = _fitted(model, shards, config, note)
     bound = [bind(fitted) for _ in shards]
-    for model in (model for model in forecast.models if model in models):
+    for model in wanted:
         with clocks[model].running():
             parts = []
             for cut, panel, by_name in zip(cuts, shards, bound, strict=True):
@@ -146,7 +174,6 @@ def _ours(question: Question, config: Config, models: Sequence[str], note: Note)
 
 
 def _fitted(model: str, shards: Sequence[Panel], config: Config, note: Note) -> Forecaster:
-    note(model)
     settings = config.forecast.model_copy(update={"models": (model,)})
     if model in STREAMED:
         with TemporaryDirectory() as folder:
@@ -159,6 +186,19 @@ def _fitted(model: str, shards: Sequence[Panel], config: Config, note: Note) -> 
     counts = pd.concat([fit.profile_rows({cutoff: panel}, season, settings) for panel in shards])
     profiles = counts.groupby(fit.PROFILE_KEY)[[fit.COUNT]].sum().reset_index()
     return fit.simple_forecasters(cutoff, season, profiles, settings)[model]
+
+
+def _own_models(shards: Sequence[Panel], config: Config) -> tuple[Forecaster, list[Panel]]:
+    """Return what the series' own models share, and the shards with the weights of each."""
+    settings, horizon = config.forecast.local_lstm, config.forecast.horizon
+    profile, weighted = ResidualProfile.empty(horizon), []
+    for panel in shards:
+        models, errors = local_lstm.fit(panel, settings, horizon=horizon, seed=config.seed)
+        profile += errors
+        by_cutoff = [None if weights is None else {str(panel.cutoff): weights} for weights in models[t.MODEL_WEIGHTS]]
+        keys = panel.keys.assign(**{str(t.WEIGHTS_BY_CUTOFF): pd.Series(by_cutoff, dtype=object)})
+        weighted.append(replace(panel, keys=keys))
+    return local_lstm.LocalLstmModel(settings, reading_of(shards[0], settings, horizon=horizon), profile), weighted
 
 
 def _teller(model: str, note: Note) -> Callable[[EpochMetrics], None]:

@@ -1,12 +1,14 @@
 """What a user would pick instead, run the way its documentation does, on the same panel: the scoring jobs' yardsticks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from replen import tables as t
+from replen.errors import ReplenError
 from replen.features.calendar import DateArray, periods_after
 from replen.features.panel import FloatArray, Panel
 from replen.forecast.distribution import Distribution, from_quantiles
@@ -74,6 +76,26 @@ def lightgbm(panel: Panel, horizon: int, levels: FloatArray, n_jobs: int) -> Dis
 
 
 PEERS: Mapping[str, Peer] = {"peer_seasonal_naive": seasonal_naive, "peer_auto_ets": auto_ets, "peer_lightgbm": lightgbm}
+PACKAGES: Mapping[str, str] = {
+    "peer_seasonal_naive": "statsforecast", "peer_auto_ets": "statsforecast", "peer_lightgbm": "mlforecast",
+}  # fmt: skip
+"""What each peer needs to be installed."""
+
+
+def check_installed(peers: Iterable[str]) -> None:
+    """Refuse peers whose packages cannot be imported.
+
+    Raises:
+        ReplenError: naming them, and what to install.
+    """
+    missing = []
+    for peer in peers:
+        try:
+            import_module(PACKAGES[peer])
+        except ImportError as why:
+            missing.append(f"{peer} (expected the package {PACKAGES[peer]}: {why})")
+    if missing:
+        raise ReplenError(f"--models: {', '.join(missing)}; install `replen[peers]`, or give --models without them")
 
 
 def ids(panel: Panel) -> "pd.Series[str]":

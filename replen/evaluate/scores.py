@@ -78,12 +78,14 @@ def series_scores(parts: Parts, keys: pd.DataFrame, *, model: str, fold: str) ->
 
 
 def summarise(scores: pd.DataFrame, *, run_id: str) -> pd.DataFrame:
-    """Return rows of `tables.METRICS`: ratios of the summed parts by fold, and over all folds (fold `all`).
+    """Return rows of `tables.METRICS`: ratios of the summed parts by fold, and over all folds (fold `all`); none of no scores.
 
     Args:
         scores: rows of `tables.SCORES`, added up already or not.
         run_id: of the run.
     """
+    if scores.empty:
+        return pd.DataFrame(columns=t.METRICS.names)
     pooled = pd.concat([scores, scores.assign(**{str(t.FOLD): ALL})])
     sums = pooled.pivot_table(index=_GROUP, columns=str(t.METRIC), values=str(t.VALUE), aggfunc="sum", fill_value=0.0)
     metrics = pd.DataFrame(ratios({str(part): sums[part].to_numpy() for part in sums}), index=sums.index)

@@ -20,6 +20,8 @@ _KEYS = (*t.SERIES.key, t.BUCKET, t.START_DATE, t.CATEGORY, t.BRAND, t.UNIT_PRIC
 _CARRIED = (t.WEIGHTS_BY_CUTOFF,)
 _PAST = (t.SALES_HISTORY, t.PRICE, t.PROMOTION, t.IN_STOCK, t.CUSTOMER_COUNT, t.INVENTORY_LEVEL)
 _PLANNED = (t.PLANNED_PRICE, t.PLANNED_PROMOTION)
+MIN_PERIODS = 2
+"""Periods that a panel has at least."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Panel:
     Attributes:
         keys: one row a series with a RangeIndex: sku, site, stream, bucket, start_date and the static columns of
             `tables.SERIES`; where the rows have them, the weights of models of single series by cutoff.
-        periods: shape (n_periods,), consecutive days or Mondays; the last one is the cutoff.
+        periods: shape (n_periods,), consecutive days or Mondays; the last one is the cutoff. At least two, which tell how long
+            a period is, wherever rows of `tables.SERIES` are read or an earlier cutoff is looked at.
         past: column -> shape (n_series, n_periods), known up to the cutoff only: sales, price, promotion, in_stock, ...
         known: column -> shape (n_series, n_periods + n_ahead), known in advance: planned_price, planned_promotion, events.
     """
@@ -58,13 +61,17 @@ class Panel:
         return np.datetime64(self.periods[-1])
 
     def until(self, cutoff: np.datetime64, n_ahead: int) -> Self:
-        """Return the panel as it stood at an earlier cutoff: nothing past it but `n_ahead` periods known in advance."""
-        n_kept = int(np.searchsorted(self.periods, cutoff, side="right"))
-        if n_kept == 0:
-            raise TableError(f"panel: no period up to the cutoff {cutoff}; the first is {self.periods[0]}")
-        past = {name: values[:, :n_kept] for name, values in self.past.items()}
-        known = {name: values[:, : n_kept + n_ahead] for name, values in self.known.items()}
-        return replace(self, periods=self.periods[:n_kept], past=past, known=known)
+        """Return the panel as it stood at an earlier cutoff: nothing past it but `n_ahead` periods known in advance.
+
+        Where it would have fewer than two periods, as no series had started, unknown ones are put before them.
+        """
+        first, second = self.periods[:2]
+        n_kept = min(int((cutoff - first) // (second - first)) + 1, len(self.periods))
+        n_before = max(MIN_PERIODS - n_kept, 0)
+        periods = first + (second - first) * np.arange(-n_before, n_kept)
+        past = {name: _later(values, n_before)[:, : len(periods)] for name, values in self.past.items()}
+        known = {name: _later(values, n_before)[:, : len(periods) + n_ahead] for name, values in self.known.items()}
+        return replace(self, periods=periods, past=past, known=known)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return the panel of the chosen series."""
@@ -79,6 +86,8 @@ def panel_from_series(
 ) -> Panel:
     """Return the panel of series as it stood at a cutoff, from their earliest start on; signals of `market` are read-only.
 
+    Series that all start at the cutoff have one unknown period before it.
+
     Args:
         rows: rows of `tables.SERIES`; what arrays hold after the cutoff is used of the planned ones only.
         market: rows of `tables.MARKET`; a signal is `known` if all its rows say so, else `past`; a row of the site goes
@@ -88,7 +97,7 @@ def panel_from_series(
         n_ahead: periods after the cutoff for what is known in advance; NaN where a plan ends earlier.
     """
     start, last = period_numbers(rows[t.START_DATE], freq), int(period_numbers(cutoff, freq))
-    first = min(int(start.min(initial=last)), last)
+    first = min(int(start.min(initial=last)), last + 1 - MIN_PERIODS)
     widths = {False: last - first + 1, True: last - first + 1 + n_ahead}
     past = {str(column): _dense(rows[column], start - first, widths[False]) for column in _PAST}
     known = {str(column): _dense(rows[column], start - first, widths[True]) for column in _PLANNED}
@@ -114,6 +123,11 @@ def started(panel: Panel) -> NDArray[np.bool_]:
     """Return, by series and period, whether the series had started; before that, nothing is filled in."""
     start = panel.keys[t.START_DATE].to_numpy(dtype="datetime64[D]")
     return np.asarray(panel.periods >= start[:, None])
+
+
+def _later(values: FloatArray, n_periods: int) -> FloatArray:
+    """Return values by series and period behind a number of unknown periods."""
+    return np.pad(values, ((0, 0), (n_periods, 0)), constant_values=np.nan) if n_periods else values
 
 
 def _dense(arrays: Iterable[ArrayLike | None], offset: IntArray, width: int) -> FloatArray:

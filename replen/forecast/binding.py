@@ -41,8 +41,8 @@ class Remembering:
 
 def needed(models: Iterable[str], settings: Forecast) -> list[str]:
     """Return the configured forecasters that answering with these takes: they, members of blends among them, the fallbacks."""
-    asked = set(models)
-    wanted = {*asked, *settings.fallback, *(settings.blend.weights if BLEND in asked else ())}
+    asked = {*models, *settings.fallback}
+    wanted = asked | (settings.blend.weights.keys() if BLEND in asked else set())
     return [model for model in settings.models if model in wanted]
 
 

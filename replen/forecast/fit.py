@@ -21,7 +21,7 @@ SEASON_KEY = [str(t.CUTOFF), str(t.DATE)]
 SEASON_DDL = f"{t.CUTOFF} date, {t.DATE} date, {t.VALUE} double, {COUNT} double"
 PROFILE_KEY = [str(t.CUTOFF), str(t.MODEL), STEP, SIZE_CLASS, BIN]
 PROFILE_DDL = f"{t.CUTOFF} date, {t.MODEL} string, {STEP} int, {SIZE_CLASS} int, {BIN} int, {COUNT} bigint"
-MOVING_AVERAGE, SEASONAL_NAIVE = "moving_average", "seasonal_naive"
+MOVING_AVERAGE, SEASONAL_NAIVE, LOCAL_LSTM = "moving_average", "seasonal_naive", "local_lstm"
 COUNTED = frozenset({MOVING_AVERAGE, SEASONAL_NAIVE, *SETTINGS})
 """Forecasters whose fitted state is counts that add up."""
 
@@ -51,11 +51,13 @@ def seasons(rows: pd.DataFrame) -> dict[np.datetime64, SeasonSums]:
 
 def profile_rows(panels: Mapping[np.datetime64, Panel], season: Seasons, settings: Forecast) -> pd.DataFrame:
     """Return the residual counts of some series at each cutoff and counted forecaster; counts of equal keys may be added up."""
-    frames = []
-    for cutoff, panel in panels.items():
-        counted = (model for model in settings.models if model in COUNTED)
-        frames += [count_rows(_measure(model, panel, season[cutoff], settings), cutoff, model) for model in counted]
-    return pd.concat(frames, ignore_index=True)
+    counted = [model for model in settings.models if model in COUNTED]
+    frames = [
+        count_rows(_measure(model, panel, season[cutoff], settings), cutoff, model)
+        for cutoff, panel in panels.items()
+        for model in counted
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*PROFILE_KEY, COUNT])
 
 
 def count_rows(profile: ResidualProfile, cutoff: np.datetime64, model: str) -> pd.DataFrame:

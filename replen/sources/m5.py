@@ -34,9 +34,10 @@ class M5:
             day of the calendar.
         market: rows of `tables.MARKET`: SNAP days by store, and events by type with the day before each.
         groups: one row a series: id and the labels it is added up by.
-        first: number of the first day with sales in the files (d_1 is 1).
+        first: number of the first of the days in a row that every series has, up to the last such day (d_1 is 1).
         dates: the calendar's days from `first` on.
-        last: number of the last day with sales in the files.
+        last: number of the last day that every series has.
+        left_out: what the files hold besides, in words; empty: nothing.
     """
 
     series: pd.DataFrame
@@ -45,6 +46,7 @@ class M5:
     first: int
     dates: NDArray[np.datetime64]
     last: int
+    left_out: str
 
     def date_of(self, day: int) -> np.datetime64:
         """Return the date of d_<day>."""
@@ -52,24 +54,24 @@ class M5:
 
 
 def read_m5(folder: Path) -> M5:
-    """Return the series of all sales files in a folder; a series in several files is taken from the one with most days.
+    """Return the series of all sales files in a folder, over the days that all of them have.
 
-    Before the first week with a price an item was not on sale: its sales are unknown (NaN) there, not zero.
+    Files may hold other series, other days, or the same again: a series' days are put together by its id, and of a day that
+    several files have, that of the file with most days counts. Sums over series are what M5 scores, so a day is there for all
+    series or for none. Before the first week with a price an item was not on sale: its sales are unknown (NaN) there, not zero.
 
     Raises:
-        SourceError: no sales, calendar or prices in the folder, or columns are missing.
+        SourceError: no sales, calendar or prices in the folder, columns are missing, or there is no day that all series have.
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".csv", ".parquet"))
-    sales, calendar, prices = _sales(files, folder), _calendar(files, folder), _prices(files, folder)
-    days = sorted(_days(sales))
-    first, last = days[0], days[-1]
-    numbers = calendar[DAY].str[2:].astype(int)
-    calendar = calendar[numbers >= first].reset_index(drop=True)
-    price = _price_by_day(sales, prices, calendar)
-    quantity = sales[[f"d_{day}" for day in range(first, last + 1)]].to_numpy(np.float32)
+    groups, days, cells = _sales(files, folder)
+    first, last = _common_span(days, cells, folder)
+    calendar, prices = _calendar(files, folder, first, last), _prices(files, folder)
+    price = _price_by_day(groups, prices, calendar)
+    quantity = cells[:, days.index(first) : days.index(last) + 1]
     dates = pd.DatetimeIndex(calendar[CALENDAR_DATE]).to_numpy().astype("datetime64[D]")
-    groups = sales[[ID, *GROUPS]].reset_index(drop=True)
-    return M5(_series(groups, quantity, price, dates), _market(calendar, sorted(set(sales[STORE]))), groups, first, dates, last)
+    series, market = _series(groups, quantity, price, dates), _market(calendar, sorted(set(groups[STORE])))
+    return M5(series, market, groups, first, dates, last, _left_out(days, cells, first, last))
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -92,16 +94,45 @@ def _with_columns(files: Sequence[Path], folder: Path, needed: Sequence[str], wh
     return found
 
 
-def _sales(files: Sequence[Path], folder: Path) -> pd.DataFrame:
-    """Return one row a series, sorted by id, over the days that all series have."""
+def _sales(files: Sequence[Path], folder: Path) -> tuple[pd.DataFrame, list[int], FloatArray]:
+    """Return one row a series sorted by id, the numbers of all days, and units by series and day; NaN = in no file."""
     paths = [path for path in _with_columns(files, folder, GROUPS, "wide daily sales") if _days(_header(path))]
     if not paths:
         raise SourceError(f"{folder}: expected sales columns d_1, d_2, ...; found none")
-    frames = [_named(_read(path)) for path in paths]
-    longest = sorted(frames, key=lambda frame: -len(_days(frame.columns)))
-    joined = pd.concat(longest, ignore_index=True).drop_duplicates(ID).sort_values(ID, ignore_index=True)
-    common = set.intersection(*(set(_days(frame.columns)) for frame in frames))
-    return joined[[ID, *GROUPS, *(f"d_{day}" for day in sorted(common))]]
+    frames = sorted((_named(_read(path)) for path in paths), key=lambda frame: -len(_days(frame.columns)))
+    groups = pd.concat([frame[[ID, *GROUPS]] for frame in frames]).drop_duplicates(ID).sort_values(ID, ignore_index=True)
+    days = sorted({day for frame in frames for day in _days(frame.columns)})
+    cells, ids = np.full((len(groups), len(days)), np.nan, np.float32), pd.Index(groups[ID])
+    for frame in reversed(frames):  # what comes later goes over what was there
+        named = _days(frame.columns)
+        given = frame[[f"d_{day}" for day in named]].to_numpy(np.float32)
+        place = np.ix_(ids.get_indexer(frame[ID]), np.searchsorted(days, named))
+        cells[place] = np.where(np.isnan(given), cells[place], given)
+    return groups, days, cells
+
+
+def _common_span(days: Sequence[int], cells: FloatArray, folder: Path) -> tuple[int, int]:
+    """Return the first and the last of the days in a row that end with the last day that every series has."""
+    common = set(np.asarray(days)[np.isfinite(cells).all(axis=0)].tolist())
+    if not common:
+        raise SourceError(
+            f"{folder}: expected a day with sales of all {len(cells)} series, found none from d_{days[0]} to d_{days[-1]}; "
+            "leave files of other days out"
+        )
+    last = max(common)
+    n_days = next(n for n in range(1, len(common) + 1) if last - n not in common)
+    return last + 1 - n_days, last
+
+
+def _left_out(days: Sequence[int], cells: FloatArray, first: int, last: int) -> str:
+    """Return which days are not used, and of how many series, e.g. `d_1 to d_1761 (3456 of 30490 series)`."""
+    told = []
+    for unused in ([day for day in days if day < first], [day for day in days if day > last]):
+        if unused:
+            places = np.searchsorted(days, unused)
+            n_series = int(np.isfinite(cells[:, places]).any(axis=1).sum())
+            told.append(f"d_{unused[0]} to d_{unused[-1]} ({n_series} of {len(cells)} series)")
+    return " and ".join(told)
 
 
 def _days(names: Iterable[Hashable]) -> list[int]:
@@ -116,10 +147,16 @@ def _named(sales: pd.DataFrame) -> pd.DataFrame:
     return sales.assign(**{ID: ids, **{name: sales[name].astype(str) for name in GROUPS}})
 
 
-def _calendar(files: Sequence[Path], folder: Path) -> pd.DataFrame:
+def _calendar(files: Sequence[Path], folder: Path, first: int, last: int) -> pd.DataFrame:
+    """Return the calendar from the first day on, one row a day."""
     (path, *_) = _with_columns(files, folder, [CALENDAR_DATE, WEEK, DAY, *EVENT_TYPES], "a calendar")
     calendar = _read(path)
-    return calendar.assign(**{CALENDAR_DATE: pd.to_datetime(calendar[CALENDAR_DATE])}).sort_values(CALENDAR_DATE)
+    numbers = calendar[DAY].str[2:].astype(int)
+    kept = calendar.assign(**{CALENDAR_DATE: pd.to_datetime(calendar[CALENDAR_DATE])})[numbers >= first]
+    found = sorted(numbers[numbers >= first])
+    if found != list(range(first, first + len(found))) or len(found) <= last - first:
+        raise SourceError(f"{path}: expected a row for each day of sales, d_{first} to d_{last}, found {len(found)} rows")
+    return kept.sort_values(CALENDAR_DATE, ignore_index=True)
 
 
 def _prices(files: Sequence[Path], folder: Path) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from replen.config import Config
 from replen.errors import ConfigError, raise_all
 from replen.features.view import View
 from replen.forecast import fit
+from replen.forecast.blend import BLEND
 from replen.forecast.interface import EpochMetrics, Observer
 from replen.forecast.lstm.checkpoint import Checkpoints, told_from
 from replen.forecast.ranks import ALONE
@@ -33,11 +34,12 @@ def fit_all(
 ) -> tuple[Fitted, list[Epoch], dict[str, float]]:
     """Return every forecaster fitted at each cutoff, on nothing later than it, what training told of its epochs, and seconds.
 
-    The seconds are those of all fits of a forecaster; counted ones are fitted together, each has the seconds of all of them.
+    The seconds are those of all fits of a forecaster; counted ones are fitted together, each has the seconds of all of them; a
+    blend has none, as its members are fitted on their own.
     """
     epochs, began = list[Epoch](), time.monotonic()
     fitted = fit_counted(series, cutoffs, view, jobs.config)
-    seconds = dict.fromkeys(fitted[cutoffs[-1]], time.monotonic() - began)
+    seconds = dict.fromkeys(fitted[cutoffs[-1]], time.monotonic() - began) | {BLEND: 0.0}
     for model in (model for model in jobs.config.forecast.models if model in STREAMED):
         began = time.monotonic()
         for cutoff in cutoffs:

@@ -17,7 +17,7 @@ from replen.forecast.storage import Packed, pack
 from replen.spark.buckets import per_bucket
 from replen.spark.run import Run
 
-LOCAL_LSTM = "local_lstm"
+LOCAL_LSTM = fit.LOCAL_LSTM
 PROFILE = (*(t.Column(name, "int") for name in (fit.STEP, fit.SIZE_CLASS, fit.BIN)), t.Column(fit.COUNT, "bigint"))
 FITS = t.Table(
     "local_fits", "staging: models by series (key, weights, reason) and counts of their errors over a range of buckets",

@@ -21,6 +21,8 @@ REVENUE_DDL = f"{NUMBER} int, {t.VALUE} double"
 
 def limits_at(series: DataFrame, cutoffs: Sequence[np.datetime64], view: View, sizes: config.Spark) -> list[Limits]:
     """Return the least revenue of class A and of class B at each cutoff, over all series active there."""
+    if not cutoffs:
+        return []
     revenues = per_bucket(series, partial(revenue_rows, view, cutoffs), REVENUE_DDL, sizes=sizes).toPandas()
     shares = view.features.classes.abc
     by_cutoff = (revenues.loc[revenues[NUMBER] == number, t.VALUE].to_numpy(np.float64) for number in range(len(cutoffs)))

@@ -298,16 +298,29 @@ def test_each_series_is_forecast_by_the_champion_of_its_class(finished: Finished
     )
 
 
-def test_the_network_of_the_lstm_version_loads_and_has_a_signature(finished: Finished, kept: Kept) -> None:
-    models = finished.tables["models"].set_index(str(t.MODEL))
-    version = f"models:/{REGISTERED}/{models.at['lstm', str(t.MODEL_VERSION)]}"
-    network = mlflow.keras.load_model(version)
-    signature = mlflow.models.get_model_info(version).signature
+def test_the_networks_of_the_lstm_are_kept_with_their_signature(kept: Kept) -> None:
+    (output,) = kept.families["lstm"].outputs.model_outputs
+    network = mlflow.keras.load_model(f"models:/{output.model_id}")
+    signature = mlflow.models.get_model_info(f"models:/{output.model_id}").signature
     assert [spec.name for spec in signature.inputs] == [tensor.name for tensor in network.inputs]
     assert [spec.shape[1:] for spec in signature.inputs] == [tuple(size or -1 for size in i.shape[1:]) for i in network.inputs]
     (kept_one,) = kept.packed("lstm").networks
     for found, expected in zip(network.get_weights(), kept_one.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_registered_version_loads_to_the_forecaster_that_forecasts(finished: Finished, kept: Kept, family: str) -> None:
+    config, tables = finished.config, finished.tables
+    version = tables["models"].set_index(str(t.MODEL)).at[family, str(t.MODEL_VERSION)]
+    loaded = mlflow.pyfunc.load_model(f"models:/{REGISTERED}/{version}")
+    assert type(loaded.get_raw_model()) is type(kept.packed(family).opened)
+    view = View(tables["market"], config.freq, tables["forecasts"][t.CUTOFF].iloc[0], config.forecast.horizon, config.features)
+    panel = view.panel(tables["series"])
+    panel = view.at(panel, panel.cutoff)
+    levels = np.asarray(config.forecast.quantiles, np.float32)
+    expected = kept.packed(family).predict(panel, horizon=config.forecast.horizon, levels=levels)
+    np.testing.assert_array_equal(loaded.predict(panel).quantiles, expected.quantiles)
 
 
 def test_nothing_is_pickled(finished: Finished, kept: Kept) -> None:

@@ -109,6 +109,25 @@ def test_a_segment_where_the_measure_is_not_defined_takes_the_champion_of_all() 
     assert chosen["class=even"] == Choice("class=even", "lstm", "champion of all: wape is not defined here")
 
 
+def test_a_measure_that_needs_prices_nobody_gave_is_replaced_by_the_pinball_loss() -> None:
+    metrics = two_folds(NAIVE_AND_LSTM)
+    metrics.loc[metrics[t.METRIC] == "wspl", t.VALUE] = np.nan
+    whole, even, _ = choose(metrics, settings(measure="wspl"), incumbents={})
+    instead = "pinball over 2 folds (wspl, asked for by forecast.promotion.measure, is not defined here)"
+    assert (whole.champion, whole.reason) == ("lstm", f"smallest {instead}: lstm 2, moving_average 2.5")
+    assert (even.champion, even.reason) == ("lstm", "champion of all: wspl is not defined here")
+    metrics.loc[metrics[t.METRIC] == "pinball", t.VALUE] = np.nan
+    with pytest.raises(TableError, match=r"expected wspl \(forecast.promotion.measure\) of some model"):
+        choose(metrics, settings(measure="wspl"), incumbents={})
+
+
+def test_no_folds_give_no_metrics() -> None:
+    metrics = summarise(pd.DataFrame(columns=t.SCORES.names), run_id="r")
+    assert (list(metrics), len(metrics)) == (t.METRICS.names, 0)
+    named = settings().model_copy(update={"champion": "lstm"})
+    assert champions(choose(metrics, named, incumbents={})) == {"all": "lstm"}
+
+
 @pytest.mark.parametrize(
     "metrics", [two_folds(NAIVE_AND_LSTM), pd.DataFrame([], columns=t.METRICS.names).astype({t.SEGMENT: str})]
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import digamma
 from scipy.stats import nbinom, norm
 
 from replen import tables as t
@@ -145,6 +146,30 @@ def test_likelihood_is_that_of_scipy() -> None:
     assert np.isfinite(float(negative_log_likelihood(output, target, scale)))
 
 
+@pytest.mark.parametrize("units", [0, 1, 15, 16, 17, 300, 1e4, 1e6, 1e7, 1e8, 1e9])
+def test_likelihood_and_its_gradient_are_exact_for_any_number_of_units(units: float) -> None:
+    """Means 0.4 to 2.7 times the target and all dispersions there are, against double precision."""
+    import tensorflow as tf
+
+    from replen.forecast.lstm.network import LOG_DISPERSION, target_losses
+
+    ratio, log_dispersion = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(*LOG_DISPERSION, 19)[1:-1], indexing="ij")
+    output = tf.Variable(np.stack([ratio, log_dispersion], axis=-1)[None], dtype=tf.float32)  # (1, 9 origins, 17 steps, 2)
+    target, scale = np.full((1, *ratio.shape), units, np.float32), np.full((1, len(ratio), 1), max(units, 1), np.float32)
+    with tf.GradientTape() as tape:
+        losses = target_losses(output, target, scale)
+        total = tf.reduce_sum(losses)
+    gradient = tape.gradient(total, output).numpy()[0]
+    given = output.numpy()[0].astype(np.float64)
+    mean, shape = scale[0] * np.exp(given[..., 0]), np.exp(-given[..., 1])
+    np.testing.assert_allclose(losses[0], -nbinom.logpmf(units, shape, shape / (shape + mean)), rtol=1e-4, atol=2e-3)
+    by_log_mean = shape * (mean - units) / (shape + mean)
+    np.testing.assert_allclose(gradient[..., 0], by_log_mean, rtol=1e-4, atol=1e-3)
+    ways = digamma(units + shape) - digamma(shape) - np.log1p(mean / shape)
+    by_log_dispersion = shape * (ways + 1 - (units + shape) / (shape + mean))
+    np.testing.assert_allclose(gradient[..., 1], by_log_dispersion, rtol=1e-4, atol=2e-3)
+
+
 def test_calibration_finds_the_level_and_the_dependence_that_data_have() -> None:
     rng = np.random.default_rng(0)
     mean, dispersion = np.full((4000, 1, 3), 20.0), np.full((4000, 1, 3), 0.4)
@@ -212,6 +237,23 @@ def test_a_series_without_sales_has_a_reason(model: LstmModel) -> None:
     made = model.predict(panel, horizon=HORIZON, levels=LEVELS)
     assert made.reason[3] != ""
     assert np.isnan(made.quantiles[3]).all()
+
+
+def test_held_out_periods_that_are_all_unknown_do_not_validate(tmp_path: Path) -> None:
+    """A stock-out of every series that is held out: epochs are told by their training loss, and the last is the best."""
+    panel, told = make_panel(), list[EpochMetrics]()
+    held_out = np.flatnonzero(is_held_out(panel.keys, SETTINGS.validation_share))
+    assert len(held_out)
+    panel.past[t.SALES_HISTORY][held_out, -2 * HORIZON :] = np.nan
+    trained(tmp_path, panel, told=told)
+    assert [one.validation_loss for one in told] == [one.loss for one in told]
+    assert all(one.loss > 0 for one in told)
+
+
+def test_training_that_diverges_is_an_error(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"learning_rate": np.inf})
+    with pytest.raises(ReplenError, match=r"expected a finite loss in one epoch at least, found nan after 2: .*learning_rate"):
+        trained(tmp_path, make_panel(), settings)
 
 
 def test_too_little_history_is_an_error(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What ranks need besides Horovod: equal shares, equal steps, checkpoints that any process can read."""
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -188,3 +189,20 @@ def test_epochs_of_other_processes_are_told_once(tmp_path: Path, monkeypatch: py
         assert second.wait(10)
         checkpoints.save(0, state(3.0, 2.0, 1.0))
     assert heard == [told(2, 2.0), told(3, 1.0)]
+
+
+def test_an_epoch_without_a_loss_is_told_once_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("replen.forecast.lstm.checkpoint.SECONDS_BETWEEN_LOOKS", 0.01)
+    checkpoints, heard, last = Checkpoints(str(tmp_path)), list[EpochMetrics](), threading.Event()
+
+    def hear(metrics: EpochMetrics) -> None:
+        heard.append(metrics)
+        if metrics.epoch == 2:
+            last.set()
+
+    with told_from(checkpoints, hear):
+        checkpoints.save(0, state(np.nan))
+        time.sleep(0.1)
+        checkpoints.save(0, state(np.nan, 2.0))
+        assert last.wait(10)
+    assert [metrics.epoch for metrics in heard] == [1, 2]

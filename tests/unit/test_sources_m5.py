@@ -9,7 +9,7 @@ import pytest
 import replen.tables as t
 from replen.errors import SourceError
 from replen.features.panel import panel_from_series
-from replen.sources.m5 import read_m5
+from replen.sources.m5 import M5, read_m5
 
 N_DAYS = 14
 
@@ -76,6 +76,61 @@ def test_a_file_with_fewer_days_adds_series_but_not_days(folder: Path) -> None:
     data = read_m5(folder)
     assert (data.first, data.last, len(data.series)) == (3, N_DAYS, 4)
     assert data.date_of(3) == np.datetime64("2016-01-04")
+    assert data.left_out == "d_1 to d_2 (2 of 4 series)"
+
+
+def days(first: int, last: int) -> list[str]:
+    return [f"d_{day}" for day in range(first, last + 1)]
+
+
+def same_sales(folder: Path, whole: M5) -> None:
+    data = read_m5(folder)
+    assert (data.first, data.last, data.left_out) == (whole.first, whole.last, "")
+    pd.testing.assert_frame_equal(data.groups, whole.groups)
+    np.testing.assert_array_equal(np.stack(data.series[t.SALES_HISTORY]), np.stack(whole.series[t.SALES_HISTORY]))
+
+
+def test_the_newest_days_of_the_competitions_second_file_are_there(folder: Path) -> None:
+    """The first file ends earlier, and its ids end otherwise; what both have is read once."""
+    whole = read_m5(folder)
+    sales = pd.read_csv(folder / "sales.csv")
+    sales["id"] = sales["id"].str.replace("_evaluation", "_validation")
+    sales.drop(columns=days(12, N_DAYS)).to_csv(folder / "sales_train_validation.csv", index=False)
+    same_sales(folder, whole)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_files_of_other_days_are_put_together(folder: Path, suffix: str) -> None:
+    whole = read_m5(folder)
+    sales = pd.read_csv(folder / "sales.csv")
+    (folder / "sales.csv").unlink()
+    for name, unused in (("late", days(1, 9)), ("early", days(10, N_DAYS))):
+        part = sales.drop(columns=unused).sample(frac=1, random_state=1)
+        path = folder / f"{name}.{suffix}"
+        part.to_csv(path, index=False) if suffix == "csv" else part.to_parquet(path)
+    same_sales(folder, whole)
+
+
+def test_days_after_a_gap_are_the_ones_read(folder: Path) -> None:
+    sales = pd.read_csv(folder / "sales.csv")
+    sales.drop(columns=["d_5"]).to_csv(folder / "sales.csv", index=False)
+    data = read_m5(folder)
+    assert (data.first, data.last, data.left_out) == (6, N_DAYS, "d_1 to d_4 (4 of 4 series)")
+    assert data.date_of(6) == np.datetime64("2016-01-07")
+
+
+def test_files_without_a_day_in_common_are_refused(folder: Path) -> None:
+    sales = pd.read_csv(folder / "sales.csv")
+    sales.iloc[:2].drop(columns=days(8, N_DAYS)).to_csv(folder / "sales.csv", index=False)
+    sales.iloc[2:].drop(columns=days(1, 7)).to_csv(folder / "more.csv", index=False)
+    with pytest.raises(SourceError, match="expected a day with sales of all 4 series, found none from d_1 to d_14"):
+        read_m5(folder)
+
+
+def test_a_calendar_that_ends_before_the_sales_is_refused(folder: Path) -> None:
+    pd.read_csv(folder / "calendar.csv").iloc[:10].to_csv(folder / "calendar.csv", index=False)
+    with pytest.raises(SourceError, match="expected a row for each day of sales, d_1 to d_14, found 10 rows"):
+        read_m5(folder)
 
 
 def test_a_folder_without_prices_is_refused(folder: Path) -> None:

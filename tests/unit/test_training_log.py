@@ -1,17 +1,24 @@
 """What is told to MLflow of a training, before it gets there: names of metrics, files of series, figures that can be drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 import replen.tables as t
+from replen.config import Tracking
 from replen.evaluate.examples import FAN, Example, Predicted
+from replen.overlays import load_config
+from replen.registered import FAMILY, HORIZON, LEVELS
 from replen.registry_names import alias, plain
-from replen.training_log import N_SEGMENTS, largest_segments, metric_values, write_rows_of
+from replen.tracking import REGISTERED, Tracker
+from replen.training_log import N_SEGMENTS, family_params, largest_segments, metric_values, write_rows_of
 from replen.training_plots import calibration_figure, example_figure, family_figure, loss_figure
+from tests.unit.test_forecast_lstm import SETTINGS, make_panel, trained
 
 FOLDS = ("2024-01-01", "2024-02-01")
 
@@ -50,6 +57,33 @@ def test_names_are_those_that_mlflow_takes(segment: str) -> None:
 
     _validate_model_alias_name(alias("champion", segment))
     _validate_metric_name(f"category/{plain(segment)}/wape")
+
+
+def test_parameters_of_those_that_read_rows_say_which() -> None:
+    settings = load_config(None).forecast
+    found = family_params(settings, "ridge")
+    assert found["penalty"] == settings.ridge.penalty
+    read = {f"tabular.{name}" for name in type(settings.tabular).model_fields}
+    assert {name for name in found if name.startswith("tabular.")} == read
+    assert found["tabular.max_rows"] == settings.tabular.max_rows
+    assert family_params(settings, "moving_average") == settings.moving_average.model_dump()
+    assert family_params(settings, "lstm") == settings.lstm.model_dump()
+
+
+def test_a_registered_version_loads_to_the_whole_forecaster(tmp_path: Path) -> None:
+    """Not only to one of the networks that are averaged, and with its calibration."""
+    panel, folder = make_panel(), tmp_path / "model"
+    once = trained(tmp_path / "training", panel, SETTINGS.model_copy(update={"n_models": 2, "epochs": 1}))
+    forecaster = replace(once, factors=(1.1, 0.9))
+    forecaster.save(folder)
+    tracker = Tracker(Tracking(uri=None, experiment="shop"), str(tmp_path))
+    with tracker.training("r", "r") as parent, tracker.family("r", "lstm", parent) as run:
+        run.model(folder, {FAMILY: "lstm", HORIZON: 4, LEVELS: [0.1, 0.5, 0.9]})
+        version = tracker.register(run, "lstm")
+    loaded = mlflow.pyfunc.load_model(f"models:/{REGISTERED}/{version.version}")
+    assert (len(loaded.get_raw_model().networks), loaded.get_raw_model().factors) == (2, (1.1, 0.9))
+    expected = forecaster.predict(panel, horizon=4, levels=np.array([0.1, 0.5, 0.9], np.float32))
+    np.testing.assert_array_equal(loaded.predict(panel).quantiles, expected.quantiles)
 
 
 def test_different_segments_have_different_aliases() -> None:

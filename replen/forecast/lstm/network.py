@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MAX_LOG_RATIO = 6.0
 LOG_DISPERSION = (-5.0, 4.0)
 TWEEDIE_POWER = 1.3
+LARGE_COUNT = 16.0
+"""Units from which on Stirling's series is exact to float32."""
 
 
 def build(settings: Lstm, *, n_past: int, n_future: int, vocabulary_sizes: tuple[int, ...]) -> "keras.Model":
@@ -71,15 +73,27 @@ def target_losses(output: Any, target: Any, scale: Any) -> Any:
 
     known = tf.math.is_finite(target)
     count = tf.where(known, target, 0.0)
-    log_mean = _log_mean(output, scale)
     log_shape = -tf.clip_by_value(output[..., 1], *LOG_DISPERSION)
-    shape = tf.exp(log_shape)
-    log_total = tf.reduce_logsumexp(tf.stack([log_shape, log_mean]), axis=0)
-    log_likelihood = (
-        tf.math.lgamma(count + shape) - tf.math.lgamma(shape) - tf.math.lgamma(count + 1.0)
-        + shape * (log_shape - log_total) + count * (log_mean - log_total)
-    )  # fmt: skip
-    return tf.where(known, -log_likelihood, 0.0)
+    shape, log_odds = tf.exp(log_shape), _log_mean(output, scale) - log_shape
+    # Either product is about as large as the shape, whatever the count: nothing large is taken from something as large.
+    spread = shape * tf.math.softplus(log_odds) + count * tf.math.softplus(-log_odds)
+    return tf.where(known, spread - _log_ways(count, shape), 0.0)
+
+
+def _log_ways(count: Any, shape: Any) -> Any:
+    """Return log of gamma(count + shape) / (gamma(shape) gamma(count + 1)), exact to float32 for counts up to 1e9 and beyond.
+
+    From LARGE_COUNT on, the difference of the logs of the two large gammas is taken before they are rounded.
+
+    Source: Stirling's series, DLMF 5.11.1, whose terms after 1 / (12 x) are below 1e-6 there.
+    """
+    import tensorflow as tf
+
+    small, large, more = tf.minimum(count, LARGE_COUNT), tf.maximum(count, LARGE_COUNT) + 1.0, shape - 1.0
+    total = large + more
+    series = (total - 0.5) * tf.math.log1p(more / large) + more * (tf.math.log(large) - 1.0) - more / (12.0 * total * large)
+    direct = tf.math.lgamma(small + shape) - tf.math.lgamma(small + 1.0)
+    return tf.where(count < LARGE_COUNT, direct, series) - tf.math.lgamma(shape)
 
 
 def training_loss(output: Any, target: Any, scale: Any, *, tweedie_weight: float) -> Any:

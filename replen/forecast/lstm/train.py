@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from replen import tables as t
 from replen.config import Lstm
 from replen.errors import ReplenError
 from replen.forecast.interface import EpochMetrics, Observer, Shards
@@ -38,12 +39,12 @@ def train(
         horizon: steps forecast at once.
         seed: of weights and windows; the same seed, shards, ranks and threads give the same model.
         folder: where checkpoints are kept; training killed and started again there goes on after its last whole epoch.
-        observer: told after each epoch, on every rank; where no series is held out that could validate, the training loss
-            stands for the validation loss.
+        observer: told after each epoch, on every rank; where no target that is known is held out, the training loss stands for
+            the validation loss.
         ranks: this process among those that train the model together.
 
     Raises:
-        ReplenError: where there is too little to train on, or ranks have drifted apart.
+        ReplenError: where there is too little to train on, no epoch has a finite loss, or ranks have drifted apart.
     """
     prepare_tensorflow(settings.threads)
     survey = Survey.of(shards, settings, horizon=horizon, ranks=ranks)
@@ -84,7 +85,8 @@ class _Run:
         take = partial(train_step, network, optimizer, ranks=self.ranks, tweedie_weight=self.settings.tweedie_weight)
         step = tf.function(lambda *batch: take(batch), input_signature=signature)
         state = self._begin(network, optimizer, checkpoints)
-        validates = any(self.ranks.gather(len(validation)))  # a handful of series may leave nothing to hold out
+        # A handful of series may leave nothing to hold out, and what is held out may be unknown.
+        validates = any(self.ranks.gather(int(np.isfinite(validation.target).sum())))
         while state.epoch < self.settings.epochs and state.waited <= self.settings.patience:
             losses = [
                 float(step(tensors(batch.network_inputs), tf.constant(batch.target), tf.constant(batch.scale)))
@@ -99,6 +101,7 @@ class _Run:
             if self.ranks.rank == 0:
                 checkpoints.save(self.seed[1], state)
             observer(told)
+        _check_learned(state)
         _assign(network.weights, state.best)
         self._check_equal(state.best)
         return network
@@ -132,6 +135,20 @@ class _Run:
         """Return what a checkpoint must share to be taken up: settings, reading, seed, series by rank."""
         parts = [self.settings.model_dump(mode="json"), self.survey.reading.as_json(), self.seed, self.survey.sizes]
         return json.dumps(parts, sort_keys=True, default=list)
+
+
+def _check_learned(state: State) -> None:
+    """Refuse weights that no epoch has made better.
+
+    Raises:
+        ReplenError: no epoch's loss is finite.
+    """
+    if not np.isfinite(state.best_loss):
+        raise ReplenError(
+            f"forecast.lstm: expected a finite loss in one epoch at least, found {state.history[-1].validation_loss} after "
+            f"{state.epoch}: training diverged; set a smaller forecast.lstm.learning_rate or clip_norm, or look for absurd "
+            f"quantities in the table {t.SALES.name}"
+        )
 
 
 def validation_loss(network: "keras.Model", validation: Batch, ranks: Ranks) -> float:
