@@ -15,6 +15,7 @@ from replen import tables as t
 from replen.config import Config
 from replen.evaluate.champion import Choice, choose
 from replen.evaluate.examples import Example
+from replen.evaluate.metrics import SIMULATED_COST
 from replen.evaluate.scores import STEP, transform_counts
 from replen.features.segments import ALL
 from replen.forecast.storage import Packed
@@ -25,7 +26,10 @@ from replen.tracking import FamilyRun, ModelVersion, Tracker, Value
 N_WORST = 50
 RANKED_BY = ("pinball", "wape", "rmsse", "spl")
 QUANTILE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
-BY_SEGMENT = ("wape", "relative_bias", "pinball", "rmsse", "wrmsse", "spl", "wspl", "coverage_50", "coverage_90")
+BY_SEGMENT = (
+    "wape", "relative_bias", "pinball", "rmsse", "wrmsse", "spl", "wspl", "coverage_50", "coverage_90",
+    SIMULATED_COST, str(t.FILL_RATE),
+)  # fmt: skip
 N_SEGMENTS = 20
 """Segments of a kind whose metrics are logged, those that sold most; all stand in `metrics.parquet`."""
 

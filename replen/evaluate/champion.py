@@ -56,7 +56,10 @@ def choose(metrics: pd.DataFrame, settings: Forecast, *, incumbents: Mapping[str
         raise TableError(
             f"table {t.METRICS.name}: expected scores of at least one model, found none; set evaluate.folds above 0"
         )
-    whole = _best(ALL, _ranking(tables.pop(ALL), rule, n_folds), before=incumbents.get(ALL), min_gain=rule.min_gain)
+    of_all = _ranking(tables.pop(ALL), rule, n_folds)
+    if of_all.empty:
+        raise TableError(f"table {t.METRICS.name}: forecast.promotion.measure = {rule.measure} is not defined for any model")
+    whole = _best(ALL, of_all, before=incumbents.get(ALL), min_gain=rule.min_gain)
     choices = [whole]
     for segment, table in tables.items():
         ranking, n_series = _ranking(table, rule, n_folds), table[N_SERIES].max() / n_folds
@@ -119,7 +122,7 @@ def _told(ranking: "pd.Series[float]") -> str:
 def _differences(metrics: pd.DataFrame) -> Iterator[str]:
     """Yield what keeps models from being compared: by fold and segment, all must have scored the same periods."""
     compared = metrics[~metrics[t.SEGMENT].astype(str).str.startswith(f"{STEP}=")]
-    for measure in ("n", "absolute_actual"):
+    for measure in ("n", "absolute_actual", "n_simulated"):
         rows = compared[compared[t.METRIC] == measure]
         table = rows.pivot(index=[str(t.FOLD), str(t.SEGMENT)], columns=str(t.MODEL), values=str(t.VALUE))
         for (fold, segment), found in zip(table.index.to_list(), table.to_dict("records"), strict=True):
