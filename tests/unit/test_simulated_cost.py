@@ -27,6 +27,7 @@ from replen.features.view import View
 from replen.forecast.chain import Answer
 from replen.forecast.distribution import from_negative_binomial, from_quantiles
 from replen.overlays import load_config
+from replen.plan.positions import Positions
 from replen.plan.projection import project
 from tests.unit.plan_instances import instances, least_cost, positions, row_problem
 from tests.unit.test_chain import Fake
@@ -96,6 +97,15 @@ def test_costs_by_hand() -> None:
     assert (found["simulated_cost"], found["fill_rate"]) == (approx([3.65]), [7 / 8])
 
 
+def unavoidable(drawn: Positions, sold: FloatArray, row: int) -> tuple[float, float]:
+    """Return the money of the periods before the first arrival, and that of the units wanted later, less what is there then."""
+    lead_time, idle = drawn.lead_time[row], project(drawn.on_hand, drawn.receipts, sold)
+    held, lost = idle.ending[:lead_time, row].sum(), idle.lost[:lead_time, row].sum()
+    stock = idle.ending[lead_time - 1, row, 0] if lead_time else drawn.on_hand[row]
+    before = drawn.holding_cost[row] * held + drawn.lost_sale_cost[row] * lost
+    return float(before), float(drawn.unit_cost[row] * (sold[lead_time:, row].sum() - stock))
+
+
 @settings(deadline=None)
 @given(instance=instances(max_series=2), seed=st.integers(0, 99))
 def test_the_cost_is_the_plans_without_what_no_order_changes(instance: Any, seed: int) -> None:
@@ -106,18 +116,11 @@ def test_the_cost_is_the_plans_without_what_no_order_changes(instance: Any, seed
     levels = np.random.default_rng(seed).uniform(0, 60, drawn.receipts.shape)
     parts = played(drawn, sold, levels)
     whole = score(drawn, simulate(drawn, sold, OrderUpTo(drawn, levels))).cost
-    idle = project(drawn.on_hand, drawn.receipts, sold)
-    for row, lead_time in enumerate(drawn.lead_time):
-        before, after = slice(None, lead_time), slice(lead_time, None)
-        stock = idle.ending[lead_time - 1, row, 0] if lead_time else drawn.on_hand[row]
-        fixed = (
-            drawn.holding_cost[row] * idle.ending[before, row].sum() + drawn.lost_sale_cost[row] * idle.lost[before, row].sum()
-        )
-        fixed += drawn.unit_cost[row] * (sold[after, row].sum() - stock)
-        assert parts["simulated_cost"][row] == approx(whole[row] - fixed, abs=1e-6)
+    for row in range(drawn.n_series):
+        before, purchase = unavoidable(drawn, sold, row)
+        assert parts["simulated_cost"][row] == approx(whole[row] - before - purchase, abs=1e-6)
         # What perfect foresight would pay, without packs, minima and order costs.
-        least = least_cost(row_problem(drawn, sold, row)) - drawn.unit_cost[row] * (sold[after, row].sum() - stock)
-        assert parts["simulated_cost"][row] >= least - 1e-6
+        assert parts["simulated_cost"][row] >= least_cost(row_problem(drawn, sold, row)) - purchase - 1e-6
     assert (parts["simulated_cost"] >= -1e-9).all()
 
 
@@ -130,12 +133,10 @@ def test_who_knows_what_comes_pays_what_perfect_foresight_would(instance: Any) -
     kept = ("on_hand", "lead_time", "review_period", "unit_cost", "lost_sale_cost", "end_value")
     drawn = positions(n_series, horizon, holding_cost=0.01, **{name: getattr(drawn, name) for name in kept})
     assume((drawn.lead_time < horizon).all())
-    idle = project(drawn.on_hand, drawn.receipts, sold)
     parts = played(drawn, sold, order_up_to_levels(drawn, np.repeat(sold, 4, axis=2)))
-    for row, lead_time in enumerate(drawn.lead_time):
-        stock = idle.ending[lead_time - 1, row, 0] if lead_time else drawn.on_hand[row]
-        bought = drawn.unit_cost[row] * (sold[lead_time:, row].sum() - stock)
-        assert parts["simulated_cost"][row] == approx(least_cost(row_problem(drawn, sold, row)) - bought, abs=1e-3)
+    for row in range(n_series):
+        _, purchase = unavoidable(drawn, sold, row)
+        assert parts["simulated_cost"][row] == approx(least_cost(row_problem(drawn, sold, row)) - purchase, abs=1e-3)
 
 
 def shop(n_series: int = 60, horizon: int = 6) -> tuple[pd.DataFrame, FloatArray, FloatArray, FloatArray]:
