@@ -172,17 +172,17 @@ def test_metrics_overall_and_by_fold_and_step(finished: Finished, kept: Kept, fa
     }
 
 
-def test_orders_of_every_family_are_simulated_on_the_same_series(finished: Finished, kept: Kept) -> None:
-    reasons = ("n_no_terms", "n_too_late", "n_unknown_sales")
+def test_orders_of_every_family_are_simulated_on_the_same_series(finished: Finished, kept: Kept, tmp_path: Path) -> None:
+    names = ("n_simulated", "n_no_terms", "n_too_late", "n_unknown_sales")
     by_family = {family: scores(finished, family, fold=None, segment=ALL) for family in FAMILIES}
-    assert len({(found["n_simulated"], *(found[reason] for reason in reasons)) for found in by_family.values()}) == 1
+    assert len({tuple(found[name] for name in names) for found in by_family.values()}) == 1
     assert len({found[SIMULATED_COST] for found in by_family.values()}) == len(FAMILIES)
     for family, found in by_family.items():
-        assert found["n_simulated"] > 50
-        assert found["n_simulated"] + sum(found[reason] for reason in reasons) == found["n_series"]
-        assert found[SIMULATED_COST] > 0
+        by_series = kept.table(kept.families[family], "series_metrics.parquet", tmp_path)
+        assert sum(found[name] for name in names) == len(by_series)
+        assert by_series[SIMULATED_COST].notna().sum() == found["n_simulated"] > 50
+        assert by_series[SIMULATED_COST].min() < found[SIMULATED_COST] < by_series[SIMULATED_COST].max()
         assert 0 < found[t.FILL_RATE] < 1
-        assert kept.families[family].data.metrics[f"series/{SIMULATED_COST}/q50"] > 0
 
 
 def test_every_epoch_of_every_lstm_is_there(finished: Finished, kept: Kept) -> None:
