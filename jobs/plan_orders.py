@@ -23,7 +23,8 @@ from replen.orders.database import OrderDatabase
 from replen.orders.lines import with_order_ids
 from replen.plan.bucket import plan_bucket
 from replen.plan.costs import check_costs, fill_costs
-from replen.plan.timing import FloatArray, on_sale, step_dates
+from replen.plan.items import on_sale_by_step
+from replen.plan.timing import FloatArray
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
@@ -87,9 +88,8 @@ class Planner:
         """Return sample paths of demand while a product is on sale, shape (n_series, n_paths, horizon), units."""
         horizon = self.plan.horizon
         drawn = paths_of_rows(items, levels=self.levels, n_paths=self.plan.n_paths, horizon=horizon, draw=draw)
-        launch, end = (pd.to_datetime(items[column]).to_numpy("datetime64[D]") for column in (t.LAUNCH_DATE, t.END_DATE))
-        dates = step_dates(np.datetime64(self.plan_date), horizon=horizon, freq=self.freq)
-        return drawn.astype(np.float64) * on_sale(launch, end, dates)[:, None, :]
+        sold_in = on_sale_by_step(items, np.datetime64(self.plan_date), horizon=horizon, freq=self.freq)
+        return drawn.astype(np.float64) * sold_in[:, None, :]
 
 
 def plan_date_after(cutoff: dt.date, freq: Freq) -> dt.date:

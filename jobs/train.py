@@ -18,12 +18,14 @@ from replen.evaluate.backtest import SERIES_SEGMENT, Backtest, Fold
 from replen.evaluate.examples import Example, examples
 from replen.evaluate.folds import fold_cutoffs
 from replen.evaluate.scores import summarise
+from replen.evaluate.simulated_cost import Trials
 from replen.features.periods import period_range
 from replen.features.segments import Segmentation
 from replen.features.view import View
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.fitting import Fitted, fit_all
+from replen.spark.items import supply_terms
 from replen.spark.local import LOCAL_LSTM, fit_local, with_weights
 from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, Run, open_run
@@ -48,7 +50,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
             series, seconds[LOCAL_LSTM] = fit_own_models(jobs, series, fitted, view)
     with progress.stage(f"backtest of {len(origins)} folds"):
         folds = folds_of(series, {origin: fitted[origin] for origin in origins}, view, config)
-        backtested = jobs.stage(t.BACKTEST, backtest(series, folds, view, config))
+        backtested = jobs.stage(t.BACKTEST, backtest(jobs, series, folds, view))
         scores, by_series = added_up(backtested), stage_series_metrics(jobs, backtested)
     metrics = summarise(scores, run_id=jobs.run_id)
     training = Training(
@@ -92,15 +94,20 @@ def folds_of(series: DataFrame, fitted: Fitted, view: View, config: Config) -> l
     ]
 
 
-def backtest(series: DataFrame, folds: list[Fold], view: View, config: Config) -> DataFrame:
+def backtest(jobs: Run, series: DataFrame, folds: list[Fold], view: View) -> DataFrame:
     """Return rows of `tables.BACKTEST`: every model of every fold, scored bucket by bucket."""
-    scoring = Backtest(folds, config.forecast.fallback, config.evaluate, config.seed)
+    config, trials = jobs.config, None
+    if config.evaluate.simulated_cost.n_paths:
+        terms = supply_terms(jobs.read(t.SUPPLY, "ingest"), jobs.read(t.COSTS, "ingest"))
+        series = series.join(terms, on=[str(t.SKU), str(t.SITE)], how="left")
+        trials = Trials(config.evaluate, config.costs, config.freq, config.seed)
+    scoring = Backtest(folds, config.forecast.fallback, config.evaluate, config.seed, trials)
     return per_bucket(series, partial(score_bucket, view, scoring), t.BACKTEST, sizes=config.spark)
 
 
 def score_bucket(view: View, scoring: Backtest, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the backtest of a range of buckets."""
-    return scoring.rows(view.panel(rows))
+    return scoring.rows(view.panel(rows), rows)
 
 
 def added_up(scores: DataFrame) -> pd.DataFrame:

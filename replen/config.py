@@ -265,7 +265,7 @@ class Promotion(Section):
     """The rule by which a forecaster becomes champion; how it is measured is a metric of the backtest, less is better."""
 
     segment: Literal["all", "class", "abc", "category"]
-    measure: Literal["pinball", "spl", "wspl", "mae", "rmse", "wape", "median_wape", "rmsse", "wrmsse"]
+    measure: Literal["pinball", "spl", "wspl", "mae", "rmse", "wape", "median_wape", "rmsse", "wrmsse", "simulated_cost"]
     min_gain: Annotated[float, Field(ge=0, lt=1)]
     min_series: Count
 
@@ -320,6 +320,15 @@ class Forecast(Section):
     blend: Blend
 
 
+class SimulatedCost(Section):
+    """The orders that a forecast leads to, simulated over a fold; terms for series that `supply` does not name."""
+
+    n_paths: NonNegativeCount
+    lead_time_days: NonNegative
+    review_period_days: Positive
+    unit_cost_share: Positive
+
+
 class Evaluate(Section):
     """Rolling-origin folds before the cutoff."""
 
@@ -327,6 +336,7 @@ class Evaluate(Section):
     horizon: Count
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
     segments: tuple[Literal["class", "abc", "category"], ...]
+    simulated_cost: SimulatedCost
 
 
 # --- plan and orders ------------------------------------------------------------------------------------------------------
@@ -431,6 +441,9 @@ class Config(Section):
             ),
             f"forecast.promotion.segment: expected all or one of evaluate.segments, found {forecast.promotion.segment}": (
                 forecast.promotion.segment in ("all", *self.evaluate.segments)
+            ),
+            "forecast.promotion.measure: simulated_cost needs evaluate.simulated_cost.n_paths of 1 or more, found 0": (
+                forecast.promotion.measure != "simulated_cost" or self.evaluate.simulated_cost.n_paths > 0
             ),
             f"forecast.local_lstm.context: expected at least origins_per_slice = {n_origins}, found {context}": (
                 context >= n_origins

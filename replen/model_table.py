@@ -6,6 +6,7 @@ import pandas as pd
 
 import replen.tables as t
 from replen.config import Config
+from replen.evaluate.metrics import SIMULATED_COST
 from replen.features.segments import ABC, ALL, CATEGORY, CLASS
 
 STEP, FOLD = "step", "fold"
@@ -18,6 +19,8 @@ MEASURES = {
     "wspl": "WSPL",
     "coverage_50": "below 0.5",
     "coverage_90": "below 0.9",
+    SIMULATED_COST: "cost",
+    str(t.FILL_RATE): "fill rate",
 }
 SECONDS = "fit s"
 NAME = 20
@@ -41,9 +44,10 @@ def model_table(metrics: pd.DataFrame, models: pd.DataFrame, segment: str = ALL,
     marked = segment if segment in champions else ALL
     marks = {**dict.fromkeys(challengers.get(marked, {}), " +"), **dict.fromkeys(champions.get(marked, {}), " *")}
     seconds = dict(zip(models[t.MODEL], models[t.FIT_SECONDS], strict=True))
-    yield f"{'':{NAME}}" + "".join(f"{label:>10}" for label in [*MEASURES.values(), SECONDS])
+    shown = [metric for metric in MEASURES if metric in table]
+    yield f"{'':{NAME}}" + "".join(f"{label:>10}" for label in [*(MEASURES[metric] for metric in shown), SECONDS])
     for model, row in table.sort_values("pinball", kind="stable").iterrows():
-        values = "".join(_number(row[metric]) for metric in MEASURES)
+        values = "".join(_number(row[metric]) for metric in shown)
         yield f"{model}{marks.get(str(model), ''):{NAME - len(str(model))}}{values}{seconds[str(model)]:>10.1f}"
 
 
@@ -69,7 +73,9 @@ def comparison(config: Config, metrics: pd.DataFrame, models: pd.DataFrame, *, b
 def legend(config: Config) -> str:
     """Return what the marks and figures of a table mean."""
     folds = f"{config.evaluate.folds} folds of {config.evaluate.horizon} {PERIODS[config.freq]}"
-    return f"* champion, + challenger; {folds}, against what was sold, neither clipped nor masked"
+    marks = f"* champion, + challenger; {folds}, against what was sold, neither clipped nor masked"
+    simulated = f"; cost: {config.currency} a series and period of the orders it leads to, simulated"
+    return marks + (simulated if config.evaluate.simulated_cost.n_paths else "")
 
 
 def reasons(models: pd.DataFrame) -> Iterator[str]:

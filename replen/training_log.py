@@ -15,6 +15,7 @@ from replen import tables as t
 from replen.config import Config, Forecast
 from replen.evaluate.champion import Choice, choose
 from replen.evaluate.examples import Example
+from replen.evaluate.metrics import SIMULATED_COST
 from replen.evaluate.scores import STEP, transform_counts
 from replen.features.segments import ALL
 from replen.forecast.fit import COUNTED
@@ -26,11 +27,14 @@ from replen.registry_names import CHALLENGER, CHAMPION, alias, plain
 from replen.tracking import FamilyRun, ModelVersion, Tracker, Value
 
 N_WORST = 50
-RANKED_BY = ("pinball", "wape", "rmsse", "spl")
+RANKED_BY = ("pinball", "wape", "rmsse", "spl", SIMULATED_COST)
 QUANTILE_LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 TABULAR = frozenset(STREAMED) - {"lstm"}
 """Families that read rows as `forecast.tabular` says."""
-BY_SEGMENT = ("wape", "relative_bias", "pinball", "rmsse", "wrmsse", "spl", "wspl", "coverage_50", "coverage_90")
+BY_SEGMENT = (
+    "wape", "relative_bias", "pinball", "rmsse", "wrmsse", "spl", "wspl", "coverage_50", "coverage_90",
+    SIMULATED_COST, str(t.FILL_RATE),
+)  # fmt: skip
 N_SEGMENTS = 20
 """Segments of a kind whose metrics are logged, those that sold most; all stand in `metrics.parquet`."""
 
@@ -219,7 +223,9 @@ def _log_series(run: FamilyRun, family: str, series: SeriesResults) -> None:
         if path.exists():
             run.file(path)
     for metric, rows in series.worst.items():
-        run.table(rows[rows[t.MODEL] == family], f"worst_{metric}.parquet")
+        worst = rows[rows[t.MODEL] == family]
+        if len(worst):
+            run.table(worst, f"worst_{metric}.parquet")
     quantiles = series.quantiles[series.quantiles[t.MODEL] == family].drop(columns=str(t.MODEL))
     run.table(quantiles, "series_quantiles.parquet")
     by_level = quantiles[quantiles[t.METRIC].isin(RANKED_BY)].melt(str(t.METRIC), var_name="level", value_name="value")

@@ -1,13 +1,13 @@
 """What a forecaster, with those that stand in for it, answers of a panel, beside what came."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
 
 from replen.evaluate.metrics import Doubles, Scored, randomised_transform
 from replen.features.panel import FloatArray, Panel
-from replen.forecast.chain import predict_chain
+from replen.forecast.chain import Answer, predict_chain
 from replen.forecast.distribution import Distribution
 from replen.forecast.interface import Forecaster
 
@@ -27,8 +27,16 @@ def scored_answers(
         uniforms: same shape, in [0, 1): they randomise the probability integral transform.
         levels: of the quantiles that are scored, float32, ascending.
     """
-    asked = np.union1d(levels, TRANSFORM_LEVELS.astype(levels.dtype))
-    answers = predict_chain(chain, panel, horizon=actual.shape[1], levels=asked)
+    return score_answers(asked(chain, panel, horizon=actual.shape[1], levels=levels), actual, uniforms=uniforms, levels=levels)
+
+
+def asked(chain: Mapping[str, Forecaster], panel: Panel, *, horizon: int, levels: FloatArray) -> list[Answer]:
+    """Return the answers of a chain, which can be scored at `levels`: asked for are those of `TRANSFORM_LEVELS` too."""
+    return predict_chain(chain, panel, horizon=horizon, levels=np.union1d(levels, TRANSFORM_LEVELS.astype(levels.dtype)))
+
+
+def score_answers(answers: Sequence[Answer], actual: FloatArray, *, uniforms: Doubles, levels: FloatArray) -> Scored:
+    """Return answers that cover every series once beside what came, in the order of `actual`; see `scored_answers`."""
     parts = [held_against(one.distribution, actual[one.rows], uniforms[one.rows], levels=levels) for one in answers]
     order = np.argsort(np.concatenate([one.rows for one in answers]))
     by_series = (field.name for field in fields(Scored) if field.name != "levels")

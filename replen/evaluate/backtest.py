@@ -1,17 +1,18 @@
 """Backtest of one range of buckets: every model at every fold's cutoff, scored against what was sold."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from replen import tables as t
 from replen.config import Evaluate
-from replen.evaluate.answers import scored_answers
+from replen.evaluate.answers import asked, score_answers
 from replen.evaluate.folds import target_periods
 from replen.evaluate.metrics import Parts, in_sample, metric_parts
 from replen.evaluate.scores import score_rows, series_scores, transform_rows
+from replen.evaluate.simulated_cost import Trials
 from replen.features.panel import Panel, active
 from replen.features.prepare import prepare
 from replen.features.segments import Segmentation, recent_revenue
@@ -40,16 +41,23 @@ class Backtest:
         folds: origins at least `evaluate.horizon` periods before the panel's end.
         fallback: names of forecasters asked in turn for the series that one cannot forecast.
         seed: of the uniforms that randomise the probability integral transform.
+        trials: how the orders of a forecast are simulated; None = they are not.
     """
 
     folds: Sequence[Fold]
     fallback: Sequence[str]
     evaluate: Evaluate
     seed: int
+    trials: Trials | None = None
 
-    def rows(self, panel: Panel) -> pd.DataFrame:
-        """Return rows of `tables.BACKTEST` for a panel of all periods that is not prepared: actuals are taken as they are."""
-        found = [rows for fold in self.folds for rows in self._fold_rows(panel, fold)]
+    def rows(self, panel: Panel, items: pd.DataFrame) -> pd.DataFrame:
+        """Return rows of `tables.BACKTEST`.
+
+        Args:
+            panel: all periods, not prepared: actuals are taken as they are.
+            items: what `trials` need of the same series, in the same order; see `Trials.of`.
+        """
+        found = [rows for fold in self.folds for rows in self._fold_rows(panel, items, fold)]
         if not found:
             return pd.DataFrame(columns=t.BACKTEST.names)
         rows = pd.concat(found, ignore_index=True).reindex(columns=t.BACKTEST.names)
@@ -58,7 +66,7 @@ class Backtest:
                 rows[column] = rows[column].astype(object).where(rows[column].notna(), None)
         return rows
 
-    def _fold_rows(self, panel: Panel, fold: Fold) -> Iterator[pd.DataFrame]:
+    def _fold_rows(self, panel: Panel, items: pd.DataFrame, fold: Fold) -> Iterator[pd.DataFrame]:
         horizon, name, features = self.evaluate.horizon, str(fold.cutoff), fold.segmentation.features
         then = panel.until(fold.cutoff, horizon)
         chosen = active(then, features.active_periods)
@@ -70,10 +78,14 @@ class Backtest:
         segments = fold.segmentation.labels(then, self.evaluate.segments)
         uniforms = random.uniforms(random.series_seeds(then.keys, fold.cutoff, seed=self.seed), horizon)
         levels, forecasters = np.asarray(self.evaluate.quantiles, np.float32), bind(fold.forecasters)
+        trial = self.trials.of(then, items[chosen], actual) if self.trials else None
         for model in forecasters:
             chain = {name: forecasters[name] for name in chain_of(model, self.fallback)}
-            scored = scored_answers(chain, then, actual, uniforms=uniforms, levels=levels)
+            answers = asked(chain, then, horizon=horizon, levels=levels)
+            scored = score_answers(answers, actual, uniforms=uniforms, levels=levels)
             parts = metric_parts(scored, scale)
+            if trial:
+                parts = replace(parts, by_series={**parts.by_series, **trial.parts(answers)})
             yield score_rows(parts, model=model, fold=name, segments=segments)
             yield transform_rows(scored.transform, model=model, fold=name)
             yield _series_rows(parts, then.keys, model=model, fold=name)

@@ -141,7 +141,7 @@ def _told(ranking: "pd.Series[float]") -> str:
 def _differences(metrics: pd.DataFrame) -> Iterator[str]:
     """Yield what keeps models from being compared: by fold and segment, all must have scored the same periods."""
     compared = metrics[~metrics[t.SEGMENT].astype(str).str.startswith(f"{STEP}=")]
-    for measure in ("n", "absolute_actual"):
+    for measure in ("n", "absolute_actual", "n_simulated"):
         rows = compared[compared[t.METRIC] == measure]
         table = rows.pivot(index=[str(t.FOLD), str(t.SEGMENT)], columns=str(t.MODEL), values=str(t.VALUE))
         for (fold, segment), found in zip(table.index.to_list(), table.to_dict("records"), strict=True):

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from replen import tables as t
 from replen.features.known import Array, FloatArray, known_mean
 
 Doubles = NDArray[np.float64]
+SIMULATED_COST = "simulated_cost"
 
 RATIOS = {
     "mae": ("absolute_error", "n"),
@@ -30,11 +32,17 @@ RATIOS = {
     "wrmsse": ("weighted_rmsse", "weight"),
     "spl": ("spl", "n_scaled"),
     "wspl": ("weighted_spl", "weight"),
+    SIMULATED_COST: (SIMULATED_COST, "simulated_periods"),
+    str(t.FILL_RATE): ("simulated_sold", "simulated_demand"),
 }
-"""Metric -> the parts it is the ratio of; `rmse` is the root of its ratio. Errors are of the mean; `median_`: of the median."""
+"""Metric -> the parts it is the ratio of; `rmse` is the root of its ratio. Errors are of the mean; `median_`: of the median.
+The last two have parts only where orders were simulated (`evaluate.simulated_cost`)."""
 
 COVERAGE = {"below_50": 0.5, "below_90": 0.9}
-COUNTS = ("n", "n_missing", "n_series", "absolute_actual", "n_scaled", "weight")
+COUNTS = (
+    "n", "n_missing", "n_series", "absolute_actual", "n_scaled", "weight",
+    "n_simulated", "n_no_terms", "n_too_late", "n_unknown_sales",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -169,9 +177,10 @@ def _scaled_parts(by_step: Mapping[str, Doubles], scale: InSample) -> dict[str, 
 
 
 def ratios(sums: Mapping[str, Doubles]) -> dict[str, Doubles]:
-    """Return every metric from sums of parts, and the counts; NaN where the denominator is 0. Shapes are those of the sums."""
+    """Return every metric whose parts are there, and counts; NaN where the denominator is 0. Shapes are those of the sums."""
     metrics = {}
-    for metric, (above, below) in RATIOS.items():
+    for metric, (above, below) in ((name, parts) for name, parts in RATIOS.items() if parts[0] in sums):
         numerator, denominator = np.asarray(sums[above], np.float64), np.asarray(sums[below], np.float64)
         metrics[metric] = np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
-    return {**metrics, "rmse": np.sqrt(metrics["rmse"]), **{count: np.asarray(sums[count], np.float64) for count in COUNTS}}
+    counts = {count: np.asarray(sums[count], np.float64) for count in COUNTS if count in sums}
+    return {**metrics, "rmse": np.sqrt(metrics["rmse"]), **counts}

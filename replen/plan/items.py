@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.plan.exceptions import Finding
 from replen.plan.positions import Positions
-from replen.plan.timing import FloatArray, periods
+from replen.plan.timing import FloatArray, on_sale, periods, step_dates
 
 LONGEST_DAYS = 3650.0  # a longer lead time or review period is a mistake
 BoolArray = NDArray[np.bool_]
@@ -70,6 +70,26 @@ def read_positions(items: pd.DataFrame, *, horizon: int, freq: str) -> Positions
     )
 
 
+def on_sale_by_step(items: pd.DataFrame, first_day: np.datetime64, *, horizon: int, freq: str) -> BoolArray:
+    """Return which products are on sale in which step from `first_day` on, (n_series, horizon), as the catalogue says."""
+    launch, end = (pd.to_datetime(items[column]).to_numpy("datetime64[D]") for column in (t.LAUNCH_DATE, t.END_DATE))
+    return on_sale(launch, end, step_dates(first_day, horizon=horizon, freq=freq))
+
+
+def term_refusals(items: pd.DataFrame) -> dict[str, BoolArray]:
+    """Return which rows' supply terms and costs no plan can be made with, by kind, (n_series,) each."""
+    lead_time = numbers(items, t.LEAD_TIME_DAYS)
+    no_costs = np.isnan(numbers(items, t.UNIT_COST) + numbers(items, t.LOST_SALE_COST) + numbers(items, t.HOLDING_COST))
+    no_supply = items[t.SUPPLIER].isna().to_numpy()
+    good_lead_time = (lead_time >= 0) & (lead_time <= LONGEST_DAYS)
+    return {
+        "no_supply": no_supply,
+        "no_costs": no_costs & ~no_supply,
+        "bad_supply": ~no_supply & (~good_lead_time | _out_of_range(items, TERMS)),
+        "bad_costs": ~no_costs & ~no_supply & (absurd_costs(items) | _out_of_range(items, COSTS)),
+    }
+
+
 def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
     """Return why rows cannot be planned, by kind; rows may have several, inactive ones have no other.
 
@@ -77,26 +97,20 @@ def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
         items: one row a series, `COLUMNS`.
         demand_paths: shape (n_series, n_paths, horizon), units; NaN = no forecast.
     """
-    on_hand, lead_time = numbers(items, t.ON_HAND), numbers(items, t.LEAD_TIME_DAYS)
-    unit_cost, lost_sale_cost = numbers(items, t.UNIT_COST), numbers(items, t.LOST_SALE_COST)
+    on_hand, unit_cost = numbers(items, t.ON_HAND), numbers(items, t.UNIT_COST)
     receipts = receipts_by_step(items, demand_paths.shape[2])
-    no_supply = items[t.SUPPLIER].isna().to_numpy()
     good_stock = np.isfinite(on_hand) & (on_hand >= 0)
     good_receipts = (np.isfinite(receipts) & (receipts >= 0)).all(axis=1)
-    good_lead_time = (lead_time >= 0) & (lead_time <= LONGEST_DAYS)
-    no_stock, no_costs = np.isnan(on_hand), np.isnan(unit_cost + lost_sale_cost + numbers(items, t.HOLDING_COST))
+    no_stock = np.isnan(on_hand)
     no_forecast = ~np.isfinite(demand_paths).all(axis=(1, 2))
     inactive = no_forecast & items[t.REASON].eq(t.INACTIVE).to_numpy()
     leftover = np.where(on_hand == 0, 0.0, on_hand * unit_cost)
-    at_risk = np.where(no_forecast, np.nan, demand_paths.mean(axis=1).sum(axis=1)) * lost_sale_cost
+    at_risk = np.where(no_forecast, np.nan, demand_paths.mean(axis=1).sum(axis=1)) * numbers(items, t.LOST_SALE_COST)
     masks = {
         "no_forecast": no_forecast,
         "no_stock": no_stock,
-        "no_supply": no_supply,
-        "no_costs": no_costs & ~no_supply,
         "bad_stock": (~no_stock & ~good_stock) | ~good_receipts | _out_of_range(items, STOCK),
-        "bad_supply": ~no_supply & (~good_lead_time | _out_of_range(items, TERMS)),
-        "bad_costs": ~no_costs & ~no_supply & (absurd_costs(items) | _out_of_range(items, COSTS)),
+        **term_refusals(items),
     }
     found = {kind: np.flatnonzero(mask & ~inactive) for kind, mask in masks.items()}
     refused = [Finding(kind, "critical", rows, at_risk[rows]) for kind, rows in found.items()]

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.config import Config
+from replen.evaluate.simulated_cost import TERMS
 from replen.plan.timing import PERIOD_DAYS
 from replen.spark.buckets import bucket
 
@@ -35,6 +36,11 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         .withColumn(t.SEED, F.coalesce(t.SEED, F.lit(0)))
         .withColumn(t.BUCKET, bucket())
     )
+
+
+def supply_terms(supply: DataFrame, costs: DataFrame) -> DataFrame:
+    """Return one row for each (sku, site) that can be bought or has costs: how it can be bought first, and its costs."""
+    return first_choice(supply).join(costs, on=KEY, how="full").select(*KEY, *TERMS)
 
 
 def first_choice(supply: DataFrame) -> DataFrame:

@@ -133,10 +133,11 @@ def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:
 
     Where a run takes place (warehouse, tracking, spark, database) is no part of it; the last key is the run's id.
     """
+    simulated = config.evaluate.simulated_cost.n_paths > 0
     sections: dict[str, tuple[object, ...]] = {
         "ingest": (config.freq, config.cutoff, config.currency, config.rates, config.sources.model_dump(exclude={"path"})),
         "build_features": (config.forecast.horizon,),
-        "train": (config.seed, config.features, config.forecast, config.evaluate),
+        "train": (config.seed, config.features, config.forecast, config.evaluate, config.costs if simulated else None),
         "forecast": (),
         "plan_orders": (config.costs, config.plan),
     }

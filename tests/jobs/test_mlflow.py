@@ -17,6 +17,7 @@ from mlflow.entities import Run
 import replen.tables as t
 from jobs import compare
 from replen.errors import TableError
+from replen.evaluate.metrics import SIMULATED_COST
 from replen.evaluate.scores import STEP
 from replen.features.classes import demand_class
 from replen.features.segments import ALL
@@ -169,6 +170,19 @@ def test_metrics_overall_and_by_fold_and_step(finished: Finished, kept: Kept, fa
     assert {name for name in run.data.metrics if name.startswith("step_")} == {
         f"step_{metric}" for values in by_step for metric, value in values.items() if not math.isnan(value)
     }
+
+
+def test_orders_of_every_family_are_simulated_on_the_same_series(finished: Finished, kept: Kept, tmp_path: Path) -> None:
+    names = ("n_simulated", "n_no_terms", "n_too_late", "n_unknown_sales")
+    by_family = {family: scores(finished, family, fold=None, segment=ALL) for family in FAMILIES}
+    assert len({tuple(found[name] for name in names) for found in by_family.values()}) == 1
+    assert len({found[SIMULATED_COST] for found in by_family.values()}) == len(FAMILIES)
+    for family, found in by_family.items():
+        by_series = kept.table(kept.families[family], "series_metrics.parquet", tmp_path)
+        assert sum(found[name] for name in names) == len(by_series)
+        assert by_series[SIMULATED_COST].notna().sum() == found["n_simulated"] > 50
+        assert by_series[SIMULATED_COST].min() < found[SIMULATED_COST] < by_series[SIMULATED_COST].max()
+        assert 0 < found[t.FILL_RATE] < 1
 
 
 def test_every_epoch_of_every_lstm_is_there(finished: Finished, kept: Kept) -> None:

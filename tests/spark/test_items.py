@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import replen.tables as t
-from replen.spark.items import first_choice, receipts_by_step
+from replen.evaluate.simulated_cost import TERMS
+from replen.spark.items import first_choice, receipts_by_step, supply_terms
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -44,3 +45,17 @@ def test_the_supplier_of_the_lowest_rank_is_asked_and_transfers_are_not(spark: "
     )]  # fmt: skip
     supply = spark.createDataFrame([tuple(row.values()) for row in rows], t.SUPPLY.nullable_ddl)
     assert [row[t.SUPPLIER] for row in first_choice(supply).collect()] == ["a"]
+
+
+def test_terms_are_one_row_for_what_can_be_bought_or_has_costs(spark: "SparkSession") -> None:
+    terms = {name: None for name in t.SUPPLY.names} | {"site": "site", "unit_cost": 2.0}
+    chosen = (("a", "2nd", 2), ("a", "1st", 1), ("b", "1st", 1))
+    rows = [terms | {"sku": sku, "supplier": name, "rank": rank} for sku, name, rank in chosen]
+    supply = spark.createDataFrame([tuple(row.values()) for row in rows], t.SUPPLY.nullable_ddl)
+    costs = spark.createDataFrame([(sku, "site", 0.1, 5.0, None, None, None) for sku in "bc"], t.COSTS.nullable_ddl)
+    found = supply_terms(supply, costs)
+    assert found.columns == [str(column) for column in (t.SKU, t.SITE, *TERMS)]
+    assert {row[t.SKU]: (row[t.SUPPLIER], row[t.UNIT_COST], row[t.LOST_SALE_COST]) for row in found.collect()} == {
+        "a": ("1st", 2.0, None), "b": ("1st", 2.0, 5.0), "c": (None, None, 5.0),
+    }  # fmt: skip
+    assert found.count() == 3

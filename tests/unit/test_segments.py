@@ -41,7 +41,7 @@ def backtest(*forecasters: tuple[str, Fake], cutoff: np.datetime64 = PERIODS[-1 
     panel = VIEW.at(VIEW.panel(series()), cutoff)
     limits = abc_limits(recent_revenue(panel, 52), CONFIG.features.classes.abc)
     fold = Fold(cutoff, dict(forecasters), Segmentation(CONFIG.features, limits))
-    return Backtest([fold], ["good"], CONFIG.evaluate, seed=1).rows(VIEW.panel(series()))
+    return Backtest([fold], ["good"], CONFIG.evaluate, seed=1).rows(VIEW.panel(series()), series())
 
 
 def values(rows: pd.DataFrame, model: str, metric: str) -> dict[str, float]:
