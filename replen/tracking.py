@@ -34,7 +34,6 @@ REGISTERED = "replen"
 BEFORE = "champions_before.json"
 BATCH = 1000  # metrics that MLflow takes at once
 RUN_TAG, FAMILY_TAG, MODEL_FOLDER = "replen.run_id", "replen.family", "model"
-LOADER = "replen.registered"
 NETWORK_NEEDS = ("keras", "numpy", "tensorflow", "tensorflow-cpu")
 
 
@@ -102,11 +101,10 @@ class FamilyRun:
 
     def model(self, folder: Path, about: Mapping[str, object]) -> None:
         """Keep the folder that the forecaster is loaded from, as a model that MLflow loads by `replen.registered`."""
-        from mlflow import pyfunc
-        from mlflow.models import Model
+        from mlflow import models, pyfunc
 
-        described = Model(run_id=self.mlflow_run)
-        pyfunc.add_to_model(described, loader_module=LOADER, model_config=dict(about))
+        described = models.Model(run_id=self.mlflow_run)
+        pyfunc.add_to_model(described, loader_module="replen.registered", model_config=dict(about))
         described.save(str(folder / "MLmodel"))
         self._client.log_artifacts(self.mlflow_run, str(folder), MODEL_FOLDER)
 
@@ -160,9 +158,8 @@ class Tracker:
         if not self._client.search_registered_models(f"name='{REGISTERED}'"):
             self._client.create_registered_model(REGISTERED, description="Demand forecasters of replen, one version a training")
         source = f"{self._client.get_run(run.mlflow_run).info.artifact_uri}/{MODEL_FOLDER}"
-        made = self._client.create_model_version(
-            REGISTERED, source, run.mlflow_run, tags={FAMILY_TAG: family}, description=family
-        )
+        tags = {FAMILY_TAG: family}
+        made = self._client.create_model_version(REGISTERED, source, run.mlflow_run, tags=tags, description=family)
         return ModelVersion(str(made.version), family, run.mlflow_run)
 
     def champions_before(self, parent: FamilyRun, segments: Iterable[str]) -> dict[str, str]:
@@ -239,8 +236,7 @@ class Tracker:
 def serve_ui(tracking: config.Tracking, warehouse: str) -> None:
     """Serve the MLflow UI of a configuration's store on loopback until it is interrupted."""
     uri, _ = _store(tracking, warehouse)
-    command: list[Any] = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"]
-    subprocess.run(command, check=True)
+    subprocess.run([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"], check=True)
 
 
 def _store(tracking: config.Tracking, warehouse: str) -> tuple[str, str | None]:
