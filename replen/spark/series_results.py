@@ -8,9 +8,9 @@ import replen.tables as t
 from replen.evaluate.backtest import SERIES_SEGMENT
 from replen.evaluate.examples import N_EXAMPLES, ROLE
 from replen.evaluate.metrics import COUNTS, RATIOS
+from replen.series_log import N_WORST, QUANTILE_LEVELS, RANKED_BY, SeriesResults
 from replen.spark.run import Run
 from replen.tables import Column, Table
-from replen.training_log import N_WORST, QUANTILE_LEVELS, RANKED_BY, SeriesResults
 
 METRICS = (*RATIOS, *COUNTS)
 SERIES_METRICS = Table(

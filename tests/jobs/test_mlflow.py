@@ -25,8 +25,9 @@ from replen.features.view import View
 from replen.forecast.storage import Packed
 from replen.model_table import KINDS, legend, roles
 from replen.registry_names import CHALLENGER, CHAMPION, alias
+from replen.series_log import N_WORST, RANKED_BY
 from replen.tracking import BEFORE, FAMILY_TAG, MODEL_FOLDER, REGISTERED, RUN_TAG
-from replen.training_log import BY_SEGMENT, N_WORST, RANKED_BY
+from replen.training_log import BY_SEGMENT
 from tests.jobs.conftest import QUIET, Finished, small_config
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pytest import approx
 
 import replen.tables as t
 from replen.config import Config
-from replen.errors import ConfigError, TableError
+from replen.errors import ConfigError
 from replen.evaluate.backtest import Backtest, Fold
 from replen.evaluate.champion import choose
 from replen.evaluate.metrics import ratios
@@ -265,10 +265,12 @@ def test_what_comes_after_the_fold_changes_nothing() -> None:
     pd.testing.assert_frame_equal(backtested(config, sales), backtested(config, later))
 
 
-def test_a_measure_that_no_model_has_is_told() -> None:
+def test_a_cost_that_no_model_has_gives_way_to_pinball() -> None:
     config = configured("evaluate.horizon=1", "forecast.promotion.segment=all", "forecast.promotion.measure=simulated_cost")
-    with pytest.raises(TableError, match="simulated_cost is not defined for any model"):
-        choose(metrics_of(backtested(config, np.full((3, 20), 10.0))), config.forecast, incumbents={})
+    (choice,) = choose(metrics_of(backtested(config, np.full((3, 20), 10.0))), config.forecast, incumbents={})
+    assert choice.reason.startswith(
+        "smallest pinball over 1 folds (simulated_cost, asked for by forecast.promotion.measure, is not"
+    )
 
 
 def test_promotion_by_a_cost_that_is_not_simulated_is_refused() -> None:

@@ -15,8 +15,9 @@ from replen.evaluate.examples import FAN, Example, Predicted
 from replen.overlays import load_config
 from replen.registered import FAMILY, HORIZON, LEVELS
 from replen.registry_names import alias, plain
+from replen.series_log import write_rows_of
 from replen.tracking import REGISTERED, Tracker
-from replen.training_log import N_SEGMENTS, family_params, largest_segments, metric_values, write_rows_of
+from replen.training_log import N_SEGMENTS, family_params, largest_segments, metric_values
 from replen.training_plots import calibration_figure, example_figure, family_figure, loss_figure
 from tests.unit.test_forecast_lstm import SETTINGS, make_panel, trained
 

@@ -85,7 +85,7 @@ def test_a_young_range_adds_nothing_to_season_profiles_and_revenues(view: View, 
 
 def test_a_young_range_has_no_backtest(view: View, config: Config, young: pd.DataFrame) -> None:
     folds = [Fold(cutoff, {}, Segmentation(config.features, (2.0, 1.0))) for cutoff in YOUNG]
-    assert Backtest(folds, config.forecast.fallback, config.evaluate, 0).rows(view.panel(young)).empty
+    assert Backtest(folds, config.forecast.fallback, config.evaluate, 0).rows(view.panel(young), young[[t.SKU, t.SITE]]).empty
 
 
 def test_a_young_range_has_local_models_or_a_reason_from_the_first_cutoff_on(
