@@ -58,9 +58,9 @@ ALONE = Alone()
 
 
 def share_of(total: int, ranks: Ranks) -> int:
-    """Return how many of `total` things are this rank's; shares add up to the total and differ by one at most.
+    """Return how many of `total` things are this rank's; shares add up to the total, never rise and differ by one at most.
 
     >>> [share_of(7, Alone(rank, 3)) for rank in range(3)]
-    [2, 2, 3]
+    [3, 2, 2]
     """
-    return (ranks.rank + 1) * total // ranks.size - ranks.rank * total // ranks.size
+    return (total + ranks.size - 1 - ranks.rank) // ranks.size

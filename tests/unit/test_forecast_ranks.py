@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import replen.tables as t
@@ -37,6 +37,7 @@ def test_shares_add_up_and_are_equal_but_for_one(total: int, size: int) -> None:
     size=st.integers(1, 8),
     scale=st.booleans(),
 )
+@example(n_windows=28, n_origins=4, batch_size=8, size=5, scale=False)
 def test_ranks_take_the_same_steps_whose_batches_add_up(
     n_windows: int, n_origins: int, batch_size: int, size: int, scale: bool
 ) -> None:
