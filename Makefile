@@ -1,4 +1,4 @@
-# make demo | test | ui | lint | types | bench
+# make demo | test | unit | ui | lint | types
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 BIN := .venv/bin

@@ -1,18 +1,47 @@
 """The benchmarks run, at their smallest size; what they measure is nobody's test."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
+def report(name: str, *arguments: str) -> dict[str, Any]:
+    """Return the last line of a benchmark's output."""
+    command = [sys.executable, str(ROOT / "tests/benchmarks" / name), *arguments]
+    ran = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+    )
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
 def test_the_benchmark_of_local_lstms_runs() -> None:
-    command = [sys.executable, str(ROOT / "tests/benchmarks/bench_lstm.py"), "--smoke"]
-    printed = subprocess.run(
-        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
-    ).stdout
-    report = json.loads(printed.splitlines()[-1])
-    assert report["stack_from_keras_largest"] < 1e-5
-    assert {"new_over_stack", "reset_over_stack"} <= set(report)
+    found = report("bench_lstm.py", "--smoke")
+    assert found["stack_from_keras_largest"] < 1e-5
+    assert {"new_over_stack", "reset_over_stack"} <= set(found)
+
+
+def test_the_benchmark_of_horovod_runs() -> None:
+    found = report("bench_horovod.py", "--smoke")["variants"]
+    alone, together = (found[name]["validation_loss"] for name in ("1 process, 1 thread", "2 ranks, 1 thread each"))
+    assert together == pytest.approx(alone, rel=0.2)
+
+
+def test_the_benchmark_of_backtests_runs(tmp_path: Path) -> None:
+    small = ["forecast.lstm.epochs=1", "forecast.lstm.windows_per_epoch=500", "forecast.lstm.units=8", "spark.partitions=2"]
+    found = report("bench_backtest.py", "--folder", str(tmp_path), "--series", "80", *(f"--set={setting}" for setting in small))
+    assert found["n_series"] >= 80
+    assert found["worker_gib"] > 0
+    assert set(found["scores"]) == {"moving_average", "ridge", "lstm"}
+
+
+def test_the_benchmark_of_censoring_runs(tmp_path: Path) -> None:
+    found = report("bench_censoring.py", "--generated", str(tmp_path), "--series", "80", "--models", "moving_average")
+    assert set(found["bias"]["moving_average"]) == {"truth", "raw", "masked", "removed"}
