@@ -24,9 +24,9 @@ Float64Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 READING_FILE = "reading.json"
-MAX_RATIO = 20.0
-"""Largest outcome learned from, and largest forecast, as a multiple of a series' recent level or usual sale, if that is larger:
-bulk orders tell little, but a series that seldom sells is told by its sales, each many times its level."""
+MAX_RATIO, MAX_SALES = 20.0, 5.0
+"""The most that is learned and forecast of a period: so many times a series' recent level, or so many of its usual sales if
+that is more. Bulk orders tell little, but a series that seldom sells is told by its sales, each many times its level."""
 WEIGHT_LEVEL = 0.99
 """Quantile of the rows' weights that no row exceeds: a few giant series must not be all that is learned."""
 CHUNK = 16384
@@ -75,7 +75,8 @@ class Design:
 
     def limit(self, series: Places, origins: Places) -> FloatArray:
         """Return shape (n,): the most that is learned of a period after each origin, and forecast, units."""
-        return np.asarray(MAX_RATIO * np.maximum(self.inputs.scale[series, origins], self.usual_sale[series]))
+        by_level, by_sales = MAX_RATIO * self.inputs.scale[series, origins], MAX_SALES * self.usual_sale[series]
+        return np.asarray(np.maximum(by_level, by_sales))
 
     def latest(self) -> FloatArray:
         """Return shape (n_series, horizon, n_columns): the columns of the steps after the last period."""
