@@ -44,4 +44,4 @@ def test_the_benchmark_of_backtests_runs(tmp_path: Path) -> None:
 
 def test_the_benchmark_of_censoring_runs(tmp_path: Path) -> None:
     found = report("bench_censoring.py", "--generated", str(tmp_path), "--series", "80", "--models", "moving_average")
-    assert set(found["bias"]["moving_average"]) == {"truth", "raw", "masked", "removed"}
+    assert set(found["bias"]["moving_average"]) == {"truth", "raw", "ours", "removed"}
