@@ -73,8 +73,8 @@ def comparison(config: Config, metrics: pd.DataFrame, models: pd.DataFrame, *, b
 def legend(config: Config) -> str:
     """Return what the marks and figures of a table mean."""
     folds = f"{config.evaluate.folds} folds of {config.evaluate.horizon} {PERIODS[config.freq]}"
-    marks = f"* champion, + challenger; {folds}, against what was sold, neither clipped nor masked"
-    simulated = f"; cost: {config.currency} a series and period of the orders it leads to, simulated"
+    marks = f"* champion, + challenger; {folds}, scored on sales as they were"
+    simulated = f"; cost: {config.currency} a series and period, simulated orders"
     return marks + (simulated if config.evaluate.simulated_cost.n_paths else "")
 
 
