@@ -95,9 +95,12 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
     if command == "show":
         sys.stdout.write(config.model_dump_json(indent=2, exclude={"orders": {"database"}, "tracking": {"uri"}}) + "\n")
     elif command == "ui":
-        from replen.tracking import serve_ui
+        from replen.tracking import Tracker
 
-        serve_ui(config.tracking, config.warehouse)
+        serving, page = Tracker(config.tracking, config.warehouse).ui()
+        sys.stdout.write(f"runs, once it is up: {page}\n")
+        sys.stdout.flush()
+        os.execv(serving[0], serving)  # signals reach the server itself
     elif "PYSPARK_GATEWAY_PORT" in os.environ or "://" in config.warehouse:  # spark-submit keeps the logs
         sys.stdout.write(f"{_run_job(chosen, config, Progress())}\n")
     else:

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -203,6 +202,13 @@ class Tracker:
                 "run `replen train` again in a new warehouse, or restore the artifacts"
             ) from None
 
+    def ui(self) -> tuple[list[str], str]:
+        """Return the command that serves the store's UI on loopback, and where this experiment's runs are in it."""
+        store, number = self._client.tracking_uri, self._experiment.experiment_id
+        # Without the type of work MLflow 3 opens on pages for language models.
+        page = f"http://127.0.0.1:5000/#/experiments/{number}/runs?workflowType=machine_learning"
+        return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", "127.0.0.1"], page
+
     def _aliases(self) -> dict[str, str]:
         """Return alias -> version."""
         found = self._client.search_registered_models(f"name='{REGISTERED}'")
@@ -231,12 +237,6 @@ class Tracker:
     def _open_experiment(self, name: str, artifacts: str | None) -> "Experiment":
         found = self._client.get_experiment_by_name(name)
         return found or self._client.get_experiment(self._client.create_experiment(name, artifacts))
-
-
-def serve_ui(tracking: config.Tracking, warehouse: str) -> None:
-    """Serve the MLflow UI of a configuration's store on loopback until it is interrupted."""
-    uri, _ = _store(tracking, warehouse)
-    subprocess.run([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1"], check=True)
 
 
 def _store(tracking: config.Tracking, warehouse: str) -> tuple[str, str | None]:

@@ -26,7 +26,7 @@ from replen.forecast.storage import Packed
 from replen.model_table import KINDS, legend, roles
 from replen.registry_names import CHALLENGER, CHAMPION, alias
 from replen.series_log import N_WORST, RANKED_BY
-from replen.tracking import BEFORE, FAMILY_TAG, MODEL_FOLDER, REGISTERED, RUN_TAG
+from replen.tracking import BEFORE, FAMILY_TAG, MODEL_FOLDER, REGISTERED, RUN_TAG, Tracker
 from replen.training_log import BY_SEGMENT
 from tests.jobs.conftest import QUIET, Finished, small_config
 
@@ -264,6 +264,12 @@ def test_the_comparison_in_mlflow_is_what_the_command_prints(
     (second,) = [part for part in printed["step"].split("step=") if part.startswith("2\n")]
     (row,) = [line for line in second.splitlines() if line.strip().startswith("lstm")]
     assert f"{pinball:.4f}" in row.split()
+
+
+def test_the_ui_opens_on_the_runs(finished: Finished, kept: Kept) -> None:
+    command, page = Tracker(finished.config.tracking, finished.config.warehouse).ui()
+    assert command[1:4] == ["-m", "mlflow", "ui"]
+    assert page.endswith(f"/experiments/{kept.parent.info.experiment_id}/runs?workflowType=machine_learning")
 
 
 def test_compare_says_what_to_run_first(spark: "SparkSession", platform: Path, tmp_path: Path) -> None:
