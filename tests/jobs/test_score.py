@@ -87,7 +87,7 @@ def test_m5_is_scored_where_what_came_is_known(m5: Path, tmp_path: Path, capsys:
     cutoffs = [str(N_DAYS - HORIZON * back) for back in (3, 2, 1)]
     ids = [f"{item}_{store}" for item in "ABC" for store in ("CA_1", "TX_1")]
     check_forecasts(rows, score_m5.LEVELS, ids=ids, cutoffs=cutoffs, horizon=HORIZON)
-    assert (scores["champion"], scores["horizon"], scores["n_series"]) == ("blend", HORIZON, 6)
+    assert (scores["champion"], scores["horizon"], scores["n_series"]) == ("lstm", HORIZON, 6)
     assert list(scores["models"]) == list(MODELS)
     for scored in scores["models"].values():
         assert list(scored["by_cutoff"]) == cutoffs
@@ -95,7 +95,7 @@ def test_m5_is_scored_where_what_came_is_known(m5: Path, tmp_path: Path, capsys:
         assert 0 < scored["mean"]["wspl"] < 1
     shown = capsys.readouterr().out
     assert all(model in shown for model in MODELS)
-    assert "* blend" in shown
+    assert "* lstm" in shown
 
 
 def test_m5_is_forecast_from_its_last_day_further_than_the_overlay_says(m5: Path, tmp_path: Path) -> None:
