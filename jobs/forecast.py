@@ -19,11 +19,12 @@ from replen.errors import TableError
 from replen.features.segments import ABC, ALL, Segmentation
 from replen.features.view import View
 from replen.forecast.binding import bind, needed
+from replen.forecast.fit import LOCAL_LSTM
 from replen.forecast.stage import Champions, Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
-from replen.spark.local import LOCAL_LSTM, with_weights
+from replen.spark.local import with_weights
 from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, open_run
 from replen.tracking import Tracker

@@ -22,11 +22,12 @@ from replen.evaluate.simulated_cost import Trials
 from replen.features.periods import period_range
 from replen.features.segments import Segmentation
 from replen.features.view import View
+from replen.forecast.fit import LOCAL_LSTM
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.fitting import Fitted, fit_all
 from replen.spark.items import supply_terms
-from replen.spark.local import LOCAL_LSTM, fit_local, with_weights
+from replen.spark.local import fit_local, with_weights
 from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, Run, open_run
 from replen.spark.series_results import example_keys, series_results, stage_series_metrics

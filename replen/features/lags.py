@@ -37,8 +37,12 @@ def carried(values: FloatArray) -> FloatArray:
     >>> carried(np.array([[np.nan, 2, np.nan, 3]], np.float32))
     array([[nan,  2.,  2.,  3.]], dtype=float32)
     """
-    last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(values.shape[1])), axis=1)
-    return np.take_along_axis(values, last, axis=1)
+    return np.take_along_axis(values, last_known(values), axis=1)
+
+
+def last_known(values: FloatArray) -> NDArray[np.intp]:
+    """Return the place of the last known value up to each period, shape of `values`; 0 before the first."""
+    return np.asarray(np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(values.shape[1])), axis=1))
 
 
 def seasonal_mean(values: FloatArray, lag: int, n_seasons: int) -> FloatArray:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from replen.config import MissingRule
 from replen.features.known import FloatArray, known_mean
-from replen.features.lags import carried
+from replen.features.lags import carried, last_known
 
 
 def fill_missing(values: FloatArray, rule: MissingRule, *, started: NDArray[np.bool_]) -> FloatArray:
@@ -28,14 +28,9 @@ def fill_missing(values: FloatArray, rule: MissingRule, *, started: NDArray[np.b
     return np.where(np.isnan(values) & started, filled, values).astype(np.float32)
 
 
-def _last_known(values: FloatArray) -> NDArray[np.intp]:
-    """Return the column of the last known value at or before each; 0 where there is none."""
-    return np.asarray(np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(values.shape[1])), axis=1))
-
-
 def _interpolated(values: FloatArray) -> NDArray[np.float64]:
-    before = _last_known(values)
-    after = values.shape[1] - 1 - _last_known(values[:, ::-1])[:, ::-1]
+    before = last_known(values)
+    after = values.shape[1] - 1 - last_known(values[:, ::-1])[:, ::-1]
     low, high = np.take_along_axis(values, before, axis=1), np.take_along_axis(values, after, axis=1)
     share = (np.arange(values.shape[1]) - before) / np.maximum(after - before, 1)
     return np.asarray(low + share * (high - low), dtype=np.float64)

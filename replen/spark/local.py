@@ -17,7 +17,6 @@ from replen.forecast.storage import Packed, pack
 from replen.spark.buckets import per_bucket
 from replen.spark.run import Run
 
-LOCAL_LSTM = fit.LOCAL_LSTM
 PROFILE = (*(t.Column(name, "int") for name in (fit.STEP, fit.SIZE_CLASS, fit.BIN)), t.Column(fit.COUNT, "bigint"))
 FITS = t.Table(
     "local_fits", "staging: models by series (key, weights, reason) and counts of their errors over a range of buckets",
@@ -36,8 +35,8 @@ def fit_local(
     settings, horizon = config.forecast.local_lstm, config.forecast.horizon
     # A panel of no series has the columns of every panel of the run.
     reading = reading_of(view.panel(series.limit(0).toPandas()), settings, horizon=horizon)
-    profiles = {cutoff: fit.profile_at(counts, cutoff, LOCAL_LSTM, horizon=horizon) for cutoff in cutoffs}
-    fitted = {at: pack(LOCAL_LSTM, local_lstm.LocalLstmModel(settings, reading, one)) for at, one in profiles.items()}
+    profiles = {cutoff: fit.profile_at(counts, cutoff, fit.LOCAL_LSTM, horizon=horizon) for cutoff in cutoffs}
+    fitted = {at: pack(fit.LOCAL_LSTM, local_lstm.LocalLstmModel(settings, reading, one)) for at, one in profiles.items()}
     return fitted, models
 
 
@@ -49,7 +48,7 @@ def fit_bucket(view: View, cutoffs: list[np.datetime64], config: Config, rows: p
         then = view.at(panel, cutoff)
         if then.shape[0]:
             models, profile = local_lstm.fit(then, settings, horizon=config.forecast.horizon, seed=config.seed)
-            frames += [models.assign(**{str(t.MODEL): LOCAL_LSTM}), fit.count_rows(profile, cutoff, LOCAL_LSTM)]
+            frames += [models.assign(**{str(t.MODEL): fit.LOCAL_LSTM}), fit.count_rows(profile, cutoff, fit.LOCAL_LSTM)]
     made = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     found = made.reindex(columns=FITS.names).astype(object)
     return found.where(found.notna(), None)

@@ -8,8 +8,8 @@ import pytest
 
 import replen.tables as t
 from jobs import build_features, forecast, ingest, train
+from replen.forecast.fit import LOCAL_LSTM
 from replen.forecast.local_lstm.examples import TOO_SHORT, TOO_SPARSE
-from replen.spark.local import LOCAL_LSTM
 from replen.spark.run import open_run
 from tests.jobs.conftest import QUIET, small_config
 
