@@ -69,7 +69,8 @@ def scores(entry: Entry, question: Question, *, config: Config) -> dict[str, flo
     error = (scored.mean - scored.actual)[known]
     sold = float(scored.actual[known].sum())
     pinball = pinball_loss(scored.actual, scored.quantiles, scored.levels)[known].mean() * UNIT
-    classes = demand_class(question.panel.past[t.SALES_HISTORY], config.features.classes)
+    wanted = fully_stocked(question.panel).past[t.SALES_HISTORY]  # an empty shelf does not make demand intermittent
+    classes = demand_class(wanted, config.features.classes)
     summed = {"wape": float(np.abs(error).sum()) / sold, "bias": float(error.sum()) / sold, "pinball": float(pinball)}
     return {**summed, **coverage(scored, classes)}
 
