@@ -26,6 +26,7 @@ setup(
         "scikit-learn>=1.6",
         "statsforecast>=2.0",
         "lightgbm>=4.5",
+        "numba>=0.60",
         "matplotlib>=3.8",
     ],
     extras_require={
