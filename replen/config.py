@@ -372,6 +372,19 @@ class Plan(Section):
     exceptions: ExceptionRules
 
 
+class LimitRule(Section):
+    """A limit that the orders of many series share, like a row of the table `limits`; null = as the kind says."""
+
+    kind: Literal["budget", "volume", "capacity"]
+    scope: Literal["all", "category", "supplier", "site"] = "all"
+    scope_value: str = "*"
+    period: str = "*"
+    basis: Literal["order", "receipt"] | None = None
+    measure: Literal["money", "volume", "units"] | None = None
+    counted: Literal["flow", "stock"] | None = None
+    limit: NonNegative
+
+
 class Orders(Section):
     """Where order tables go besides the warehouse."""
 
@@ -413,6 +426,7 @@ class Config(Section):
     evaluate: Evaluate
     costs: CostRules
     plan: Plan
+    limits: dict[str, LimitRule]
     orders: Orders
     tracking: Tracking
     spark: Spark

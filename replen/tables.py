@@ -133,6 +133,15 @@ BACKORDER_COST = Column("backorder_cost", "double", "money a unit and period")
 ORDER_COST = Column("order_cost", "double", "money an order line")
 END_VALUE = Column("end_value", "double", "money a unit left at the horizon is worth")
 
+# --- limits that all series share -----------------------------------------------------------------------------------------
+SCOPE = Column("scope", "string", "whose orders share the limit: all | category | supplier | site")
+SCOPE_VALUE = Column("scope_value", "string", "the category, supplier or site; `*` where the scope is all")
+PERIOD = Column("period", "string", "a day of the period; `*` = every period, each alone; `horizon` = all periods together")
+BASIS = Column("basis", "string", "order | receipt: date a flow is counted on; null = order, capacity of a site: receipt")
+MEASURE = Column("measure", "string", "money | volume | units; null = as the kind says")
+COUNTED = Column("counted", "string", "flow: what is ordered or received; stock: what lies on the shelf; null = as the kind says")
+LIMIT = Column("limit", "double", "most that may be used, in the measure, >= 0")
+
 # --- features and forecasts -----------------------------------------------------------------------------------------------
 START_DATE = Column("start_date", "date", "first period of the arrays: first known period of the series")
 SALES_HISTORY = Column("sales", "array<float>", "units sold by period from start_date; null = unknown")
@@ -172,7 +181,7 @@ TARGET = Column("target", "double", "quantity the program asked for before packs
 BINDING = Column("binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple")
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
-KIND = Column("kind", "string", "what is wrong")
+KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity")
 SEVERITY = Column("severity", "string", "info, warning or critical")
 VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nobody acts")
 ACTION = Column("action", "string", "what to do")
@@ -240,6 +249,10 @@ COSTS = Table(
     "costs", "what too much and too little cost", (SKU, SITE),
     (HOLDING_COST, LOST_SALE_COST, BACKORDER_COST, ORDER_COST, END_VALUE),
 )  # fmt: skip
+LIMITS = Table(
+    "limits", "what the orders of all series may use together", (NAME, SCOPE_VALUE, PERIOD),
+    (KIND, SCOPE, BASIS, MEASURE, COUNTED, LIMIT),
+)  # fmt: skip
 QUALITY = Table(
     "quality", "everything ingest changed or refused", (RUN_ID, TABLE, ROW_KEY, RULE), (VALUE_BEFORE, VALUE_AFTER, N_ROWS)
 )
@@ -304,7 +317,7 @@ RUNS = Table(
     (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, CONFIG),
 )  # fmt: skip
 
-INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS)
+INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS, LIMITS)
 OUTPUTS = (
     QUALITY, SERIES, WEIGHTS, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS,
 )  # fmt: skip

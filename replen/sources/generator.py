@@ -105,5 +105,6 @@ def table_sources() -> dict[str, TableSource]:
     """Return how the reader of files finds the generated input tables: a folder each, columns named as in `tables.py`."""
     return {
         table.name: TableSource(path=table.name, format="parquet", columns={name: name for name in table.names}, drop=())
-        for table in t.INPUTS
+        for table in MAKERS
+        if table in t.INPUTS
     }

@@ -89,7 +89,15 @@ RULES: Mapping[str, Rules] = {
         },
         extra=(CURRENCY,),
     ),
+    t.LIMITS.name: Rules(
+        required=(t.KIND, t.LIMIT), essential=t.LIMITS.values, fill={t.SCOPE: "all", t.SCOPE_VALUE: t.POOLED, t.PERIOD: t.POOLED},
+        bounds={
+            t.LIMIT: NOT_NEGATIVE, t.KIND: Bound(pattern="budget|volume|capacity"),
+            t.SCOPE: Bound(pattern="all|category|supplier|site"), t.BASIS: Bound(pattern="order|receipt"),
+            t.MEASURE: Bound(pattern="money|volume|units"), t.COUNTED: Bound(pattern="flow|stock"),
+        },
+    ),
 }  # fmt: skip
 MONEY = {t.PRICE, t.UNIT_PRICE, t.UNIT_COST, *t.COSTS.values}
 PAST_ONLY = {t.SALES.name, t.BEHAVIOUR.name}
-MAY_BE_EMPTY = {t.OPEN_ORDERS.name, t.BEHAVIOUR.name, t.MARKET.name, t.PLANNED_PRICES.name, t.COSTS.name}
+MAY_BE_EMPTY = {t.OPEN_ORDERS.name, t.BEHAVIOUR.name, t.MARKET.name, t.PLANNED_PRICES.name, t.COSTS.name, t.LIMITS.name}

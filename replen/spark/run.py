@@ -139,7 +139,7 @@ def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:
         "build_features": (config.forecast.horizon,),
         "train": (config.seed, config.features, config.forecast, config.evaluate, config.costs if simulated else None),
         "forecast": (),
-        "plan_orders": (config.costs, config.plan),
+        "plan_orders": (config.costs, config.plan, config.limits),
     }
     keys, before = {}, digest(config.seed, input_fingerprint, code_version())
     for job in JOBS:

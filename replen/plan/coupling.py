@@ -1,0 +1,218 @@
+"""Prices for limits that couple series, and a plan of all series that keeps them: column generation over cells of series.
+
+One pass solves every series at given prices of the limits. Series are pooled into cells; what the series of a cell cost and use
+in a pass is one column of the cell. A small linear program, the master, mixes the columns of each cell so that all limits hold
+at least cost. Its shadow prices are the prices of the next pass, kept near the best so far (a box that grows where the bound
+rises and shrinks where it does not). Every pass proves a bound: least priced cost of all series less the price of the limits.
+
+At the end nearly all cells have one column: at most as many cells as there are limits are mixed. The series of a mixed cell
+are shared out by their place in it, so that no series' plan is a fraction. What the plans then use is measured, and where it
+passes a limit by the sharing out, the master is solved again with that much less.
+
+Source: Dantzig & Wolfe (1960), Decomposition principle for linear programs; box: Marsten, Hogan & Blankenship (1975).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replen.plan.master import Master, Mixture
+from replen.plan.timing import FloatArray
+
+MAX_PASSES = 40
+MAX_REPAIRS = 12
+ENOUGH = 1e-5
+"""Share of the decided cost by which master and bound may differ at the end."""
+TOUCHED = 1e-9
+"""Share of a limit that is rounding, not a violation."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What one pass over all series found, added up by cell.
+
+    Attributes:
+        bound: shape (n_cells,), least priced cost: no plan's cost + prices x usage is less, money.
+        cost: shape (n_cells,), money of the plans, prices of limits not counted.
+        usage: shape (n_cells, n_limits), what the plans use of each limit, in its measure.
+    """
+
+    bound: FloatArray
+    cost: FloatArray
+    usage: FloatArray
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which plan each series takes.
+
+    Attributes:
+        prices: shape (n_plans, n_limits), money a unit of each limit; inf = nothing is ordered.
+        shares: shape (n_cells, n_plans), share of a cell's series that take the plan at these prices; rows add up to 1.
+    """
+
+    prices: FloatArray
+    shares: FloatArray
+
+    def plans(self, cells: NDArray[np.int64], places: FloatArray) -> NDArray[np.intp]:
+        """Return which plan each series takes, (n_series,).
+
+        Args:
+            cells: shape (n_series,), cell of each series.
+            places: shape (n_series,), place of the series in its cell, in [0, 1).
+        """
+        edges = np.cumsum(self.shares, axis=1)[cells]
+        return np.minimum((edges <= places[:, None]).sum(axis=1), self.shares.shape[1] - 1)
+
+
+Pass = Callable[[Choice], Totals]
+Observer = Callable[["Step"], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one pass brought: for whoever watches."""
+
+    number: int
+    bound: float
+    cost: float
+    violation: float
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """Plans of all series that keep the limits, and the proof.
+
+    Attributes:
+        choice: which plan each series takes.
+        prices: shape (n_limits,), best prices found, money a unit of the limit.
+        dual_bound: no plan that keeps the limits costs less, money.
+        cost: of the chosen plans, money.
+        usage: shape (n_limits,), of the chosen plans.
+        passes: over all series that were made.
+    """
+
+    choice: Choice
+    prices: FloatArray
+    dual_bound: float
+    cost: float
+    usage: FloatArray
+    passes: int
+
+
+@dataclass
+class _Search:
+    """What is known so far."""
+
+    limits: FloatArray
+    look: Pass
+    n_cells: int
+    watch: Observer
+    tried: list[FloatArray] = field(default_factory=list)
+    columns: list[Totals] = field(default_factory=list)
+    best: float = -np.inf
+    center: FloatArray = field(default_factory=lambda: np.zeros(0))
+    passes: int = 0
+
+    def price(self, prices: FloatArray) -> float:
+        """Return the bound that all series solved at these prices prove, after keeping their plans as columns."""
+        totals = self._totals(Choice(prices[None], np.ones((self.n_cells, 1))))
+        self.tried.append(prices)
+        self.columns.append(totals)
+        finite = np.isfinite(prices).all()
+        bound = float(totals.bound.sum() - prices @ self.limits) if finite else -np.inf
+        if bound > self.best:
+            self.best, self.center = bound, prices
+        return bound
+
+    def measure(self, choice: Choice) -> Totals:
+        """Return what the chosen plans cost and use."""
+        return self._totals(choice)
+
+    def _totals(self, choice: Choice) -> Totals:
+        totals = self.look(choice)
+        self.passes += 1
+        excess = float((totals.usage.sum(axis=0) - self.limits).max(initial=0.0))
+        self.watch(Step(self.passes, self.best, float(totals.cost.sum()), max(excess, 0.0)))
+        return totals
+
+
+def couple(look: Pass, limits: FloatArray, *, n_cells: int, watch: Observer = lambda step: None) -> Coupled:
+    """Return plans of all series that keep the limits at nearly the least cost.
+
+    Args:
+        look: makes one pass; at prices of inf it orders nothing.
+        limits: shape (n_limits,), each in its own measure; at least what is used if nothing is ordered.
+        n_cells: of the series.
+        watch: is told of every pass.
+    """
+    search = _Search(limits, look, n_cells, watch)
+    search.price(np.zeros(len(limits)))
+    free = search.columns[0]
+    if np.all(free.usage.sum(axis=0) <= limits * (1 + TOUCHED)):
+        return _coupled(search, Choice(np.zeros((1, len(limits))), np.ones((n_cells, 1))), free)
+    search.price(np.full(len(limits), np.inf))
+    _raise_bound(search)
+    return _keep(search)
+
+
+def _raise_bound(search: _Search) -> None:
+    """Raise the bound, pass by pass, until the master's mixture costs hardly more."""
+    idle, radius = search.columns[1], _first_radius(search)
+    for _ in range(MAX_PASSES):
+        mixture = Master(search.columns, search.limits).solve(center=search.center, radius=radius)
+        enough = ENOUGH * max(1.0, abs(mixture.cost - float(idle.cost.sum())))
+        if mixture.cost - search.best <= enough:
+            if not mixture.at_the_box(search.center, radius):
+                return
+            radius = radius * 4  # what is gained inside the box is nothing: look further
+            continue
+        before, at = search.best, search.center
+        bound = search.price(mixture.prices)
+        rose = bound - before > 0.3 * (mixture.cost - before)
+        radius = np.where(np.abs(mixture.prices - at) > 0.9 * radius, radius * (3 if rose else 1), radius) / (1 if bound > before else 2)
+
+
+def _first_radius(search: _Search) -> FloatArray:
+    """Return how far prices may move at first, (n_limits,): what a unit of the limit is worth on average."""
+    free, idle = search.columns[:2]
+    used = np.maximum(np.abs(free.usage - idle.usage).sum(axis=0), 1e-12)
+    return np.asarray(max(float(idle.cost.sum() - free.cost.sum()), 1e-12) / used / 4)
+
+
+def _keep(search: _Search) -> Coupled:
+    """Return the cheapest measured choice that keeps every limit; nothing is ordered at all where none other does."""
+    less = np.zeros(len(search.limits))
+    found: Coupled | None = None
+    for _ in range(MAX_REPAIRS):
+        mixture = Master(search.columns, search.limits - less).solve()
+        choice = _choice(search, mixture)
+        totals = search.measure(choice)
+        excess = totals.usage.sum(axis=0) - search.limits
+        if np.all(excess <= TOUCHED * np.abs(search.limits)):
+            found = _coupled(search, choice, totals)
+            break
+        less = less + np.maximum(excess, 0.0) * 1.1
+    if found is None:
+        found = _coupled(search, Choice(np.full((1, len(less)), np.inf), np.ones((search.n_cells, 1))), search.columns[1])
+    return found
+
+
+def _choice(search: _Search, mixture: Mixture) -> Choice:
+    """Return the choice of a mixture, columns that nobody takes left out."""
+    taken = mixture.shares.max(axis=0) > 0
+    shares = mixture.shares[:, taken]
+    return Choice(np.stack(search.tried)[taken], shares / shares.sum(axis=1, keepdims=True))
+
+
+def _coupled(search: _Search, choice: Choice, totals: Totals) -> Coupled:
+    return Coupled(
+        choice=choice,
+        prices=search.center,
+        dual_bound=search.best,
+        cost=float(totals.cost.sum()),
+        usage=totals.usage.sum(axis=0),
+        passes=search.passes,
+    )

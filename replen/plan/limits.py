@@ -1,0 +1,173 @@
+"""Rows of `limits` -> which series share which limit in which period, and how much of it a plan uses.
+
+Limits of one name form a family: each series belongs to at most one of its scope values. A limit and period is a row; prices
+and usage are arrays over rows. A flow is counted in the period of the order or of the receipt (open orders are receipts too), a
+stock at the end of each period, in expectation over the paths.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.config import LimitRule
+from replen.errors import PlanError, raise_all
+from replen.plan.timing import FloatArray, IntArray, step_dates
+
+ALL, EACH, WHOLE = "all", "*", "horizon"
+NO_ROW = -1
+MEASURES = {"budget": "money", "volume": "volume", "capacity": "units"}
+COUNTED = {"budget": "flow", "volume": "stock", "capacity": "flow"}
+UNIT = {"money": t.UNIT_COST, "volume": t.UNIT_VOLUME}
+"""Column that says how much a unit uses; units use 1."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Limits of one name.
+
+    Attributes:
+        name: of the limits.
+        scope: column that says which of them a series shares; None: all series share the one there is.
+        values: scope values, in the order of `rows`.
+        measure: money | volume | units.
+        basis: order | receipt | stock.
+        rows: shape (n_values, horizon), number of the limit's row in the period, NO_ROW = no limit.
+    """
+
+    name: str
+    scope: t.Column | None
+    values: tuple[str, ...]
+    measure: str
+    basis: str
+    rows: IntArray
+
+    def members(self, items: pd.DataFrame) -> IntArray:
+        """Return which of the values each item belongs to, (n_items,); NO_ROW = none."""
+        if self.scope is None:
+            return np.zeros(len(items), np.int64)
+        return np.asarray(pd.Index(self.values).get_indexer(items[self.scope].astype(object)), np.int64)
+
+    def per_unit(self, items: pd.DataFrame) -> FloatArray:
+        """Return how much of the limit a unit uses, (n_items,); where it is unknown, nothing is counted."""
+        if self.measure not in UNIT:
+            return np.ones(len(items))
+        return np.nan_to_num(items[UNIT[self.measure]].to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All limits of a plan.
+
+    Attributes:
+        families: by name.
+        limits: shape (n_rows,), most that may be used, in the family's measure.
+        labels: one a row, such as `budget` or `capacity supplier-3 2024-07-01`.
+    """
+
+    families: tuple[Family, ...]
+    limits: FloatArray
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.labels)
+
+
+def limit_rows(table: pd.DataFrame, rules: Mapping[str, LimitRule]) -> pd.DataFrame:
+    """Return the rows of `tables.LIMITS` and, as rows, the limits of the configuration."""
+    configured = pd.DataFrame(
+        [{str(t.NAME): name, **rule.model_dump()} for name, rule in rules.items()], columns=t.LIMITS.names, dtype=object
+    )
+    return pd.concat([table.astype(object), configured], ignore_index=True)
+
+
+def read_limits(rows: pd.DataFrame, plan_date: dt.date, *, horizon: int, freq: str) -> Limits:
+    """Return the limits of the planned periods; those of other periods are left out.
+
+    Args:
+        rows: of `tables.LIMITS`.
+        plan_date: first day of step 0.
+        horizon: periods planned.
+        freq: D or W.
+
+    Raises:
+        PlanError: rows that say nothing sound; all of them.
+    """
+    filled = _filled(rows)
+    raise_all(PlanError, _problems(filled, step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq)))
+    dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq)
+    families, amounts, labels = [], list[float](), list[str]()
+    for name, family in filled.groupby(str(t.NAME), sort=True):
+        first = family.iloc[0]
+        values = tuple(sorted(set(family[t.SCOPE_VALUE])))
+        numbers = np.full((len(values), horizon), NO_ROW)
+        for row in family.to_dict("records"):
+            at, steps = values.index(row[t.SCOPE_VALUE]), _steps(row[t.PERIOD], dates)
+            alone = row[t.PERIOD] == WHOLE or len(steps) <= 1
+            for step in steps:
+                known = alone and step != steps[0]
+                if not known:
+                    amounts.append(float(row[t.LIMIT]))
+                    labels.append(_label(str(name), row, None if row[t.PERIOD] == WHOLE else dates[step]))
+                numbers[at, step] = len(amounts) - 1
+        scope = None if first[t.SCOPE] == ALL else {c: c for c in (t.CATEGORY, t.SUPPLIER, t.SITE)}[first[t.SCOPE]]
+        basis = "stock" if first[t.COUNTED] == "stock" else first[t.BASIS]
+        families.append(Family(str(name), scope, values, first[t.MEASURE], basis, numbers))
+    return Limits(tuple(families), np.array(amounts), tuple(labels))
+
+
+def _filled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with what is left out filled in as the kind says."""
+    kind, scope = rows[t.KIND], rows[t.SCOPE].fillna(ALL)
+    inbound = (kind == "capacity") & (scope != str(t.SUPPLIER))
+    filled = {
+        t.SCOPE: scope,
+        t.SCOPE_VALUE: rows[t.SCOPE_VALUE].fillna(EACH),
+        t.PERIOD: rows[t.PERIOD].fillna(EACH).astype(str),
+        t.MEASURE: rows[t.MEASURE].fillna(kind.map(MEASURES)),
+        t.COUNTED: rows[t.COUNTED].fillna(kind.map(COUNTED)),
+        t.BASIS: rows[t.BASIS].fillna(inbound.map({True: "receipt", False: "order"})),
+    }
+    return rows.assign(**{str(column): values for column, values in filled.items()})
+
+
+def _problems(rows: pd.DataFrame, dates: NDArray[np.datetime64]) -> Iterator[str]:
+    """Yield what is wrong with filled rows."""
+    for name, family in rows.groupby(str(t.NAME)):
+        where = f"limits, {name}"
+        for column in (t.SCOPE, t.MEASURE, t.COUNTED, t.BASIS):
+            found = sorted(set(family[column]))
+            if len(found) > 1:
+                yield f"{where}, column {column}: expected one value for all rows of the name, found {', '.join(found)}; use two names"
+        if family[t.SCOPE].iloc[0] == ALL and set(family[t.SCOPE_VALUE]) != {EACH}:
+            yield f"{where}: expected scope_value * as the scope is all, found {', '.join(sorted(set(family[t.SCOPE_VALUE])))}; set the scope"
+        if family[t.SCOPE].iloc[0] != ALL and EACH in set(family[t.SCOPE_VALUE]):
+            yield f"{where}: expected a {family[t.SCOPE].iloc[0]} as scope_value, found *; give one row for each"
+        for period in sorted(set(family[t.PERIOD]) - {EACH, WHOLE}):
+            if pd.isna(pd.to_datetime(period, errors="coerce")):
+                yield f"{where}, column {t.PERIOD}: expected a day, * or {WHOLE}, found {period!r}"
+        taken = pd.Series([(value, step) for value, period in zip(family[t.SCOPE_VALUE], family[t.PERIOD], strict=True)
+                           for step in _steps(period, dates)], dtype=object)  # fmt: skip
+        if taken.duplicated().any():
+            value, step = taken[taken.duplicated()].iloc[0]
+            yield f"{where}: expected one limit a period, found several for {value} in the period of {dates[step]}; use two names"
+
+
+def _steps(period: str, dates: NDArray[np.datetime64]) -> Sequence[int]:
+    """Return the planned steps that a period names."""
+    if period in (EACH, WHOLE):
+        return range(len(dates))
+    day = pd.to_datetime(period, errors="coerce")
+    length = dates[1] - dates[0] if len(dates) > 1 else np.timedelta64(1, "D")
+    inside = np.flatnonzero((dates <= day) & (day < dates + length)) if not pd.isna(day) else np.zeros(0, np.intp)
+    return [int(step) for step in inside]
+
+
+def _label(name: str, row: Mapping[str, object], date: np.datetime64 | None) -> str:
+    value = "" if row[str(t.SCOPE_VALUE)] == EACH else f" {row[str(t.SCOPE_VALUE)]}"
+    return f"{name}{value}" + ("" if date is None else f" {date}")
