@@ -42,11 +42,11 @@ def whole_packs(problem: Problem, quantities: FloatArray) -> FloatArray:
 def _search(problem: Problem, quantities: FloatArray) -> FloatArray:
     """Return the cheapest plan that no move betters, (n_series, n_steps)."""
     best, cost = _cheapest_rounding(problem, quantities)
-    active, moves = np.arange(len(best)), _moves([int(step) for step in problem.steps])
+    active, moves = np.arange(len(best)), _moves(list(range(problem.needs.shape[0])))
     for _ in range(MAX_SWEEPS):
         before = cost[active]
         for move in moves:
-            tried = _moved(problem.positions.take(active), best[active], move)
+            tried = _moved(problem.take(active), best[active], move)
             changed = (tried != best[active]).any(axis=1)
             rows = active[changed]
             tried, tried_cost = tried[changed], problem.take(rows).cost(tried[changed])
@@ -67,9 +67,9 @@ def _moves(steps: list[int]) -> list[Move]:
     return grow + [Move(giver, taker, everything=everything) for giver, taker in ways for everything in (False, True)]
 
 
-def _moved(positions: Positions, quantities: FloatArray, move: Move) -> FloatArray:
+def _moved(problem: Problem, quantities: FloatArray, move: Move) -> FloatArray:
     """Return the quantities after a move, every line still one that may be placed."""
-    moved, amount = quantities.copy(), positions.order_multiple
+    positions, moved, amount = problem.positions, quantities.copy(), problem.positions.order_multiple
     smallest, nearly = positions.smallest_order, positions.order_multiple / 2
     if move.giver is not None:
         given = quantities[:, move.giver]
@@ -78,7 +78,7 @@ def _moved(positions: Positions, quantities: FloatArray, move: Move) -> FloatArr
     if move.taker is not None:
         taken = quantities[:, move.taker] + amount
         taken = np.where((taken > 0) & (taken < smallest), smallest, taken)
-        moved[:, move.taker] = np.minimum(taken, positions.largest_order)
+        moved[:, move.taker] = np.minimum(taken, problem.largest[:, move.taker])
     return moved
 
 
@@ -93,7 +93,9 @@ def _cheapest_rounding(problem: Problem, quantities: FloatArray) -> tuple[FloatA
         np.ceil(packs - ROUNDING),
         np.diff(running, axis=1, prepend=0.0),
     ]
-    allowed = np.stack([nearest_line(problem.positions, rounding * multiple) for rounding in roundings])
+    allowed = np.stack(
+        [np.minimum(nearest_line(problem.positions, rounding * multiple), problem.largest) for rounding in roundings]
+    )
     costs = np.stack([problem.cost(plan) for plan in allowed])
     cheapest = costs.argmin(axis=0)
     rows = np.arange(len(cheapest))

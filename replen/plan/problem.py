@@ -1,49 +1,57 @@
-"""What is left to decide: the series of a bucket, grouped by timing, from the arrival of the first order to the horizon."""
+"""What is left to decide: the series of a bucket, grouped by lead time, from the arrival of the first order to the horizon."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from replen.plan.positions import Positions
 from replen.plan.projection import Projection
-from replen.plan.timing import FloatArray, IntArray, order_steps
+from replen.plan.timing import FloatArray
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Series with one lead time and one review period.
+    """Series with one lead time; whatever else differs between them or from step to step is an array.
 
-    An order of step t meets the needs of row t: rows count from the first arrival, not from the plan date.
+    An order of step t meets the needs of row t: rows count from the first arrival, not from the plan date. Costs are those of
+    the problem, not of `positions`: whoever prices a limit adds the price here.
 
     Attributes:
         positions: n_series positions without backorders (see `serve_backorders`).
         opening: shape (n_series, n_paths), units on the shelf before the first arrival.
         needs: shape (n_steps, n_series, n_paths), demand less receipts of open orders; below zero where these are more.
+        unit_cost: shape (n_series, n_steps), money a unit ordered at the step.
+        holding_cost: shape (n_series, n_steps), money a unit left at the end of the step.
+        largest: shape (n_series, n_steps), units that may be ordered at the step at most: whole packs, at least the smallest
+            line, or 0 where no order may be placed.
     """
 
     positions: Positions
     opening: FloatArray
     needs: FloatArray
+    unit_cost: FloatArray
+    holding_cost: FloatArray
+    largest: FloatArray
 
-    @property
-    def steps(self) -> IntArray:
-        """Return the steps at which an order may be placed."""
-        return order_steps(0, int(self.positions.review_period[0]), len(self.needs))
-
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Problem":
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
         """Return the chosen series."""
-        return Problem(self.positions.take(rows), self.opening[rows], self.needs[:, rows])
+        by_series = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("positions", "needs")
+        }
+        taken = {name: values[rows] for name, values in by_series.items()}
+        return type(self)(positions=self.positions.take(rows), needs=self.needs[:, rows], **taken)
 
     def stock(self, quantities: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the units left on each path summed over the steps, and those left at the horizon: (n_series, n_paths) each."""
-        stock, held = self.opening.copy(), np.zeros(self.opening.shape)
+        """Return the expected units left at the end of each step, (n_series, n_steps), and on each path at the horizon."""
+        stock, held = self.opening.copy(), np.empty(quantities.shape)
         for step, needs in enumerate(self.needs):
             stock += quantities[:, step, None]
             stock -= needs
             np.maximum(stock, 0.0, out=stock)
-            held += stock
+            held[:, step] = stock.mean(axis=1)
         return held, stock
 
     def cost(self, quantities: FloatArray) -> FloatArray:
@@ -52,27 +60,35 @@ class Problem:
         Args:
             quantities: shape (n_series, n_steps), units by step of the order.
         """
-        costs, ordered = self.positions, quantities.sum(axis=1)
-        held, left = (units.mean(axis=1) for units in self.stock(quantities))
-        lost = self.needs.mean(axis=2).sum(axis=0) - self.opening.mean(axis=1) - ordered + left
-        purchase = costs.unit_cost * ordered + costs.order_cost * np.count_nonzero(quantities, axis=1)
-        return np.asarray(purchase + costs.holding_cost * held + costs.lost_sale_cost * lost - costs.end_value * left)
+        costs, (held, _) = self.positions, self.stock(quantities)
+        lost = self.needs.mean(axis=2).sum(axis=0) - self.opening.mean(axis=1) - quantities.sum(axis=1) + held[:, -1]
+        lines = costs.order_cost * np.count_nonzero(quantities, axis=1)
+        spent = (self.unit_cost * quantities + self.holding_cost * held).sum(axis=1)
+        return np.asarray(spent + lines + costs.lost_sale_cost * lost - costs.end_value * held[:, -1])
 
 
 def problems(positions: Positions, demand: FloatArray, idle: Projection) -> Iterator[tuple[NDArray[np.intp], Problem]]:
-    """Yield rows and problem of the series of each lead time and review period for which an order can arrive in time.
+    """Yield rows and problem of the series of each lead time with which an order can arrive in time.
 
     Args:
         positions: n_series positions without backorders.
         demand: shape (horizon, n_series, n_paths), units.
         idle: what happens if nothing is ordered.
     """
-    timings = np.stack([positions.lead_time, positions.review_period], axis=1)
-    for timing in np.unique(timings, axis=0):
-        lead_time = int(timing[0])
-        if lead_time >= len(demand):
-            continue
-        rows = np.flatnonzero((timings == timing).all(axis=1))
+    for lead_time in np.unique(positions.lead_time[positions.lead_time < len(demand)]):
+        rows = np.flatnonzero(positions.lead_time == lead_time)
         group, needs = positions.take(rows), demand[lead_time:, rows]
         opening = idle.ending[lead_time - 1, rows] if lead_time else np.repeat(group.on_hand[:, None], needs.shape[2], axis=1)
-        yield rows, Problem(group, opening, needs - group.receipts[:, lead_time:].T[:, :, None])
+        steps = np.arange(len(needs))
+        reviewed = steps % group.review_period[:, None] == 0
+        yield (
+            rows,
+            Problem(
+                positions=group,
+                opening=opening,
+                needs=needs - group.receipts[:, lead_time:].T[:, :, None],
+                unit_cost=np.repeat(group.unit_cost[:, None], len(steps), axis=1),
+                holding_cost=np.repeat(group.holding_cost[:, None], len(steps), axis=1),
+                largest=np.where(reviewed, group.largest_order[:, None], 0.0),
+            ),
+        )

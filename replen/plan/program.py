@@ -1,10 +1,10 @@
 """The lost-sales linear program over joint sample paths, one a series, exact under the order of events of the simulator.
 
-    minimise  sum_t c q_t + mean over paths of [ h sum_t I_t + p sum_t lost_t - v I_T ]
-    subject to  I_t >= I_{t-1} + q_t - needs_t,  I_t >= 0,  0 <= q_t <= max_order_quantity
+    minimise  sum_t c_t q_t + mean over paths of [ sum_t h_t I_t + p sum_t lost_t - v I_T ]
+    subject to  I_t >= I_{t-1} + q_t - needs_t,  I_t >= 0,  0 <= q_t <= largest_t
 
 Lost units are needs - opening stock - receipts + ending stock, so they need no variable of their own; then every I has a
-positive cost (h, and h + p - v at the horizon), and the optimum has I = max(0, ...) exactly. Steps before the first arrival
+positive cost (h_t, and h_t + p - v at the horizon), and the optimum has I = max(0, ...) exactly. Steps before the first arrival
 are decided already and only give the opening stock of each path.
 """
 
@@ -39,7 +39,7 @@ def solve_lost_sales(problem: Problem) -> Relaxed:
     nothing = np.zeros((problem.positions.n_series, len(problem.needs)))
     _, left = problem.stock(nothing)
     lost = problem.needs.sum(axis=0) - problem.opening + left
-    needed = (lost.max(axis=1) > 0) & (problem.positions.max_order_quantity > 0)
+    needed = (lost.max(axis=1) > 0) & (problem.largest > 0).any(axis=1)
     rows = np.flatnonzero(needed)  # stock that covers every path leaves nothing to decide
     result = Relaxed(nothing, problem.cost(nothing), needed)
     if len(rows):
@@ -53,8 +53,7 @@ def _solve(problem: Problem) -> tuple[FloatArray, FloatArray]:
     needs = problem.needs.copy()
     needs[0] -= problem.opening
     unit, money = _scales(problem)
-    limit = np.zeros((n_series, n_steps))
-    limit[:, problem.steps] = (problem.positions.max_order_quantity / unit)[:, None]
+    limit = problem.largest / unit[:, None]
     lower = -needs.transpose(1, 0, 2).reshape(n_series, -1) / unit[:, None]
     costs = _costs(problem, n_paths) / money[:, None]
     start, solver = newsvendor_start(problem), lost_sales_solver(n_steps, n_paths)
@@ -68,20 +67,20 @@ def _solve(problem: Problem) -> tuple[FloatArray, FloatArray]:
 
 def _scales(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """Return units and money that bring each program's numbers near 1, where the solver's tolerances belong."""
-    costs, n_paths = problem.positions, problem.needs.shape[2]
+    n_paths, lost_sale_cost = problem.needs.shape[2], problem.positions.lost_sale_cost
     unit = np.abs(problem.needs).mean(axis=2).max(axis=0) + problem.opening.mean(axis=1)
-    return np.maximum(unit, 1e-12), np.sqrt(costs.holding_cost * (costs.lost_sale_cost - costs.unit_cost)) / n_paths
+    return np.maximum(unit, 1e-12), np.sqrt(problem.holding_cost.mean(axis=1) * lost_sale_cost) / n_paths
 
 
 def _costs(problem: Problem, n_paths: int) -> FloatArray:
-    """Return the costs of a receipt, a unit of ending stock on a path, and the same at the horizon, (n_series, 3), money."""
-    costs = problem.positions
-    last = costs.holding_cost + costs.lost_sale_cost - costs.end_value
-    return np.stack([costs.unit_cost - costs.lost_sale_cost, costs.holding_cost / n_paths, last / n_paths], axis=1)
+    """Return the costs of an order by step, then of a unit of ending stock on a path by step, (n_series, 2 n_steps), money."""
+    costs, stock = problem.positions, problem.holding_cost.copy()
+    stock[:, -1] += costs.lost_sale_cost - costs.end_value
+    return np.hstack([problem.unit_cost - costs.lost_sale_cost[:, None], stock / n_paths])
 
 
 def _program(costs: FloatArray, limit: FloatArray, lower: FloatArray) -> Program:
     """Return one series' program for the shared template: receipts by step, then ending stock by step and path."""
     n_steps, n_stock = len(limit), len(lower)
-    cost = np.repeat(costs, [n_steps, n_stock - n_stock // n_steps, n_stock // n_steps])
+    cost = np.repeat(costs, np.repeat([1, n_stock // n_steps], n_steps))
     return Program(cost, np.concatenate([limit, np.full(n_stock, np.inf)]), lower)

@@ -37,20 +37,32 @@ class Start:
 
 
 def newsvendor_start(problem: Problem) -> Start:
-    """Return the vertex where each order meets the critical share of the paths until the next one arrives.
+    """Return the vertex where each order meets the critical share of the paths until the next one can arrive.
 
     Such an order empties one path exactly once. There both the stock and its row leave the basis by one, and the order
     enters it, so that the basis is square.
     """
-    limit, (n_steps, n_series, _) = problem.positions.max_order_quantity, problem.needs.shape
+    may_order = problem.largest > 0
+    start = Start(np.full(may_order.shape, LOWER), *(np.empty(problem.needs.shape, dtype=np.int8) for _ in range(2)))
+    for pattern in np.unique(may_order, axis=0):
+        rows = np.flatnonzero((may_order == pattern).all(axis=1))
+        same = _same_steps(problem.take(rows), np.flatnonzero(pattern))
+        start.receipts[rows], start.stock[:, rows], start.rows[:, rows] = same.receipts, same.stock, same.rows
+    return start
+
+
+def _same_steps(problem: Problem, steps: NDArray[np.intp]) -> Start:
+    """Return the vertex of series that may order at the same steps."""
+    n_steps, n_series, _ = problem.needs.shape
     start = Start(np.full((n_series, n_steps), LOWER), *(np.empty(problem.needs.shape, dtype=np.int8) for _ in range(2)))
-    left, bounds = problem.opening, [*problem.steps, n_steps]
+    left, bounds = problem.opening, np.unique([0, *steps, n_steps])
     for first, stop in pairwise(bounds):
+        limit = problem.largest[:, first]
         short = np.cumsum(problem.needs[first:stop], axis=0) - left
-        path = _critical_path(problem, short.max(axis=0), is_last=stop == n_steps)
+        path = _critical_path(problem, short.max(axis=0), first=first, stop=stop)
         peak = short[:, np.arange(n_series), path]
         wanted = peak.max(axis=0)
-        start.receipts[:, first] = np.where(wanted <= 0, LOWER, np.where(wanted < limit, BASIC, UPPER))
+        start.receipts[:, first] = np.where((wanted <= 0) | (limit <= 0), LOWER, np.where(wanted < limit, BASIC, UPPER))
         left = left + np.clip(wanted, 0.0, limit)[:, None]
         for step in range(first, stop):
             net = left - problem.needs[step]
@@ -62,10 +74,12 @@ def newsvendor_start(problem: Problem) -> Start:
     return start
 
 
-def _critical_path(problem: Problem, peak: FloatArray, *, is_last: bool) -> NDArray[np.intp]:
-    """Return for each series the path whose peak need is the newsvendor's quantity, (n_series,)."""
-    costs, n_paths = problem.positions, peak.shape[1]
-    under = costs.lost_sale_cost - costs.unit_cost
-    over = costs.holding_cost * costs.review_period + (costs.unit_cost - costs.end_value if is_last else 0.0)
-    rank = np.clip(np.ceil(n_paths * under / (under + np.maximum(over, 0.0))) - 1, 0, n_paths - 1).astype(np.intp)
+def _critical_path(problem: Problem, peak: FloatArray, *, first: int, stop: int) -> NDArray[np.intp]:
+    """Return for each series the path whose peak need is the newsvendor's quantity of step `first`, (n_series,)."""
+    costs, n_paths, n_steps = problem.positions, peak.shape[1], len(problem.needs)
+    unit_cost = problem.unit_cost[:, first]
+    under = np.maximum(costs.lost_sale_cost - unit_cost, 0.0)
+    replaced = costs.end_value if stop == n_steps else problem.unit_cost[:, stop]
+    over = np.maximum(problem.holding_cost[:, first:stop].sum(axis=1) + unit_cost - replaced, 1e-12)
+    rank = np.clip(np.ceil(n_paths * under / (under + over)) - 1, 0, n_paths - 1).astype(np.intp)
     return np.asarray(np.argsort(peak, axis=1, kind="stable")[np.arange(len(peak)), rank])

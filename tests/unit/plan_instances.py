@@ -84,8 +84,8 @@ def least_cost(problem):
     n_cells = n_steps * n_paths
     cost = np.zeros(n_steps + 2 * n_cells)
     orders, stock, lost = np.split(cost, [n_steps, n_steps + n_cells])
-    orders += costs["unit_cost"]
-    stock += costs["holding_cost"] / n_paths
+    orders += problem.unit_cost[0]
+    stock += np.repeat(problem.holding_cost[0], n_paths) / n_paths
     stock[-n_paths:] -= costs["end_value"] / n_paths
     lost += costs["lost_sale_cost"] / n_paths
     right = -problem.needs[:, 0].copy()
@@ -97,8 +97,7 @@ def least_cost(problem):
             -np.eye(n_cells),
         ]
     )
-    limits = [costs["max_order_quantity"] if step in problem.steps else 0.0 for step in range(n_steps)]
-    bounds = [(0, limit) for limit in limits] + [(0, None)] * (2 * n_cells)
+    bounds = [(0, limit) for limit in problem.largest[0]] + [(0, None)] * (2 * n_cells)
     result = linprog(cost, A_eq=matrix, b_eq=right.ravel(), bounds=bounds)
     assert result.success, result.message
     return result.fun

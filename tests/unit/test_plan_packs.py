@@ -38,13 +38,13 @@ def test_search_is_near_brute_force(instance):
     problem = row_problem(*instance, 0)
     if problem is None:
         return
-    packs, n_steps = problem.positions, len(problem.needs)
+    packs, n_steps, steps = problem.positions, len(problem.needs), np.flatnonzero(problem.largest[0])
     most = min(problem.needs.clip(0).sum(axis=0).max() + packs.smallest_order[0], packs.largest_order[0])
     lines = [0.0, *np.arange(packs.smallest_order[0], most + 1e-9, packs.order_multiple[0])]
-    if len(lines) ** len(problem.steps) > MOST_PLANS:
+    if len(lines) ** len(steps) > MOST_PLANS:
         return
-    plans = np.zeros((len(lines) ** len(problem.steps), n_steps))
-    plans[:, problem.steps] = list(itertools.product(lines, repeat=len(problem.steps)))
+    plans = np.zeros((len(lines) ** len(steps), n_steps))
+    plans[:, steps] = list(itertools.product(lines, repeat=len(steps)))
     everyone = problem.take(np.zeros(len(plans), dtype=int))
     costs = everyone.cost(plans)
     found = problem.cost(whole_packs(problem, solve_lost_sales(problem).quantities))[0]
