@@ -4,8 +4,9 @@ spark-submit jobs/plan_orders.py --config conf/cluster.yaml
 """
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -14,25 +15,30 @@ from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.cli import job_main
-from replen.config import Config, CostRules, Plan
+from replen.config import Config, CostRules
 from replen.errors import TableError
 from replen.evaluate.comparison import compare_with_rule
 from replen.features.periods import Freq, period_dates, period_numbers
 from replen.forecast.rows import paths_of_rows
 from replen.orders.database import OrderDatabase
 from replen.orders.lines import with_order_ids
+from replen.plan.attempt import Terms, bucket_totals
 from replen.plan.bucket import plan_bucket
 from replen.plan.costs import check_costs, fill_costs
+from replen.plan.coupling import Choice, Step, Totals, couple
 from replen.plan.items import on_sale_by_step
+from replen.plan.limits import Limits, limit_rows, read_limits
+from replen.plan.sharing import N_CELLS
 from replen.plan.timing import FloatArray
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
 from replen.spark.items import planning_items
+from replen.spark.passes import Passes
 from replen.spark.run import Committed, Run, open_run
 
 JOB = "plan_orders"
-INPUTS = (t.STOCK, t.OPEN_ORDERS, t.SUPPLY, t.COSTS, t.CATALOGUE)
+INPUTS = (t.STOCK, t.OPEN_ORDERS, t.SUPPLY, t.COSTS, t.CATALOGUE, t.LIMITS)
 IN_DATABASE = (t.ORDERS, t.EXPLANATIONS, t.EXCEPTIONS, t.CERTIFICATES)
 ROWS_A_FRAME = 50_000
 
@@ -41,7 +47,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of the plan's tables; every (sku, site) of forecasts and supply is planned or an exception."""
     jobs = open_run(spark, config)
     plan_date = plan_date_after(jobs.needed("forecast").cutoff, config.freq)
-    done = jobs.committed(JOB) or make_plan(jobs, plan_date)
+    done = jobs.committed(JOB) or make_plan(jobs, plan_date, progress)
     if config.orders.database is not None:
         frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}
         written = OrderDatabase(config.orders.database).write_run(done.producer, plan_date, frames)
@@ -51,44 +57,73 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     return done
 
 
-def make_plan(jobs: Run, plan_date: dt.date) -> Committed:
-    """Plan every bucket once, write the tables that come from it, commit them."""
+def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
+    """Plan every bucket, once where no limit binds, write the tables that come from it, commit them."""
     config = jobs.config
-    planner = Planner(config.plan, config.costs, config.forecast.quantiles, plan_date, config.freq)
     tables = {table: jobs.read(table, "ingest") for table in INPUTS} | {t.FORECASTS: jobs.read(t.FORECASTS, "forecast")}
     items = planning_items(tables, config, plan_date)
+    rows = limit_rows(tables[t.LIMITS].toPandas(), config.limits)
+    limits = read_limits(rows, plan_date, horizon=config.plan.horizon, freq=config.freq)
+    planner = Planner(Terms.uncoupled(config.plan, plan_date, config.freq), config.costs, config.forecast.quantiles)
+    coupled = None
+    if len(limits):
+        items, planner = items.persist(), planner.under(limits)
+        coupled = couple(
+            Passes(items, planner.totals, len(limits), config.spark), limits.limits, n_cells=N_CELLS, watch=noted(progress)
+        )
+        planner = planner.choosing(coupled.choice)
     decisions = jobs.stage(t.DECISIONS, per_bucket(items, planner, t.DECISIONS, sizes=config.spark))
+    items.unpersist()
     counts = reconcile(tables[t.FORECASTS], decisions)
     if not counts["planned"]:  # where nothing can be planned, costs that make no sense are the config's, not a row's
         check_costs(fill_costs(items.limit(ROWS_A_FRAME).toPandas(), config.costs, freq=config.freq))
-    for table, rows in split_decisions(decisions, jobs.run_id).items():
-        jobs.write(table, rows)
+    for table, frame in split_decisions(decisions, coupled, limits, jobs.run_id).items():
+        jobs.write(table, frame)
     return jobs.commit(JOB, cutoff=jobs.needed("forecast").cutoff, counts=counts)
+
+
+def noted(progress: Progress) -> Callable[[Step], None]:
+    """Return an observer of the coupling that says what each pass brought."""
+    return lambda step: progress.note(
+        f"limits, pass {step.number}: no plan costs less than {step.bound:,.0f}, this one {step.cost:,.0f}, "
+        f"over the limits by up to {step.violation:,.0f}"
+    )
 
 
 @dataclass(frozen=True)
 class Planner:
     """Plans one range of buckets: sample paths, program, packs; then plan and simple rule side by side on fresh paths."""
 
-    plan: Plan
+    terms: Terms
     costs: CostRules
     levels: tuple[float, ...]
-    plan_date: dt.date
-    freq: Freq
+
+    def under(self, limits: Limits) -> Self:
+        """Return the planner of series that share limits, at prices of 0."""
+        return replace(self, terms=replace(self.terms, limits=limits))
+
+    def choosing(self, choice: Choice) -> Self:
+        """Return the planner at other prices of the limits."""
+        return replace(self, terms=replace(self.terms, choice=choice))
+
+    def totals(self, items: pd.DataFrame, choice: Choice) -> Totals:
+        """Return what plans under a choice cost and use, by cell."""
+        priced = fill_costs(items, self.costs, freq=self.terms.freq)
+        return bucket_totals(priced, self._paths(priced, 0), self.choosing(choice).terms)
 
     def __call__(self, items: pd.DataFrame) -> pd.DataFrame:
         """Return rows of `tables.DECISIONS`, one an item."""
-        priced = fill_costs(items, self.costs, freq=self.freq)
-        decisions = plan_bucket(priced, self._paths(priced, 0), settings=self.plan, plan_date=self.plan_date, freq=self.freq)
+        priced = fill_costs(items, self.costs, freq=self.terms.freq)
+        decisions = plan_bucket(priced, self._paths(priced, 0), self.terms)
         # Paths that the plan was not made on, or it would be flattered.
         fresh = self._paths(priced, 1)
-        return with_order_ids(compare_with_rule(decisions, priced, fresh, rule=self.plan.rule, freq=self.freq))
+        return with_order_ids(compare_with_rule(decisions, priced, fresh, rule=self.terms.settings.rule, freq=self.terms.freq))
 
     def _paths(self, items: pd.DataFrame, draw: int) -> FloatArray:
         """Return sample paths of demand while a product is on sale, shape (n_series, n_paths, horizon), units."""
-        horizon = self.plan.horizon
-        drawn = paths_of_rows(items, levels=self.levels, n_paths=self.plan.n_paths, horizon=horizon, draw=draw)
-        sold_in = on_sale_by_step(items, np.datetime64(self.plan_date), horizon=horizon, freq=self.freq)
+        settings, horizon = self.terms.settings, self.terms.settings.horizon
+        drawn = paths_of_rows(items, levels=self.levels, n_paths=settings.n_paths, horizon=horizon, draw=draw)
+        sold_in = on_sale_by_step(items, np.datetime64(self.terms.plan_date), horizon=horizon, freq=self.terms.freq)
         return drawn.astype(np.float64) * sold_in[:, None, :]
 
 

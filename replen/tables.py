@@ -139,7 +139,9 @@ SCOPE_VALUE = Column("scope_value", "string", "the category, supplier or site; `
 PERIOD = Column("period", "string", "a day of the period; `*` = every period, each alone; `horizon` = all periods together")
 BASIS = Column("basis", "string", "order | receipt: date a flow is counted on; null = order, capacity of a site: receipt")
 MEASURE = Column("measure", "string", "money | volume | units; null = as the kind says")
-COUNTED = Column("counted", "string", "flow: what is ordered or received; stock: what lies on the shelf; null = as the kind says")
+COUNTED = Column(
+    "counted", "string", "flow: what is ordered or received; stock: what lies on the shelf; null = as the kind says"
+)
 LIMIT = Column("limit", "double", "most that may be used, in the measure, >= 0")
 
 # --- features and forecasts -----------------------------------------------------------------------------------------------
@@ -178,7 +180,9 @@ POLICY = Column("policy", "string", "what set the quantity")
 FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the protection interval, units")
 PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand when the order arrives")
 TARGET = Column("target", "double", "quantity the program asked for before packs, units")
-BINDING = Column("binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple")
+BINDING = Column(
+    "binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, or a limit"
+)
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
 KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity")
@@ -200,6 +204,9 @@ FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on t
 GAP = Column("gap", "double", "(feasible_cost - dual_bound) / max(1, feasible_cost less the constants no decision changes)")
 LARGEST_VIOLATION = Column("largest_violation", "double", "largest excess over a limit, in the limit's measure")
 ITERATIONS = Column("iterations", "int", "price updates made")
+AVAILABLE = Column("available", "double", "most that may be used of the limit, in its measure")
+USED = Column("used", "double", "what the plan uses of the limit, expected stock included, in its measure")
+LIMIT_PRICE = Column("limit_price", "double", "shadow price: money that one more unit of the limit saves, about")
 SOLVER_COUNTS = Column("solver_counts", "map<string,bigint>", "series by solver")
 
 # --- runs and measures ----------------------------------------------------------------------------------------------------
@@ -286,7 +293,7 @@ EXPLANATIONS = Table(
 EXCEPTIONS = Table("exceptions", "what a person must look at", (RUN_ID, SKU, SITE, KIND), (SEVERITY, VALUE_AT_RISK, ACTION))
 CERTIFICATES = Table(
     "certificates", "proof of how good the plan is", (RUN_ID, LIMIT_NAME),
-    (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, SOLVER_COUNTS),
+    (DUAL_BOUND, FEASIBLE_COST, GAP, LARGEST_VIOLATION, ITERATIONS, AVAILABLE, USED, LIMIT_PRICE, SOLVER_COUNTS),
 )  # fmt: skip
 POLICIES = Table(
     "policies", "the plan beside the simple rule, both simulated on the same sample paths", (RUN_ID, POLICY),
@@ -306,7 +313,7 @@ DECISIONS = Table(
     (SUPPLIER, MODEL, MODEL_VERSION, REASON,
      *(c.by_step() for c in (DATE, ORDER_QUANTITY, RECEIPT, PROJECTED_ON_HAND, EXPECTED_LOST, EXPECTED_COST)),
      ORDER_ID, ORDER_DATE, EXPECTED_DATE, NEXT_ORDER_DATE, ORDER_QUANTITY, REORDER_POINT, ORDER_UP_TO_LEVEL, SAFETY_STOCK,
-     VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING,
+     VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES,
      *(c.by_exception() for c in (KIND, SEVERITY, VALUE_AT_RISK, ACTION)),
      DUAL_BOUND, FEASIBLE_COST, CONSTANT_COST, SOLVER, MEAN_DEMAND, PLAN_COST, PLAN_SOLD, RULE_COST, RULE_SOLD),
 )  # fmt: skip

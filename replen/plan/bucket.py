@@ -5,26 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.config import Plan
+from replen.plan.attempt import Terms, attempts, sound_rows
 from replen.plan.exceptions import Finding, listed, planned_findings
-from replen.plan.items import numbers, read_positions, refusals
-from replen.plan.outcome import Outcome, plan_series
-from replen.plan.positions import chunks
-from replen.plan.projection import by_step
+from replen.plan.items import numbers
+from replen.plan.outcome import Outcome
 from replen.plan.timing import FloatArray, step_dates
 
 POLICY = "lost_sales_program"
 PASSED_THROUGH = (t.SKU, t.SITE, t.SUPPLIER, t.MODEL, t.MODEL_VERSION)
-CHUNK = 2048  # series whose paths are worked on at once
-Rows = NDArray[np.intp]
 
 
-def plan_bucket(
-    items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, plan_date: dt.date, freq: str
-) -> pd.DataFrame:
+def plan_bucket(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> pd.DataFrame:
     """Return the decisions, one row of `tables.DECISIONS` for each item, in the order of items.
 
     What cannot be planned has exceptions, no order, and its kinds of trouble in `reason`. The comparison with the simple rule
@@ -33,19 +26,17 @@ def plan_bucket(
     Args:
         items: one row a series: `items.COLUMNS`.
         demand_paths: shape (n_series, n_paths, settings.horizon), units from the plan date on; NaN = no forecast.
-        settings: the `plan` section.
-        plan_date: first day of step 0.
-        freq: D or W.
+        terms: of the plan.
     """
-    findings = refusals(items, demand_paths)
-    rows = np.setdiff1d(np.arange(len(items)), np.concatenate([finding.rows for finding in findings]))
+    rows, findings = sound_rows(items, demand_paths)
     frames, failures = [pd.DataFrame(index=rows[:0])], dict[int, str]()
-    for part in chunks(rows, CHUNK):
-        planned, outcome, failed = _plan_rows(items, demand_paths, part, freq=freq)
-        failures |= failed
-        if outcome is not None:
-            frames.append(_frame(items.iloc[planned], outcome, plan_date=plan_date, freq=freq).set_index(planned))
-            findings += [replace(one, rows=planned[one.rows]) for one in planned_findings(outcome, settings.exceptions)]
+    for attempt in attempts(items, demand_paths, rows, terms):
+        failures |= attempt.failures
+        if attempt.outcome is not None and attempt.sharing is not None:
+            planned, outcome = attempt.rows, attempt.outcome
+            prices = attempt.sharing.limit_prices(outcome.positions.lead_time)
+            frames.append(_frame(items.iloc[planned], outcome, prices, terms).set_index(planned))
+            findings += [replace(one, rows=planned[one.rows]) for one in planned_findings(outcome, terms.settings.exceptions)]
     unsolved = np.array(sorted(failures), dtype=np.intp)
     findings.append(Finding("not_solved", "critical", unsolved, np.full(len(unsolved), np.nan)))
     plans, exceptions = pd.concat(frames), listed(findings, len(items))
@@ -68,33 +59,9 @@ def in_contract(decisions: pd.DataFrame) -> pd.DataFrame:
     return whole
 
 
-def _plan_rows(
-    items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, *, freq: str
-) -> tuple[Rows, Outcome | None, dict[int, str]]:
-    """Return the rows that were planned, their plans, and why the others were not.
-
-    Where one row breaks the rest, each is planned alone and only the broken ones are left out.
-    """
-    try:
-        positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=freq)
-        outcome = plan_series(positions, by_step(demand_paths[rows]))
-    except Exception as error:  # a failing series becomes a row with a reason, never a failing bucket
-        if len(rows) == 1:
-            return rows[:0], None, {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"}
-        alone = [_plan_rows(items, demand_paths, row[None], freq=freq)[2] for row in rows]
-        failures = {row: reason for failed in alone for row, reason in failed.items()}
-        if not failures:
-            raise  # rows that can be planned alone but not together are a fault of this code, not of the data
-        sound = np.setdiff1d(rows, list(failures))
-        planned, outcomes, _ = _plan_rows(items, demand_paths, sound, freq=freq) if len(sound) else (sound, None, {})
-        return planned, outcomes, failures
-    proven = np.isfinite(outcome.dual_bound)
-    failures = dict.fromkeys(rows[~proven].tolist(), "not_solved: the solver gave no proof")
-    return rows[proven], outcome.take(np.flatnonzero(proven)), failures
-
-
-def _frame(items: pd.DataFrame, outcome: Outcome, *, plan_date: dt.date, freq: str) -> pd.DataFrame:
+def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]], terms: Terms) -> pd.DataFrame:
     """Return the columns that a plan gives, one row a series."""
+    plan_date, freq = terms.plan_date, terms.freq
     today, horizon = outcome.quantities[:, 0], outcome.quantities.shape[1]
     dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq).tolist()
     protection = np.arange(horizon) < (outcome.positions.lead_time + outcome.positions.review_period)[:, None]
@@ -123,7 +90,8 @@ def _frame(items: pd.DataFrame, outcome: Outcome, *, plan_date: dt.date, freq: s
             t.FORECAST_DEMAND: forecast_demand,
             t.PROJECTED_STOCK: outcome.stock_at_arrival,
             t.TARGET: outcome.targets[:, 0],
-            t.BINDING: outcome.binding,
+            t.BINDING: _binding(outcome, prices),
+            t.LIMIT_PRICES: prices,
             t.ROUNDING: today - outcome.targets[:, 0],
             t.DUAL_BOUND: outcome.dual_bound,
             t.FEASIBLE_COST: outcome.feasible_cost,
@@ -132,6 +100,12 @@ def _frame(items: pd.DataFrame, outcome: Outcome, *, plan_date: dt.date, freq: s
             t.MEAN_DEMAND: outcome.mean_demand.sum(axis=1),
         }
     )
+
+
+def _binding(outcome: Outcome, prices: list[dict[str, float]]) -> list[str]:
+    """Return what held today's quantity: a term of supply, else the dearest limit, else `none`."""
+    found = zip(outcome.binding.tolist(), prices, strict=True)
+    return [max(priced, key=priced.__getitem__) if held == "none" and priced else held for held, priced in found]
 
 
 def _next_order_dates(quantities: FloatArray, dates: list[dt.date]) -> list[dt.date | None]:

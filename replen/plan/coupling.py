@@ -14,6 +14,9 @@ Source: Dantzig & Wolfe (1960), Decomposition principle for linear programs; box
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +25,11 @@ from replen.plan.master import Master, Mixture
 from replen.plan.timing import FloatArray
 
 MAX_PASSES = 40
-MAX_REPAIRS = 12
+MAX_REPAIRS = 4
+GOOD = 0.3
+"""Share of the gain foreseen that a pass must bring for the box to grow."""
+ALMOST = 0.999
+MORE_THAN_EXCESS = 1.1
 ENOUGH = 1e-5
 """Share of the decided cost by which master and bound may differ at the end."""
 TOUCHED = 1e-9
@@ -42,6 +49,10 @@ class Totals:
     bound: FloatArray
     cost: FloatArray
     usage: FloatArray
+
+    def __add__(self, other: Self) -> Self:
+        """Return what both parts of the series found."""
+        return type(self)(self.bound + other.bound, self.cost + other.cost, self.usage + other.usage)
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,12 @@ class Choice:
             places: shape (n_series,), place of the series in its cell, in [0, 1).
         """
         edges = np.cumsum(self.shares, axis=1)[cells]
-        return np.minimum((edges <= places[:, None]).sum(axis=1), self.shares.shape[1] - 1)
+        return np.asarray(np.minimum((edges <= places[:, None]).sum(axis=1), self.shares.shape[1] - 1), np.intp)
+
+    @classmethod
+    def at(cls, prices: FloatArray, n_cells: int) -> Self:
+        """Return the choice of one plan for all series."""
+        return cls(prices[None], np.ones((n_cells, 1)))
 
 
 Pass = Callable[[Choice], Totals]
@@ -91,6 +107,7 @@ class Coupled:
         dual_bound: no plan that keeps the limits costs less, money.
         cost: of the chosen plans, money.
         usage: shape (n_limits,), of the chosen plans.
+        relaxed: shape (n_limits,), by how much a limit had to be raised because more is used even if nothing is ordered.
         passes: over all series that were made.
     """
 
@@ -99,7 +116,12 @@ class Coupled:
     dual_bound: float
     cost: float
     usage: FloatArray
+    relaxed: FloatArray
     passes: int
+
+    def violation(self, limits: FloatArray) -> FloatArray:
+        """Return by how much more than its limit is used, (n_limits,), what had to be raised left out; 0 where it is kept."""
+        return np.maximum(self.usage - limits - self.relaxed - TOUCHED * np.abs(limits), 0.0)
 
 
 @dataclass
@@ -115,10 +137,15 @@ class _Search:
     best: float = -np.inf
     center: FloatArray = field(default_factory=lambda: np.zeros(0))
     passes: int = 0
+    relaxed: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        """Begin with no limit relaxed."""
+        self.relaxed = np.zeros(len(self.limits))
 
     def price(self, prices: FloatArray) -> float:
         """Return the bound that all series solved at these prices prove, after keeping their plans as columns."""
-        totals = self._totals(Choice(prices[None], np.ones((self.n_cells, 1))))
+        totals = self._totals(Choice.at(prices, self.n_cells))
         self.tried.append(prices)
         self.columns.append(totals)
         finite = np.isfinite(prices).all()
@@ -144,7 +171,7 @@ def couple(look: Pass, limits: FloatArray, *, n_cells: int, watch: Observer = la
 
     Args:
         look: makes one pass; at prices of inf it orders nothing.
-        limits: shape (n_limits,), each in its own measure; at least what is used if nothing is ordered.
+        limits: shape (n_limits,), each in its own measure.
         n_cells: of the series.
         watch: is told of every pass.
     """
@@ -152,8 +179,10 @@ def couple(look: Pass, limits: FloatArray, *, n_cells: int, watch: Observer = la
     search.price(np.zeros(len(limits)))
     free = search.columns[0]
     if np.all(free.usage.sum(axis=0) <= limits * (1 + TOUCHED)):
-        return _coupled(search, Choice(np.zeros((1, len(limits))), np.ones((n_cells, 1))), free)
+        return _coupled(search, Choice.at(np.zeros(len(limits)), n_cells), free)
     search.price(np.full(len(limits), np.inf))
+    search.relaxed = np.maximum(search.columns[1].usage.sum(axis=0) - limits, 0.0)
+    search.limits = limits + search.relaxed
     _raise_bound(search)
     return _keep(search)
 
@@ -162,17 +191,19 @@ def _raise_bound(search: _Search) -> None:
     """Raise the bound, pass by pass, until the master's mixture costs hardly more."""
     idle, radius = search.columns[1], _first_radius(search)
     for _ in range(MAX_PASSES):
-        mixture = Master(search.columns, search.limits).solve(center=search.center, radius=radius)
-        enough = ENOUGH * max(1.0, abs(mixture.cost - float(idle.cost.sum())))
-        if mixture.cost - search.best <= enough:
-            if not mixture.at_the_box(search.center, radius):
+        center, best = search.center, search.best
+        mixture = Master(search.columns, search.limits).mixture(center, radius)
+        at_the_box = np.abs(mixture.prices - center) > ALMOST * radius
+        if mixture.cost - best <= ENOUGH * max(1.0, abs(mixture.cost - float(idle.cost.sum()))):
+            if not at_the_box.any():
                 return
-            radius = radius * 4  # what is gained inside the box is nothing: look further
+            radius = radius * 4  # nothing to gain near by: look further
             continue
-        before, at = search.best, search.center
         bound = search.price(mixture.prices)
-        rose = bound - before > 0.3 * (mixture.cost - before)
-        radius = np.where(np.abs(mixture.prices - at) > 0.9 * radius, radius * (3 if rose else 1), radius) / (1 if bound > before else 2)
+        if bound - best > GOOD * (mixture.cost - best):
+            radius = np.where(at_the_box, radius * 3, radius)
+        elif bound <= best:
+            radius = radius / 2
 
 
 def _first_radius(search: _Search) -> FloatArray:
@@ -183,21 +214,28 @@ def _first_radius(search: _Search) -> FloatArray:
 
 
 def _keep(search: _Search) -> Coupled:
-    """Return the cheapest measured choice that keeps every limit; nothing is ordered at all where none other does."""
+    """Return the cheaper of two plans that keep the limits: one column for each whole cell, or a mixture shared out and measured."""
+    whole = Master(search.columns, search.limits).whole()
+    best = _coupled(search, _choice(search, whole), _mixed(search, whole))
     less = np.zeros(len(search.limits))
-    found: Coupled | None = None
     for _ in range(MAX_REPAIRS):
-        mixture = Master(search.columns, search.limits - less).solve()
-        choice = _choice(search, mixture)
+        if best.cost - search.best <= ENOUGH * max(1.0, abs(best.cost - float(search.columns[1].cost.sum()))):
+            break
+        limits = np.maximum(search.limits - less, search.columns[1].usage.sum(axis=0))
+        choice = _choice(search, Master(search.columns, limits).keeping())
         totals = search.measure(choice)
         excess = totals.usage.sum(axis=0) - search.limits
         if np.all(excess <= TOUCHED * np.abs(search.limits)):
             found = _coupled(search, choice, totals)
-            break
-        less = less + np.maximum(excess, 0.0) * 1.1
-    if found is None:
-        found = _coupled(search, Choice(np.full((1, len(less)), np.inf), np.ones((search.n_cells, 1))), search.columns[1])
-    return found
+            return found if found.cost < best.cost else best
+        less = less + np.maximum(excess, 0.0) * MORE_THAN_EXCESS
+    return best
+
+
+def _mixed(search: _Search, mixture: Mixture) -> Totals:
+    """Return what whole cells cost and use by their columns."""
+    parts = zip(mixture.shares.T, search.columns, strict=True)
+    return reduce(add, (Totals(taken * one.bound, taken * one.cost, taken[:, None] * one.usage) for taken, one in parts))
 
 
 def _choice(search: _Search, mixture: Mixture) -> Choice:
@@ -214,5 +252,6 @@ def _coupled(search: _Search, choice: Choice, totals: Totals) -> Coupled:
         dual_bound=search.best,
         cost=float(totals.cost.sum()),
         usage=totals.usage.sum(axis=0),
+        relaxed=search.relaxed,
         passes=search.passes,
     )

@@ -29,6 +29,7 @@ ACTIONS = {
     "overstock": "cancel open orders, return or mark down",
     "max_order_quantity_binds": "ask the supplier for more, or find a second one",
     "min_order_quantity_binds": "ask for a smaller minimum or pack: the order is larger than needed",
+    "limit_exceeded": "raise the limit, or dispose of stock and open orders: if nothing is ordered, it is exceeded by",
     "order_below_minimum": "nothing is ordered though there is need: the smallest line costs more than the sales it saves",
 }
 

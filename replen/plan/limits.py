@@ -6,8 +6,9 @@ stock at the end of each period, in expectation over the paths.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,9 @@ from replen.config import LimitRule
 from replen.errors import PlanError, raise_all
 from replen.plan.timing import FloatArray, IntArray, step_dates
 
-ALL, EACH, WHOLE = "all", "*", "horizon"
+ALL, EACH, WHOLE, STOCK = "all", "*", "horizon", "stock"
 NO_ROW = -1
+SCOPES = {ALL: None, **{str(column): column for column in (t.CATEGORY, t.SUPPLIER, t.SITE)}}
 MEASURES = {"budget": "money", "volume": "volume", "capacity": "units"}
 COUNTED = {"budget": "flow", "volume": "stock", "capacity": "flow"}
 UNIT = {"money": t.UNIT_COST, "volume": t.UNIT_VOLUME}
@@ -50,13 +52,13 @@ class Family:
         """Return which of the values each item belongs to, (n_items,); NO_ROW = none."""
         if self.scope is None:
             return np.zeros(len(items), np.int64)
-        return np.asarray(pd.Index(self.values).get_indexer(items[self.scope].astype(object)), np.int64)
+        return np.asarray(pd.Index(self.values).get_indexer(pd.Index(items[self.scope].astype(object))), np.int64)
 
     def per_unit(self, items: pd.DataFrame) -> FloatArray:
         """Return how much of the limit a unit uses, (n_items,); where it is unknown, nothing is counted."""
         if self.measure not in UNIT:
             return np.ones(len(items))
-        return np.nan_to_num(items[UNIT[self.measure]].to_numpy(dtype=np.float64, na_value=np.nan))
+        return np.asarray(np.nan_to_num(items[UNIT[self.measure]].to_numpy(dtype=np.float64, na_value=np.nan)))
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class Limits:
     families: tuple[Family, ...]
     limits: FloatArray
     labels: tuple[str, ...]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no limits."""
+        return cls((), np.zeros(0), ())
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -98,27 +105,27 @@ def read_limits(rows: pd.DataFrame, plan_date: dt.date, *, horizon: int, freq: s
     Raises:
         PlanError: rows that say nothing sound; all of them.
     """
-    filled = _filled(rows)
-    raise_all(PlanError, _problems(filled, step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq)))
-    dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq)
+    filled, dates = _filled(rows), step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq)
+    raise_all(PlanError, _problems(filled, dates))
     families, amounts, labels = [], list[float](), list[str]()
     for name, family in filled.groupby(str(t.NAME), sort=True):
-        first = family.iloc[0]
         values = tuple(sorted(set(family[t.SCOPE_VALUE])))
         numbers = np.full((len(values), horizon), NO_ROW)
         for row in family.to_dict("records"):
-            at, steps = values.index(row[t.SCOPE_VALUE]), _steps(row[t.PERIOD], dates)
-            alone = row[t.PERIOD] == WHOLE or len(steps) <= 1
-            for step in steps:
-                known = alone and step != steps[0]
-                if not known:
-                    amounts.append(float(row[t.LIMIT]))
-                    labels.append(_label(str(name), row, None if row[t.PERIOD] == WHOLE else dates[step]))
-                numbers[at, step] = len(amounts) - 1
-        scope = None if first[t.SCOPE] == ALL else {c: c for c in (t.CATEGORY, t.SUPPLIER, t.SITE)}[first[t.SCOPE]]
-        basis = "stock" if first[t.COUNTED] == "stock" else first[t.BASIS]
-        families.append(Family(str(name), scope, values, first[t.MEASURE], basis, numbers))
+            steps = _steps(row[t.PERIOD], dates)
+            shared = [steps] if row[t.PERIOD] == WHOLE else [[step] for step in steps]
+            for together in shared:
+                numbers[values.index(row[t.SCOPE_VALUE]), together] = len(amounts)
+                amounts.append(float(row[t.LIMIT]))
+                labels.append(_label(row, None if row[t.PERIOD] == WHOLE else dates[together[0]]))
+        families.append(_family(str(name), family.iloc[0], values, numbers))
     return Limits(tuple(families), np.array(amounts), tuple(labels))
+
+
+def _family(name: str, row: "pd.Series[str]", values: tuple[str, ...], numbers: IntArray) -> Family:
+    """Return the family of rows like this one."""
+    basis = STOCK if row[t.COUNTED] == STOCK else row[t.BASIS]
+    return Family(name, SCOPES[row[t.SCOPE]], values, row[t.MEASURE], basis, numbers)
 
 
 def _filled(rows: pd.DataFrame) -> pd.DataFrame:
@@ -143,31 +150,35 @@ def _problems(rows: pd.DataFrame, dates: NDArray[np.datetime64]) -> Iterator[str
         for column in (t.SCOPE, t.MEASURE, t.COUNTED, t.BASIS):
             found = sorted(set(family[column]))
             if len(found) > 1:
-                yield f"{where}, column {column}: expected one value for all rows of the name, found {', '.join(found)}; use two names"
-        if family[t.SCOPE].iloc[0] == ALL and set(family[t.SCOPE_VALUE]) != {EACH}:
-            yield f"{where}: expected scope_value * as the scope is all, found {', '.join(sorted(set(family[t.SCOPE_VALUE])))}; set the scope"
-        if family[t.SCOPE].iloc[0] != ALL and EACH in set(family[t.SCOPE_VALUE]):
-            yield f"{where}: expected a {family[t.SCOPE].iloc[0]} as scope_value, found *; give one row for each"
+                yield f"{where}, column {column}: expected one value a name, found {', '.join(found)}; use two names"
+        scope, values = family[t.SCOPE].iloc[0], sorted(set(family[t.SCOPE_VALUE]))
+        if (scope == ALL) != (values == [EACH]) or EACH in values[1:]:
+            expected = EACH if scope == ALL else f"a {scope}"
+            yield f"{where}, column {t.SCOPE_VALUE}: expected {expected}, as the scope is {scope}, found {', '.join(values)}"
         for period in sorted(set(family[t.PERIOD]) - {EACH, WHOLE}):
             if pd.isna(pd.to_datetime(period, errors="coerce")):
-                yield f"{where}, column {t.PERIOD}: expected a day, * or {WHOLE}, found {period!r}"
-        taken = pd.Series([(value, step) for value, period in zip(family[t.SCOPE_VALUE], family[t.PERIOD], strict=True)
-                           for step in _steps(period, dates)], dtype=object)  # fmt: skip
-        if taken.duplicated().any():
-            value, step = taken[taken.duplicated()].iloc[0]
-            yield f"{where}: expected one limit a period, found several for {value} in the period of {dates[step]}; use two names"
+                yield f"{where}, column {t.PERIOD}: expected a day, {EACH} or {WHOLE}, found {period!r}"
+        yield from _twice(where, family, dates)
 
 
-def _steps(period: str, dates: NDArray[np.datetime64]) -> Sequence[int]:
+def _twice(where: str, family: pd.DataFrame, dates: NDArray[np.datetime64]) -> Iterator[str]:
+    """Yield the periods for which a scope value has several limits of one name."""
+    periods = zip(family[t.SCOPE_VALUE], family[t.PERIOD], strict=True)
+    taken = pd.Series([(value, str(dates[step])) for value, period in periods for step in _steps(period, dates)], dtype=object)
+    for value, date in sorted(set(taken[taken.duplicated()])):
+        yield f"{where}: expected one limit a period, found several for {value} in that of {date}; use two names"
+
+
+def _steps(period: str, dates: NDArray[np.datetime64]) -> list[int]:
     """Return the planned steps that a period names."""
     if period in (EACH, WHOLE):
-        return range(len(dates))
+        return list(range(len(dates)))
     day = pd.to_datetime(period, errors="coerce")
     length = dates[1] - dates[0] if len(dates) > 1 else np.timedelta64(1, "D")
     inside = np.flatnonzero((dates <= day) & (day < dates + length)) if not pd.isna(day) else np.zeros(0, np.intp)
     return [int(step) for step in inside]
 
 
-def _label(name: str, row: Mapping[str, object], date: np.datetime64 | None) -> str:
-    value = "" if row[str(t.SCOPE_VALUE)] == EACH else f" {row[str(t.SCOPE_VALUE)]}"
-    return f"{name}{value}" + ("" if date is None else f" {date}")
+def _label(row: Mapping[Hashable, object], date: np.datetime64 | None) -> str:
+    parts = [row[t.NAME], *([] if row[t.SCOPE_VALUE] == EACH else [row[t.SCOPE_VALUE]]), *([] if date is None else [date])]
+    return " ".join(map(str, parts))

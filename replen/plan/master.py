@@ -6,13 +6,14 @@ from typing import Protocol
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import coo_array, csr_array, hstack
+from scipy.sparse import csr_array, hstack
 
 from replen.errors import PlanError
 from replen.plan.timing import FloatArray
 
 NOTHING = 1e-9
 """Shares below it are the solver's rounding."""
+WHOLE_OPTIONS = {"time_limit": 20.0, "mip_rel_gap": 1e-6}
 
 
 class Column(Protocol):
@@ -29,12 +30,11 @@ class Column(Protocol):
 
 @dataclass(frozen=True)
 class Mixture:
-    """The optimum of the master.
+    """An optimum of the master.
 
     Attributes:
-        cost: money, what the box allows for beyond the limits included; no price inside the box gives a higher bound
-            on the columns known.
-        prices: shape (n_limits,), money a unit of the limit, >= 0.
+        cost: money, what the box trades in limits included; no prices inside the box prove a higher bound on these columns.
+        prices: shape (n_limits,), money a unit of the limit, >= 0; NaN for whole columns.
         shares: shape (n_cells, n_columns), of each column in its cell.
     """
 
@@ -42,54 +42,57 @@ class Mixture:
     prices: FloatArray
     shares: FloatArray
 
-    def at_the_box(self, center: FloatArray, radius: FloatArray) -> bool:
-        """Return whether a price is held by the box, so that a bound beyond it may be higher."""
-        return bool(np.any(np.abs(self.prices - center) > 0.999 * radius))
 
-
-@dataclass(frozen=True)
 class Master:
-    """Columns of all cells and the limits they share.
+    """Columns of all cells and the limits they share."""
 
-    Attributes:
-        columns: one a pass.
-        limits: shape (n_limits,).
-    """
+    def __init__(self, columns: Sequence[Column], limits: FloatArray) -> None:
+        """Scale the columns: each limit by its mean usage, money by the mean cost."""
+        cost, usage = np.stack([one.cost for one in columns]), np.stack([one.usage for one in columns])
+        self.n_columns, self.n_cells, self.n_limits = usage.shape
+        self._scale = np.maximum(np.abs(usage).sum(axis=(0, 1)) / self.n_columns, 1e-12)
+        self._money = max(float(np.abs(cost).sum() / self.n_columns), 1e-12)
+        self._cost, self._usage = (
+            cost.ravel() / self._money,
+            csr_array(usage.reshape(-1, self.n_limits).T / self._scale[:, None]),
+        )
+        self._limits = limits / self._scale
+        cells = np.tile(np.arange(self.n_cells), self.n_columns)
+        self._one_a_cell = csr_array((np.ones(len(cells)), (cells, np.arange(len(cells)))))
 
-    columns: Sequence[Column]
-    limits: FloatArray
-
-    def solve(self, *, center: FloatArray | None = None, radius: FloatArray | None = None) -> Mixture:
-        """Return the cheapest mixture; prices are kept within `radius` of `center` by buying and selling the limits there.
+    def mixture(self, center: FloatArray, radius: FloatArray) -> Mixture:
+        """Return the cheapest mixture if limits can be bought and sold at prices `radius` from `center`: prices stay between.
 
         Raises:
-            PlanError: no mixture keeps the limits.
+            PlanError: the solver failed.
         """
-        cost, usage = np.stack([one.cost for one in self.columns]), np.stack([one.usage for one in self.columns])
-        n_columns, n_cells, n_limits = usage.shape
-        scale = np.maximum(np.abs(usage).sum(axis=(0, 1)) / n_columns, 1e-12)
-        money = max(float(np.abs(cost).sum() / n_columns), 1e-12)
-        beyond = csr_array((n_limits, 0)) if center is None else hstack([-_eye(n_limits), _eye(n_limits)])
-        trade = np.zeros(0)
-        if center is not None and radius is not None:
-            trade = np.concatenate([center + radius, -np.maximum(center - radius, 0.0)]) * np.tile(scale, 2)
-        cells = np.tile(np.arange(n_cells), n_columns)
-        mixed = coo_array((np.ones(len(cells)), (cells, np.arange(len(cells)))))
+        eye = csr_array(np.eye(self.n_limits))
+        trade = np.concatenate([center + radius, -np.maximum(center - radius, 0.0)]) * np.tile(self._scale, 2) / self._money
+        return self._solve(np.concatenate([self._cost, trade]), hstack([self._usage, -eye, eye]))
+
+    def keeping(self) -> Mixture:
+        """Return the cheapest mixture that keeps the limits; one column must use no more than they allow."""
+        return self._solve(self._cost, self._usage)
+
+    def whole(self) -> Mixture:
+        """Return about the cheapest choice of one column a cell that keeps the limits; one column must use no more."""
+        return self._solve(self._cost, self._usage, whole=True)
+
+    def _solve(self, cost: FloatArray, usage: csr_array, *, whole: bool = False) -> Mixture:
+        n_shares = self.n_cells * self.n_columns
         found = linprog(
-            np.concatenate([cost.ravel(), trade]) / money,
-            A_ub=hstack([csr_array(usage.reshape(-1, n_limits).T / scale[:, None]), beyond]),
-            b_ub=self.limits / scale,
-            A_eq=hstack([mixed, csr_array((n_cells, len(trade)))]),
-            b_eq=np.ones(n_cells),
+            cost,
+            A_ub=usage,
+            b_ub=self._limits,
+            A_eq=hstack([self._one_a_cell, csr_array((self.n_cells, len(cost) - n_shares))]),
+            b_eq=np.ones(self.n_cells),
+            integrality=np.repeat([int(whole), 0], [n_shares, len(cost) - n_shares]),
+            options=WHOLE_OPTIONS if whole else {},
             method="highs",
         )
-        if found.status != 0:
+        if found.x is None:
             raise PlanError(f"limits: the master program of the coupling was not solved: {found.message}")
-        shares = found.x[: len(cells)].reshape(n_columns, n_cells).T
-        shares = np.where(shares < NOTHING, 0.0, shares)
-        prices = np.maximum(-found.ineqlin.marginals, 0.0) * money / scale
-        return Mixture(float(found.fun * money), prices, shares / shares.sum(axis=1, keepdims=True))
-
-
-def _eye(n: int) -> csr_array:
-    return csr_array(np.eye(n))
+        shares = found.x[:n_shares].reshape(self.n_columns, self.n_cells).T
+        shares = np.round(shares) if whole else np.where(shares < NOTHING, 0.0, shares)
+        prices = np.full(self.n_limits, np.nan) if whole else -found.ineqlin.marginals * self._money / self._scale
+        return Mixture(float(found.fun * self._money), np.maximum(prices, 0.0), shares / shares.sum(axis=1, keepdims=True))

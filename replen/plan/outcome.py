@@ -10,7 +10,7 @@ from replen import tables as t
 from replen.plan.levels import worthwhile_units
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions, serve_backorders
-from replen.plan.problem import Problem, problems
+from replen.plan.problem import Prices, Problem, problems
 from replen.plan.program import solve_lost_sales
 from replen.plan.projection import Projection, arrivals, project, step_costs
 from replen.plan.timing import FloatArray
@@ -36,7 +36,7 @@ class Outcome:
         idle_end: shape (n_series,), expected units at the horizon if nothing is ordered.
         reorder_point: shape (n_series,), units; NaN where nothing is ordered today.
         order_up_to_level: shape (n_series,), units; NaN where nothing is ordered today.
-        dual_bound: shape (n_series,), money; NaN = the solver gave no proof.
+        dual_bound: shape (n_series,), money, with the prices of what is used of limits; NaN = the solver gave no proof.
         feasible_cost: shape (n_series,), money, end value taken off.
         constant_cost: shape (n_series,), money.
         solved: shape (n_series,), True where the solver was needed.
@@ -77,16 +77,19 @@ class Outcome:
         )
 
 
-def plan_series(positions: Positions, demand: FloatArray) -> Outcome:
+def plan_series(positions: Positions, demand: FloatArray, prices: Prices | None = None, *, with_levels: bool = True) -> Outcome:
     """Return the plans of all series.
 
     Args:
         positions: n_series positions.
         demand: shape (horizon, n_series, n_paths), units.
+        prices: of limits that couple series, in the dual bound but not in the costs; None = there are none.
+        with_levels: False leaves reorder point and order-up-to level NaN, which a pass of the coupling has no use for.
     """
+    prices = prices or Prices.none(positions)
     served, demand = serve_backorders(positions, demand)
     idle = project(served.on_hand, served.receipts, demand)
-    decided = _decide(served, demand, idle)
+    decided = _decide(served, demand, idle, prices, with_levels=with_levels)
     before_arrival = np.arange(len(demand)) < positions.lead_time[:, None]
     constant = np.where(before_arrival, step_costs(served, np.zeros(positions.receipts.shape), idle), 0.0).sum(axis=1)
     projection = project(served.on_hand, arrivals(served, decided.quantities), demand)
@@ -104,7 +107,9 @@ def plan_series(positions: Positions, demand: FloatArray) -> Outcome:
         idle_end=idle.ending[-1].mean(axis=1),
         reorder_point=positions.inventory_position + decided.levels[:, 0],
         order_up_to_level=positions.inventory_position + decided.levels[:, 1],
-        dual_bound=constant + decided.least_cost,
+        dual_bound=constant
+        + decided.least_cost
+        + _priced(positions, prices, np.where(before_arrival, idle.ending.mean(axis=2).T, 0.0)),
         feasible_cost=costs.sum(axis=1) - positions.end_value * projection.ending[-1].mean(axis=1),
         constant_cost=constant,
         solved=decided.solved,
@@ -130,7 +135,7 @@ class _Decided:
     solved: NDArray[np.bool_]
 
 
-def _decide(positions: Positions, demand: FloatArray, idle: Projection) -> _Decided:
+def _decide(positions: Positions, demand: FloatArray, idle: Projection, prices: Prices, *, with_levels: bool) -> _Decided:
     """Return what to order, problem by problem."""
     n_series, horizon = positions.receipts.shape
     decided = _Decided(
@@ -140,15 +145,20 @@ def _decide(positions: Positions, demand: FloatArray, idle: Projection) -> _Deci
         least_cost=-positions.end_value * idle.ending[-1].mean(axis=1),
         solved=np.zeros(n_series, dtype=bool),
     )
-    for rows, problem in problems(positions, demand, idle):
+    for rows, problem in problems(positions, demand, idle, prices):
         relaxed = solve_lost_sales(problem)
         whole = whole_packs(problem, relaxed.quantities)
         cells = (rows[:, None], np.arange(whole.shape[1]))
         decided.quantities[cells], decided.targets[cells] = whole, relaxed.quantities
         decided.least_cost[rows], decided.solved[rows] = relaxed.cost, relaxed.solved
-        ordered = np.flatnonzero(whole[:, 0] > 0)
+        ordered = np.flatnonzero(whole[:, 0] > 0) if with_levels else rows[:0]
         decided.levels[rows[ordered]] = _levels(problem.take(ordered), whole[ordered])
     return decided
+
+
+def _priced(positions: Positions, prices: Prices, on_hand: FloatArray) -> FloatArray:
+    """Return the price of what limits are used for without any decision, (n_series,): open orders, stock before an arrival."""
+    return np.asarray((prices.receipt * positions.receipts + prices.stock * on_hand).sum(axis=1))
 
 
 def _levels(problem: Problem, quantities: FloatArray) -> FloatArray:

@@ -67,28 +67,54 @@ class Problem:
         return np.asarray(spent + lines + costs.lost_sale_cost * lost - costs.end_value * held[:, -1])
 
 
-def problems(positions: Positions, demand: FloatArray, idle: Projection) -> Iterator[tuple[NDArray[np.intp], Problem]]:
+@dataclass(frozen=True)
+class Prices:
+    """What limits that couple series add to the costs, 0 where none binds.
+
+    Attributes:
+        order: shape (n_series, horizon), money a unit ordered at the step; inf = nothing may be ordered.
+        receipt: shape (n_series, horizon), money a unit received at the step.
+        stock: shape (n_series, horizon), money a unit left at the end of the step.
+    """
+
+    order: FloatArray
+    receipt: FloatArray
+    stock: FloatArray
+
+    @classmethod
+    def none(cls, positions: Positions) -> Self:
+        """Return the prices of no limits."""
+        nothing = np.zeros(positions.receipts.shape)
+        return cls(nothing, nothing, nothing)
+
+
+def problems(
+    positions: Positions, demand: FloatArray, idle: Projection, prices: Prices | None = None
+) -> Iterator[tuple[NDArray[np.intp], Problem]]:
     """Yield rows and problem of the series of each lead time with which an order can arrive in time.
 
     Args:
         positions: n_series positions without backorders.
         demand: shape (horizon, n_series, n_paths), units.
         idle: what happens if nothing is ordered.
+        prices: of limits that couple series; None = there are none.
     """
+    prices = prices or Prices.none(positions)
     for lead_time in np.unique(positions.lead_time[positions.lead_time < len(demand)]):
         rows = np.flatnonzero(positions.lead_time == lead_time)
         group, needs = positions.take(rows), demand[lead_time:, rows]
         opening = idle.ending[lead_time - 1, rows] if lead_time else np.repeat(group.on_hand[:, None], needs.shape[2], axis=1)
         steps = np.arange(len(needs))
-        reviewed = steps % group.review_period[:, None] == 0
+        order_price = prices.order[rows, : len(steps)] + prices.receipt[rows, lead_time:]
+        allowed = (steps % group.review_period[:, None] == 0) & np.isfinite(order_price)
         yield (
             rows,
             Problem(
                 positions=group,
                 opening=opening,
                 needs=needs - group.receipts[:, lead_time:].T[:, :, None],
-                unit_cost=np.repeat(group.unit_cost[:, None], len(steps), axis=1),
-                holding_cost=np.repeat(group.holding_cost[:, None], len(steps), axis=1),
-                largest=np.where(reviewed, group.largest_order[:, None], 0.0),
+                unit_cost=group.unit_cost[:, None] + np.where(np.isfinite(order_price), order_price, 0.0),
+                holding_cost=group.holding_cost[:, None] + prices.stock[rows, lead_time:],
+                largest=np.where(allowed, group.largest_order[:, None], 0.0),
             ),
         )

@@ -90,7 +90,8 @@ RULES: Mapping[str, Rules] = {
         extra=(CURRENCY,),
     ),
     t.LIMITS.name: Rules(
-        required=(t.KIND, t.LIMIT), essential=t.LIMITS.values, fill={t.SCOPE: "all", t.SCOPE_VALUE: t.POOLED, t.PERIOD: t.POOLED},
+        required=(t.KIND, t.LIMIT), essential=t.LIMITS.values,
+        fill={t.SCOPE: "all", t.SCOPE_VALUE: t.POOLED, t.PERIOD: t.POOLED},
         bounds={
             t.LIMIT: NOT_NEGATIVE, t.KIND: Bound(pattern="budget|volume|capacity"),
             t.SCOPE: Bound(pattern="all|category|supplier|site"), t.BASIS: Bound(pattern="order|receipt"),

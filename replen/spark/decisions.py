@@ -5,22 +5,31 @@ from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.orders.lines import PROPOSED
+from replen.plan.coupling import Coupled
+from replen.plan.exceptions import ACTIONS
+from replen.plan.limits import Limits
 from replen.tables import Table
 
-UNCOUPLED = "*"
+ALL_SERIES, LIMIT_EXCEEDED = "*", "limit_exceeded"
 PLANNED, SIMPLE_RULE = "plan", "simple_rule"
 
 
-def split_decisions(decisions: DataFrame, run_id: str) -> dict[Table, DataFrame]:
-    """Return the tables of a plan from rows of `tables.DECISIONS`, each with its columns and maybe others (see `Run.write`)."""
+def split_decisions(decisions: DataFrame, coupled: Coupled | None, limits: Limits, run_id: str) -> dict[Table, DataFrame]:
+    """Return the tables of a plan, each with its columns and maybe others (see `Run.write`).
+
+    Args:
+        decisions: rows of `tables.DECISIONS`.
+        coupled: how the limits are kept; None: there are none.
+        limits: that the series share.
+        run_id: of the run.
+    """
     ordered = decisions.where(F.col(t.ORDER_QUANTITY) > 0).withColumn(t.RUN_ID, F.lit(run_id))
-    prices = F.create_map().cast(t.LIMIT_PRICES.type)  # no limit couples series yet, so none has a price
     return {
         t.PLAN: by_date(decisions),
         t.ORDERS: ordered.withColumn(t.STATUS, F.lit(PROPOSED)),
-        t.EXPLANATIONS: ordered.withColumn(t.LIMIT_PRICES, prices),
-        t.EXCEPTIONS: by_exception(decisions),
-        t.CERTIFICATES: certificate(decisions),
+        t.EXPLANATIONS: ordered,
+        t.EXCEPTIONS: with_limits(by_exception(decisions), coupled, limits),
+        t.CERTIFICATES: certificates(decisions, coupled, limits),
         t.POLICIES: policies(decisions),
     }
 
@@ -40,23 +49,50 @@ def by_exception(decisions: DataFrame) -> DataFrame:
     return decisions.select(t.SKU, t.SITE, F.inline(zipped))
 
 
-def certificate(decisions: DataFrame) -> DataFrame:
-    """Return the certificate of the uncoupled program: the series' bounds, costs and solvers added up."""
+def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits) -> DataFrame:
+    """Return exceptions and one for each limit that cannot be kept: more is used even if nothing is ordered."""
+    if coupled is None:
+        return exceptions
+    rows = [
+        (ALL_SERIES, label, LIMIT_EXCEEDED, "critical", None, f"{ACTIONS[LIMIT_EXCEEDED]} {excess:g}")
+        for label, excess in zip(limits.labels, coupled.relaxed.tolist(), strict=True)
+        if excess > 0
+    ]
+    spark, schema = exceptions.sparkSession, t.EXCEPTIONS.without_run.ddl
+    return exceptions.unionByName(spark.createDataFrame(rows, schema)) if rows else exceptions
+
+
+def certificates(decisions: DataFrame, coupled: Coupled | None, limits: Limits) -> DataFrame:
+    """Return the certificate of all series' plans together, and one row a limit."""
     planned = decisions.where(F.col(t.REASON).isNull())
     sums = [F.sum(column).alias(column) for column in (t.DUAL_BOUND, t.FEASIBLE_COST, t.CONSTANT_COST)]
     by_solver = planned.groupBy(t.SOLVER).agg(*sums, F.count("*").alias("n_series"))
     counts = F.map_from_entries(F.sort_array(F.collect_list(F.struct(t.SOLVER, "n_series")))).alias(t.SOLVER_COUNTS)
     whole = by_solver.agg(*sums, counts)
+    if coupled is not None:  # the bounds of single series hold at prices of their own, that of all at the best prices
+        whole = whole.withColumn(t.DUAL_BOUND, F.lit(coupled.dual_bound))
     decided = F.greatest(F.lit(1.0), F.col(t.FEASIBLE_COST) - F.col(t.CONSTANT_COST))
-    return whole.select(
-        F.lit(UNCOUPLED).alias(t.LIMIT_NAME),
+    together = whole.select(
+        F.lit(ALL_SERIES).alias(t.LIMIT_NAME),
         t.DUAL_BOUND,
         t.FEASIBLE_COST,
         ((F.col(t.FEASIBLE_COST) - F.col(t.DUAL_BOUND)) / decided).alias(t.GAP),
-        F.lit(0.0).alias(t.LARGEST_VIOLATION),
-        F.lit(0).alias(t.ITERATIONS),
+        F.lit(0.0 if coupled is None else float(coupled.violation(limits.limits).max(initial=0.0))).alias(t.LARGEST_VIOLATION),
+        F.lit(0 if coupled is None else coupled.passes).alias(t.ITERATIONS),
+        *(F.lit(None).cast("double").alias(column) for column in (t.AVAILABLE, t.USED, t.LIMIT_PRICE)),
         t.SOLVER_COUNTS,
     ).where(F.col(t.DUAL_BOUND).isNotNull())
+    return together if coupled is None else together.unionByName(_by_limit(decisions, coupled, limits))
+
+
+def _by_limit(decisions: DataFrame, coupled: Coupled, limits: Limits) -> DataFrame:
+    """Return one row a limit: what there is, what is used, what one more unit would save."""
+    columns = zip(limits.labels, coupled.violation(limits.limits), limits.limits, coupled.usage, coupled.prices, strict=True)
+    rows = [
+        (label, None, None, None, float(violation), coupled.passes, float(limit), float(used), float(price), None)
+        for label, violation, limit, used, price in columns
+    ]
+    return decisions.sparkSession.createDataFrame(rows, t.CERTIFICATES.without_run.ddl)
 
 
 def policies(decisions: DataFrame) -> DataFrame:

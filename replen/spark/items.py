@@ -31,7 +31,11 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         .join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
         .join(receipts, on=KEY, how="left")
         .join(tables[t.COSTS], on=KEY, how="left")
-        .join(tables[t.CATALOGUE].select(t.SKU, t.UNIT_PRICE, t.LAUNCH_DATE, t.END_DATE), on=t.SKU, how="left")
+        .join(
+            tables[t.CATALOGUE].select(t.SKU, t.CATEGORY, t.UNIT_PRICE, t.UNIT_VOLUME, t.LAUNCH_DATE, t.END_DATE),
+            on=t.SKU,
+            how="left",
+        )
         # A null among integers makes pandas read them as floats, which would round the seeds of all series of a bucket.
         .withColumn(t.SEED, F.coalesce(t.SEED, F.lit(0)))
         .withColumn(t.BUCKET, bucket())

@@ -16,6 +16,7 @@ from replen.forecast import fit, random
 from replen.forecast.distribution import Distribution
 from replen.forecast.lstm.train import train
 from replen.overlays import load_config
+from replen.plan.attempt import Terms
 from replen.plan.bucket import plan_bucket
 from tests.unit.test_plan_bucket import items
 
@@ -75,7 +76,7 @@ def plan(forecast: Distribution) -> pd.DataFrame:
     rows = items(len(forecast))
     keys = rows[[t.SKU, t.SITE]].assign(**{str(t.STREAM): t.POOLED})
     paths = forecast.sample_paths(random.series_seeds(keys, CUTOFF, seed=1), 16).astype(float)
-    return plan_bucket(rows, paths, settings=CONFIG.plan, plan_date=dt.date(2024, 2, 26), freq="W")
+    return plan_bucket(rows, paths, Terms.uncoupled(CONFIG.plan, dt.date(2024, 2, 26), "W"))
 
 
 @given(seed=st.integers(0, 2**31))

@@ -14,7 +14,8 @@ from replen import tables as t
 from replen.config import ExceptionRules, Plan, Rule
 from replen.evaluate import comparison
 from replen.evaluate.comparison import compare_with_rule
-from replen.plan import bucket, packs
+from replen.plan import attempt, packs
+from replen.plan.attempt import Terms
 from replen.plan.bucket import plan_bucket
 from replen.plan.exceptions import ACTIONS
 from replen.plan.items import COLUMNS
@@ -46,7 +47,7 @@ def paths(n_series=1, level=5.0, seed=0):
 
 
 def decide(rows, demand_paths):
-    return plan_bucket(rows, demand_paths, settings=SETTINGS, plan_date=PLAN_DATE, freq="W")
+    return plan_bucket(rows, demand_paths, Terms.uncoupled(SETTINGS, PLAN_DATE, "W"))
 
 
 def test_one_row_a_series_in_the_tables_columns():
@@ -166,14 +167,14 @@ def test_a_bad_row_does_not_change_the_others(kinds, seed):
 
 
 def test_a_row_that_breaks_the_planner_is_a_reason(monkeypatch):
-    plan_series = bucket.plan_series
+    plan_series = attempt.plan_series
 
-    def breaks_on_13(positions, demand):
+    def breaks_on_13(positions, demand, prices, *, with_levels):
         if (positions.on_hand == 13).any():
             raise ValueError("broken")
-        return plan_series(positions, demand)
+        return plan_series(positions, demand, prices, with_levels=with_levels)
 
-    monkeypatch.setattr(bucket, "plan_series", breaks_on_13)
+    monkeypatch.setattr(attempt, "plan_series", breaks_on_13)
     decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
     assert decisions[t.REASON].tolist() == [None, "not_solved: ValueError: broken", None]
     pd.testing.assert_frame_equal(decisions.iloc[[0, 2]], decide(items(3, on_hand=[10.0, 13.5, 11.0]), paths(3)).iloc[[0, 2]])
@@ -181,12 +182,12 @@ def test_a_row_that_breaks_the_planner_is_a_reason(monkeypatch):
 
 
 def test_a_row_without_proof_is_a_reason(monkeypatch):
-    def without_proof(positions, demand):
-        outcome = plan_series(positions, demand)
+    def without_proof(positions, demand, prices, *, with_levels):
+        outcome = plan_series(positions, demand, prices, with_levels=with_levels)
         return replace(outcome, dual_bound=np.where(positions.on_hand == 13, np.nan, outcome.dual_bound))
 
-    plan_series = bucket.plan_series
-    monkeypatch.setattr(bucket, "plan_series", without_proof)
+    plan_series = attempt.plan_series
+    monkeypatch.setattr(attempt, "plan_series", without_proof)
     decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
     assert decisions[t.REASON].tolist() == [None, "not_solved: the solver gave no proof", None]
     assert decisions[t.ORDER_QUANTITY].isna().tolist() == [False, True, False]
@@ -196,7 +197,7 @@ def test_a_row_without_proof_is_a_reason(monkeypatch):
 def test_chunks_do_not_change_the_rows(monkeypatch, size):
     rows, demand = items(5, on_hand=[10.0, np.nan, 0.0, 40.0, 3.0]), paths(5)
     whole = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
-    for module in (bucket, packs, comparison):
+    for module in (attempt, packs, comparison):
         monkeypatch.setattr(module, "CHUNK", size)
     pd.testing.assert_frame_equal(compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W"), whole)
 

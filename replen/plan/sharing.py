@@ -1,0 +1,130 @@
+"""How the series of a bucket share the limits: prices of limits -> prices of series, plans of series -> usage of limits."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replen import tables as t
+from replen.plan.coupling import Choice, Totals
+from replen.plan.limits import NO_ROW, STOCK, Family, Limits
+from replen.plan.outcome import Outcome
+from replen.plan.problem import Prices
+from replen.plan.timing import FloatArray, IntArray
+
+N_CELLS = 512
+HASH_KEYS = ("cell of a series", "place in a cell!")  # 16 characters each
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the series have to do with the limits of one family.
+
+    Attributes:
+        family: the limits.
+        per_unit: shape (n_series,), how much of a limit a unit uses.
+        rows: shape (n_series, horizon), number of the limit of each period, NO_ROW = none.
+    """
+
+    family: Family
+    per_unit: FloatArray
+    rows: IntArray
+
+    def amounts(self, outcome: Outcome) -> FloatArray:
+        """Return what each series uses of its limit by period, (n_series, horizon)."""
+        units = {"order": outcome.quantities, "receipt": outcome.receipts, STOCK: outcome.mean_on_hand}[self.family.basis]
+        return self.per_unit[:, None] * units
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """The series of a bucket and the limits.
+
+    Attributes:
+        shares: one a family.
+        cells: shape (n_series,), cell of each series, 0..N_CELLS - 1: series of a cell share limits as far as cells suffice.
+        plans: shape (n_series,), which of the choice's plans each series takes.
+        prices: shape (n_plans, n_rows + 1), of the choice; the last column, of no limit, is 0.
+        labels: of the limits, by number.
+    """
+
+    shares: tuple[Share, ...]
+    cells: IntArray
+    plans: NDArray[np.intp]
+    prices: FloatArray
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, items: pd.DataFrame, limits: Limits, choice: Choice) -> Self:
+        """Return how these items share the limits under a choice.
+
+        Args:
+            items: one row a series: sku, site, supplier, category, unit_cost, unit_volume.
+            limits: of the plan.
+            choice: prices by plan, and which cells take which.
+        """
+        members = [family.members(items) for family in limits.families]
+        rows = [np.vstack([family.rows, np.full(family.rows.shape[1], NO_ROW)]) for family in limits.families]
+        shares = tuple(
+            Share(family, family.per_unit(items), numbers[value])
+            for family, numbers, value in zip(limits.families, rows, members, strict=True)
+        )
+        cell, place = (_hashed(items, key) for key in HASH_KEYS)
+        cells = cell_of(members, [len(family.values) for family in limits.families], cell)
+        padded = np.column_stack([choice.prices, np.zeros(len(choice.prices))])
+        return cls(shares, cells, choice.plans(cells, (place >> np.uint64(11)) / 2.0**53), padded, limits.labels)
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the chosen series."""
+        shares = tuple(Share(one.family, one.per_unit[rows], one.rows[rows]) for one in self.shares)
+        return type(self)(shares, self.cells[rows], self.plans[rows], self.prices, self.labels)
+
+    def series_prices(self, horizon: int) -> Prices:
+        """Return what the limits add to the costs of each series under its own plan; inf in the choice = nothing is ordered."""
+        ordering = np.asarray(np.isfinite(self.prices).all(axis=1))
+        prices = Prices(*(np.zeros((len(self.cells), horizon)) for _ in range(3)))
+        table = np.where(ordering[:, None], self.prices, 0.0)
+        for share in self.shares:
+            by_basis = {"order": prices.order, "receipt": prices.receipt, STOCK: prices.stock}[share.family.basis]
+            by_basis += share.per_unit[:, None] * table[self.plans[:, None], share.rows]
+        prices.order[~ordering[self.plans]] = np.inf
+        return prices
+
+    def totals(self, outcome: Outcome) -> Totals:
+        """Return bound, cost and usage of the series' plans, added up by cell."""
+        usage = np.zeros((N_CELLS, self.prices.shape[1]))
+        for share in self.shares:
+            np.add.at(usage, (self.cells[:, None], share.rows), share.amounts(outcome))
+        return Totals(self._by_cell(outcome.dual_bound), self._by_cell(outcome.feasible_cost), usage[:, :-1])
+
+    def limit_prices(self, lead_time: IntArray) -> list[dict[str, float]]:
+        """Return by series the prices above 0 of the limits that an order of today counts for, by label."""
+        found: list[dict[str, float]] = [{} for _ in self.cells]
+        for share in self.shares:
+            step = np.zeros_like(lead_time) if share.family.basis == "order" else np.minimum(lead_time, share.rows.shape[1] - 1)
+            rows = share.rows[np.arange(len(step)), step]
+            prices = self.prices[self.plans, rows]
+            for series in np.flatnonzero((rows != NO_ROW) & (prices > 0) & np.isfinite(prices)):
+                found[series][self.labels[rows[series]]] = float(prices[series])
+        return found
+
+    def _by_cell(self, values: FloatArray) -> FloatArray:
+        return np.asarray(np.bincount(self.cells, values, N_CELLS), np.float64)
+
+
+def cell_of(members: list[IntArray], n_values: list[int], hashed: NDArray[np.uint64]) -> IntArray:
+    """Return the cell of each series: those with the same limits lie together, in as many cells as there is room for."""
+    groups = np.zeros(len(hashed), np.int64)
+    n_groups = 1
+    for member, n in zip(members, n_values, strict=True):
+        groups, n_groups = groups * (n + 1) + member + 1, n_groups * (n + 1)
+    room = max(N_CELLS // n_groups, 1)
+    return np.asarray((groups * room + (hashed % np.uint64(room)).astype(np.int64)) % N_CELLS)
+
+
+def _hashed(items: pd.DataFrame, key: str) -> NDArray[np.uint64]:
+    """Return a number of each series that depends on its key alone."""
+    keys = pd.util.hash_pandas_object(items[[str(t.SKU), str(t.SITE)]], index=False, hash_key=key)
+    return np.asarray(keys.to_numpy(), np.uint64)
