@@ -214,7 +214,7 @@ def _first_radius(search: _Search) -> FloatArray:
 
 
 def _keep(search: _Search) -> Coupled:
-    """Return the cheaper of two plans that keep the limits: one column for each whole cell, or a mixture shared out and measured."""
+    """Return the cheaper of two plans that keep the limits: one column for each whole cell, or a mixture, shared out."""
     whole = Master(search.columns, search.limits).whole()
     best = _coupled(search, _choice(search, whole), _mixed(search, whole))
     less = np.zeros(len(search.limits))
