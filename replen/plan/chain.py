@@ -3,9 +3,8 @@
     minimise  sum over t of F_t(y_t) + G_t(y_t - y_{t-1}),  y_{-1} = 0,  0 <= y_t - y_{t-1} <= limit_t
 
 y_t is the units ordered that have arrived by the end of step t. F_t is convex and piecewise linear, read off quantiles or
-paths of what is needed by then; G_t is what it costs to depart from the last plan. Prices a unit of an increase, c_t for the
-purchase or for a limit that couples series, are linear in y: they add c_t - c_{t+1} to slope_t, where c is 0 after the last
-step.
+paths of what is needed by then; G_t is what it costs to depart from the last plan. A price c_t on a unit that arrives is
+linear in y: it adds c_t - c_{t+1} to slope_t, where c is 0 after the last step.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -14,7 +13,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from replen.plan.chain_kernel import WHOLE, Steps, cost_all, solve_all
+from replen.plan.chain_kernel import solve_all
+from replen.plan.chain_steps import WHOLE, Steps, cost_all
 from replen.plan.timing import FloatArray
 
 OPTIONAL = ("floor", "shortfall", "previous", "change_price")
@@ -87,6 +87,16 @@ def cost(chains: Chains, quantities: FloatArray) -> FloatArray:
     hard = np.isinf(steps.shortfall) & (np.cumsum(quantities, axis=1) < steps.floor - slack)
     broken = (quantities < 0) | (quantities > steps.limit + slack) | hard
     return np.asarray(np.where(broken.any(axis=1), np.inf, total + chains.constant))
+
+
+def with_prices(chains: Chains, prices: FloatArray) -> Chains:
+    """Return the chains with a price on every unit of an increase: a purchase, or a limit that many series share.
+
+    Args:
+        chains: n_series chains.
+        prices: shape (n_series, n_steps), money a unit that arrives at the step.
+    """
+    return replace(chains, slope=chains.slope - np.diff(prices, axis=1, append=0.0))
 
 
 def unreachable(chains: Chains) -> FloatArray:
