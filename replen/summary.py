@@ -10,6 +10,7 @@ from replen.config import Config
 from replen.model_table import NO_FOLDS, PERIODS, legend, model_table
 
 LABEL = 13
+LIMITS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,23 @@ def _policies(config: Config, outcome: Outcome) -> Iterator[str]:
 
 
 def _proof(certificates: pd.DataFrame) -> Iterator[str]:
-    for row in certificates.to_dict("records"):
+    by_limit = certificates[certificates[t.DUAL_BOUND].isna()].sort_values(str(t.LIMIT_PRICE), ascending=False)
+    for row in certificates.drop(by_limit.index).to_dict("records"):
         solvers = ", ".join(f"{name} {count:,}" for name, count in sorted(dict(row[t.SOLVER_COUNTS]).items()))
+        within = "within the limits, " if len(by_limit) else ""
         yield (
-            f"no plan fixed today costs less than {row[t.DUAL_BOUND]:,.0f} on its paths, this one {row[t.FEASIBLE_COST]:,.0f}: "
-            f"gap {abs(row[t.GAP]):.3%}"
+            f"{within}no plan fixed today costs less than {row[t.DUAL_BOUND]:,.0f} on its paths, this one "
+            f"{row[t.FEASIBLE_COST]:,.0f}: gap {abs(row[t.GAP]):.3%}"
         )
         yield f"series by solver: {solvers}"
+    binding = by_limit[by_limit[t.LIMIT_PRICE] > 0]
+    for row in binding.head(LIMITS_SHOWN).to_dict("records"):
+        yield (
+            f"limit {row[t.LIMIT_NAME]}: {row[t.USED]:,.4g} of {row[t.AVAILABLE]:,.4g} used, one more unit of it would save "
+            f"about {row[t.LIMIT_PRICE]:,.4g}"
+        )
+    if len(by_limit):
+        yield f"{len(by_limit):,} limits, {len(binding):,} of them bind"
 
 
 def _exceptions(config: Config, exceptions: pd.DataFrame) -> Iterator[str]:
