@@ -190,7 +190,9 @@ SEVERITY = Column("severity", "string", "info, warning or critical")
 VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nobody acts")
 ACTION = Column("action", "string", "what to do")
 CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
-SOLVER = Column("solver", "string", "what found the quantities: `highs`, or `none` where nothing is to be decided")
+SOLVER = Column(
+    "solver", "string", "what found the quantities: `path_simplex`, `highs`, or `none` where nothing is to be decided"
+)
 MEAN_DEMAND = Column("mean_demand", "double", "expected demand over the planned periods, units")
 PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels are played on the paths, less end value")
 PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's levels are played on the paths")

@@ -96,7 +96,7 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
             t.DUAL_BOUND: outcome.dual_bound,
             t.FEASIBLE_COST: outcome.feasible_cost,
             t.CONSTANT_COST: outcome.constant_cost,
-            t.SOLVER: np.where(outcome.solved, "highs", "none"),
+            t.SOLVER: np.where(outcome.solved, "path_simplex", "none"),
             t.MEAN_DEMAND: outcome.mean_demand.sum(axis=1),
         }
     )

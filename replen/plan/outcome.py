@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.plan.levels import worthwhile_units
+from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions, serve_backorders
 from replen.plan.problem import Prices, Problem, problems
-from replen.plan.program import solve_lost_sales
 from replen.plan.projection import Projection, arrivals, project, step_costs
 from replen.plan.timing import FloatArray
 

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from replen.plan.path_tree import Terms
 from replen.plan.positions import Positions
 from replen.plan.projection import Projection
 from replen.plan.timing import FloatArray
@@ -43,6 +44,20 @@ class Problem:
         }
         taken = {name: values[rows] for name, values in by_series.items()}
         return type(self)(positions=self.positions.take(rows), needs=self.needs[:, rows], **taken)
+
+    @property
+    def net_needs(self) -> FloatArray:
+        """Return needs with the opening stock taken off the first step, (n_steps, n_series, n_paths), units."""
+        needs = self.needs.copy()
+        needs[0] -= self.opening
+        return needs
+
+    @property
+    def terms(self) -> Terms:
+        """Return the money of orders and stock once lost units are written as needs - orders + stock at the horizon."""
+        lost_sale_cost, stock = self.positions.lost_sale_cost, self.holding_cost.copy()
+        stock[:, -1] += lost_sale_cost - self.positions.end_value
+        return Terms(self.unit_cost - lost_sale_cost[:, None], stock, self.largest)
 
     def stock(self, quantities: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the expected units left at the end of each step, (n_series, n_steps), and on each path at the horizon."""

@@ -64,7 +64,7 @@ def test_one_row_a_series_in_the_tables_columns():
     assert row[t.SAFETY_STOCK] == approx(row[t.ORDER_UP_TO_LEVEL] - row[t.FORECAST_DEMAND])
     assert row[t.FORECAST_DEMAND] == approx(paths(3)[0, :, :3].sum(axis=1).mean())
     assert row[t.REASON] is None
-    assert row[t.SOLVER] == "highs"
+    assert row[t.SOLVER] == "path_simplex"
 
 
 def test_step_costs_and_end_value_add_up_to_the_feasible_cost():

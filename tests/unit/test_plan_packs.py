@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
+from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.outcome import plan_series
 from replen.plan.packs import nearest_line, whole_packs
 from replen.plan.problem import problems
-from replen.plan.program import solve_lost_sales
 from replen.plan.projection import project
 from tests.unit.plan_instances import instances, positions, row_problem
 

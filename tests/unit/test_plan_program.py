@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from replen.evaluate.simulation import score, simulate
+from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.outcome import plan_series
 from replen.plan.positions import serve_backorders
 from replen.plan.problem import problems
-from replen.plan.program import solve_lost_sales
 from replen.plan.projection import project
 from tests.unit.plan_instances import instances, least_cost, positions, row_problem
 
