@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from replen.evaluate.comparison import play_plan
-from replen.evaluate.policies import OrderUpTo, cheapest_levels, simple_rule_levels
 from replen.evaluate.simulation import score, simulate
 from replen.plan.outcome import plan_series
+from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
 from tests.unit.plan_instances import instances, naive_simulation, positions
 
 PLAYED = ("review_period", "unit_cost", "holding_cost", "lost_sale_cost", "end_value")
@@ -61,7 +61,11 @@ def test_a_policy_sees_exactly_the_demand_before_its_step_and_cannot_change_it()
 
     def probe(known):
         seen.append(known.demand[:, 0, 0].tolist())
-        known.demand[:] = known.due[:] = known.on_hand[:] = 99.0
+        for shown in (known.demand, known.due):
+            with pytest.raises(ValueError, match="read-only"):
+                shown[:] = 99.0
+        known.on_hand[:] = 99.0
+        assert known.demand.base.sum() == known.demand.sum()  # nor is the future behind what is shown
         return np.zeros((1, 1))
 
     history = simulate(positions(1, 4), demand, probe)
