@@ -6,7 +6,7 @@ import numpy as np
 
 from replen.plan.packs import nearest_line
 from replen.plan.policies.known import Known, OrderLevels
-from replen.plan.policies.service import Target, protection_demand, service_levels
+from replen.plan.policies.service import CycleService, protection_demand, service_levels
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray, order_steps
 
@@ -118,5 +118,5 @@ def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_servic
         shape (n_series, n_steps), units.
     """
     total = protection_demand(positions, demand)
-    target = Target("cycle_service_level", cycle_service_level, "normal")
+    target = CycleService(cycle_service_level, normal=True)
     return service_levels(total, total, [target] * positions.n_series).T

@@ -6,7 +6,6 @@ rate (P2); what is fitted to a normal there is counted on the paths here, so tha
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -20,18 +19,46 @@ FAR = 10.0  # standard deviations beyond which a normal is never
 
 
 @dataclass(frozen=True)
-class Target:
-    """The service that a level of stock is meant to give.
+class CycleService:
+    """A share of cycles without a shortage.
 
     Attributes:
-        measure: cycle_service_level: share of cycles without a shortage; fill_rate: share of demand served from the shelf.
-        share: of cycles or demand, in (0, 1).
-        demand: paths: as the sample paths have it; normal: mean and standard deviation of the paths.
+        share: of the cycles, in (0, 1).
+        normal: False: of the paths as they are; True: of a normal with their mean and standard deviation.
     """
 
-    measure: Literal["cycle_service_level", "fill_rate"]
     share: float
-    demand: Literal["paths", "normal"] = "paths"
+    normal: bool = False
+
+    def levels(self, total: FloatArray, before: FloatArray) -> FloatArray:
+        """Return the least levels that meet it, see `service_levels`; `before` does not matter to it."""
+        del before
+        if self.normal:
+            return np.asarray(total.mean(axis=2) + ndtri(self.share) * total.std(axis=2))
+        return np.asarray(np.quantile(total, self.share, axis=2, method="inverted_cdf"))
+
+
+@dataclass(frozen=True)
+class FillRate:
+    """A share of demand served from the shelf.
+
+    Attributes:
+        share: of demand, in (0, 1).
+        normal: False: of the paths as they are; True: of a normal with their mean and standard deviation.
+    """
+
+    share: float
+    normal: bool = False
+
+    def levels(self, total: FloatArray, before: FloatArray) -> FloatArray:
+        """Return the least levels that meet it, see `service_levels`."""
+        late, early = (_normal_shortage(units) if self.normal else _shortage(units) for units in (total, before))
+        allowed = (1 - self.share) * (total - before).mean(axis=2)
+        high = total.mean(axis=2) + FAR * total.std(axis=2) if self.normal else total.max(axis=2)
+        return _least(lambda level: late(level) - early(level) <= allowed, high)
+
+
+Target = CycleService | FillRate
 
 
 def targets_of(classes: Iterable[str], by_class: Mapping[str, Target]) -> list[Target]:
@@ -92,21 +119,8 @@ def service_levels(total: FloatArray, before: FloatArray, targets: Sequence[Targ
     levels = np.empty(total.shape[:2])
     for target in set(targets):
         rows = np.flatnonzero([one == target for one in targets])
-        levels[:, rows] = _levels_of_target(total[:, rows], before[:, rows], target)
+        levels[:, rows] = target.levels(total[:, rows], before[:, rows])
     return np.maximum(levels, 0.0)
-
-
-def _levels_of_target(total: FloatArray, before: FloatArray, target: Target) -> FloatArray:
-    """Return the least levels that meet one target, (n_steps, n_series)."""
-    normal = target.demand == "normal"
-    if target.measure == "cycle_service_level":
-        if normal:
-            return np.asarray(total.mean(axis=2) + ndtri(target.share) * total.std(axis=2))
-        return np.asarray(np.quantile(total, target.share, axis=2, method="inverted_cdf"))
-    late, early = (_normal_shortage(units) if normal else _shortage(units) for units in (total, before))
-    allowed = (1 - target.share) * (total - before).mean(axis=2)
-    high = total.mean(axis=2) + FAR * total.std(axis=2) if normal else total.max(axis=2)
-    return _least(lambda level: late(level) - early(level) <= allowed, high)
 
 
 def _shortage(units: FloatArray) -> Callable[[FloatArray], FloatArray]:
