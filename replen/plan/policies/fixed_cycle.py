@@ -119,4 +119,4 @@ def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_servic
     """
     total = protection_demand(positions, demand)
     target = CycleService(cycle_service_level, normal=True)
-    return service_levels(total, total, [target] * positions.n_series).T
+    return service_levels(positions, total, total, [target] * positions.n_series).T

@@ -15,6 +15,7 @@ from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray, IntArray
 
 HALVINGS = 50
+ROUNDED = 1e-9  # a rank that is whole up to rounding errors is that rank
 FAR = 10.0  # standard deviations beyond which a normal is never
 
 
@@ -30,9 +31,9 @@ class CycleService:
     share: float
     normal: bool = False
 
-    def levels(self, total: FloatArray, before: FloatArray) -> FloatArray:
-        """Return the least levels that meet it, see `service_levels`; `before` does not matter to it."""
-        del before
+    def levels(self, positions: Positions, total: FloatArray, before: FloatArray) -> FloatArray:
+        """Return the least levels that meet it, see `service_levels`; only `total` matters to it."""
+        del positions, before
         if self.normal:
             return np.asarray(total.mean(axis=2) + ndtri(self.share) * total.std(axis=2))
         return np.asarray(np.quantile(total, self.share, axis=2, method="inverted_cdf"))
@@ -50,15 +51,40 @@ class FillRate:
     share: float
     normal: bool = False
 
-    def levels(self, total: FloatArray, before: FloatArray) -> FloatArray:
-        """Return the least levels that meet it, see `service_levels`."""
+    def levels(self, positions: Positions, total: FloatArray, before: FloatArray) -> FloatArray:
+        """Return the least levels that meet it, see `service_levels`; costs do not matter to it."""
+        del positions
         late, early = (_normal_shortage(units) if self.normal else _shortage(units) for units in (total, before))
         allowed = (1 - self.share) * (total - before).mean(axis=2)
         high = total.mean(axis=2) + FAR * total.std(axis=2) if self.normal else total.max(axis=2)
         return _least(lambda level: late(level) - early(level) <= allowed, high)
 
 
-Target = CycleService | FillRate
+@dataclass(frozen=True)
+class CriticalRatio:
+    """The service that costs least: that of the newsvendor, whose units left over are kept for the next review period.
+
+    A unit short costs its margin, lost_sale_cost - unit_cost; a unit too many its holding over the review period.
+
+    Attributes:
+        weight: of a lost margin: more than 1 protects better than the costs ask for.
+
+    Source: Snyder & Shen, Fundamentals of Supply Chain Theory, ch. 4.
+    """
+
+    weight: float = 1.0
+
+    def levels(self, positions: Positions, total: FloatArray, before: FloatArray) -> FloatArray:
+        """Return the levels that cost least, see `service_levels`; `before` does not matter to it."""
+        del before
+        under = self.weight * (positions.lost_sale_cost - positions.unit_cost)
+        ratio = under / (under + positions.holding_cost * positions.review_period)
+        n_paths = total.shape[2]
+        rank = np.clip(np.ceil(ratio * n_paths - ROUNDED).astype(np.intp) - 1, 0, n_paths - 1)
+        return np.asarray(np.take_along_axis(np.sort(total, axis=2), rank[None, :, None], axis=2)[:, :, 0])
+
+
+Target = CycleService | FillRate | CriticalRatio
 
 
 def targets_of(classes: Iterable[str], by_class: Mapping[str, Target]) -> list[Target]:
@@ -106,10 +132,11 @@ def standard_loss(z: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) - z * ndtr(-z))
 
 
-def service_levels(total: FloatArray, before: FloatArray, targets: Sequence[Target]) -> FloatArray:
+def service_levels(positions: Positions, total: FloatArray, before: FloatArray, targets: Sequence[Target]) -> FloatArray:
     """Return the least level that meets each series' target, (n_steps, n_series), units, >= 0.
 
     Args:
+        positions: n_series positions, for costs.
         total: shape (n_steps, n_series, n_paths), units wanted until the next order arrives.
         before: of the same shape, units of `total` by which the level may already be short when the cycle that is judged
             begins: demand of the lead time; or `total` less the lot, whose last unit comes a lot earlier. Only fill rates need
@@ -119,7 +146,7 @@ def service_levels(total: FloatArray, before: FloatArray, targets: Sequence[Targ
     levels = np.empty(total.shape[:2])
     for target in set(targets):
         rows = np.flatnonzero([one == target for one in targets])
-        levels[:, rows] = target.levels(total[:, rows], before[:, rows])
+        levels[:, rows] = target.levels(positions.take(rows), total[:, rows], before[:, rows])
     return np.maximum(levels, 0.0)
 
 
@@ -158,7 +185,7 @@ def delivered_demand(positions: Positions, demand: FloatArray) -> FloatArray:
 def order_up_to_levels(positions: Positions, demand: FloatArray, targets: Sequence[Target]) -> FloatArray:
     """Return levels of the rule (R,S) that meet the targets, (n_series, n_steps), units of inventory position."""
     total = protection_demand(positions, demand)
-    return service_levels(total, interval_demand(demand, positions.lead_time), targets).T
+    return service_levels(positions, total, interval_demand(demand, positions.lead_time), targets).T
 
 
 def reorder_points(positions: Positions, demand: FloatArray, targets: Sequence[Target], lot: FloatArray) -> FloatArray:
@@ -167,4 +194,4 @@ def reorder_points(positions: Positions, demand: FloatArray, targets: Sequence[T
     They protect lead time and review period: what is not ordered now arrives a review period later.
     """
     total = protection_demand(positions, demand)
-    return service_levels(total, total - lot[:, None], targets).T
+    return service_levels(positions, total, total - lot[:, None], targets).T
