@@ -12,9 +12,6 @@ changes: the purchase of all that was wanted. So a lost unit costs its margin, a
 table gives the whole money as well. The last line of output is one JSON object.
 """
 
-import argparse
-import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -22,20 +19,12 @@ import numpy as np
 import pandas as pd
 
 from replen import tables as t
-from replen.evaluate.bootstrap import paired_saving
-from replen.evaluate.simulation import Score, score, simulate
 from replen.features.panel import Panel
 from replen.forecast import random
 from replen.forecast.moving_average import MovingAverage
 from replen.forecast.season import SeasonSums
 from replen.overlays import load_config
-from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
-from replen.plan.policies.known import Known
-from replen.plan.policies.named import hybrid, projected_inventory
-from replen.plan.policies.replanned import Planner, Replanned
-from replen.plan.policies.service import CycleService
 from replen.plan.positions import Positions
-from replen.plan.projection import by_step, project
 from replen.plan.timing import FloatArray, periods
 from replen.sources.generator_platform import BlockAtSite, Platform, sku_names
 
