@@ -140,7 +140,6 @@ def exact_cost(s, S, *, fixed=5.0, holding=1.0, short=4.0, mean=6.0):  # noqa: N
     visits = np.zeros(depth)
     for j in range(depth):
         visits[j] = ((j == 0) + sum(chance[i] * visits[j - i] for i in range(1, j + 1))) / (1 - chance[0])
-    wanted = np.arange(200)
     left = S - np.arange(depth)[:, None] - np.arange(200)
     period = (holding * np.maximum(left, 0) + short * np.maximum(-left, 0)) @ chance
     return (fixed + visits @ period) / visits.sum()
