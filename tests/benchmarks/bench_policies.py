@@ -30,7 +30,7 @@ from replen.sources.generator_platform import BlockAtSite, Platform, sku_names
 
 WORLD = [
     "freq=W", "seed=20261121",
-    "sources.generator.n_sites=1", "sources.generator.n_periods=104", "sources.generator.n_future_periods=26",
+    "sources.generator.n_sites=1", "sources.generator.n_periods=104", "sources.generator.n_future_periods=39",
     "sources.generator.last_day=2024-06-30", "sources.generator.n_suppliers=20",
     "sources.generator.intermittent_share=0.3", "sources.generator.promotion_share=0.08",
     "sources.generator.stock_out_share=0.05",
