@@ -1,6 +1,7 @@
 """Rules that order: levels against their definitions, rules against naive loops, plans against the simulator."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ from replen.plan.policies.fixed_cycle import OrderUpTo, simple_rule_levels
 from replen.plan.policies.known import Known
 from replen.plan.policies.named import RULES, fixed_cycle, projected_inventory
 from replen.plan.policies.planned import expected_orders, planned
-from replen.plan.policies.projected import ProjectedInventory
+from replen.plan.policies.projected import ProjectedInventory, stock_on_delivery
 from replen.plan.policies.reorder_point import ReorderLots, ReorderUpTo, economic_lot, every_period
 from replen.plan.policies.replanned import Replanned, positions_of
 from replen.plan.policies.service import (
     CriticalRatio,
     CycleService,
     FillRate,
+    delivered_demand,
     interval_demand,
     order_up_to_levels,
     reorder_points,
@@ -199,6 +201,27 @@ def test_without_lost_sales_projected_inventory_orders_what_the_fixed_cycle_orde
     known = replace(Known.at_start(drawn), due=np.zeros((len(demand), drawn.n_series, 1)))
     rule = replace(projected_inventory(drawn, demand, targets), backorders=True)
     assert rule(known)[fits] == approx(fixed_cycle(drawn, demand, targets)(known)[fits], abs=1e-5)
+
+
+@settings(deadline=None)
+@given(instance=instances(), seed=SEEDS)
+def test_the_cheapest_line_costs_least_of_all_lines(instance, seed):
+    drawn, demand = instance
+    known, rule = known_of(drawn, np.random.default_rng(seed), n_paths=2), RULES["cheapest_line"](drawn, demand, [])
+    orders, delivered = rule(known), delivered_demand(drawn, demand)
+    for rows, stock in stock_on_delivery(drawn, demand, known):
+        for (place, row), path in product(enumerate(rows), range(2)):
+            need = delivered[0, row] - stock[place, path]
+            largest = min(drawn.largest_order[row], 300.0)
+            lines = [0.0, *np.arange(drawn.smallest_order[row], largest + 1, drawn.order_multiple[row])]
+            costs = {line: cycle_cost(drawn, row, need - line) for line in lines}
+            assert costs[orders[row, path]] <= min(costs.values()) + 1e-9
+
+
+def cycle_cost(drawn, row, short):
+    """Return money lost where units are short, or held over a review period where they are left, mean over paths."""
+    margin, holding = drawn.lost_sale_cost[row] - drawn.unit_cost[row], drawn.holding_cost[row] * drawn.review_period[row]
+    return np.mean([margin * units if units > 0 else -holding * units for units in short])
 
 
 def test_lot_for_lot_orders_the_net_requirement():

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from replen.plan.policies.cheapest_line import CheapestLine
 from replen.plan.policies.fixed_cycle import OrderUpTo
 from replen.plan.policies.known import Rule
 from replen.plan.policies.projected import ProjectedInventory, lot_for_lot
@@ -60,6 +61,12 @@ def net_requirements(positions: Positions, demand: FloatArray, targets: Sequence
     return lot_for_lot(positions, demand, delivered_demand(positions, demand), safety_stock=safety_stock)
 
 
+def cheapest_line(positions: Positions, demand: FloatArray, targets: Sequence[Target]) -> CheapestLine:
+    """Return the rule of least cost until the next delivery: its service follows from costs, so targets do not matter."""
+    del targets
+    return CheapestLine(positions, demand, delivered_demand(positions, demand))
+
+
 def safety_stocks(positions: Positions, demand: FloatArray, targets: Sequence[Target]) -> FloatArray:
     """Return the level of (R,S) less the expected demand of the protection interval, (n_series, n_steps), units."""
     expected = protection_demand(positions, demand).mean(axis=2).T
@@ -71,6 +78,7 @@ RULES: dict[str, Builder] = {
     "dynamic": dynamic,
     "dynamic_lots": dynamic_lots,
     "hybrid": hybrid,
+    "cheapest_line": cheapest_line,
     "projected_inventory": projected_inventory,
     "lot_for_lot": net_requirements,
 }

@@ -6,15 +6,18 @@ projection does not.
 Source: van Jaarsveld & Arts, Projected inventory-level policies for lost sales inventory systems, 2024.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from replen.plan.packs import nearest_line
 from replen.plan.policies.known import Known, OrderLevels
 from replen.plan.positions import Positions, chunks
 from replen.plan.timing import FloatArray
 
+Rows = NDArray[np.intp]
 CELLS = 2_000_000  # stocks projected at once: (series, path known, path ahead)
 
 
@@ -48,27 +51,37 @@ class ProjectedInventory:
         return np.maximum(self.targets[:, known.step, None] - self.expected_on_delivery(known), 0.0)
 
     def expected_on_delivery(self, known: Known) -> FloatArray:
-        """Return units expected on the shelf when an order of this step would arrive, without it, (n_series, n_paths).
-
-        Deliveries after the last step are projected to the last step.
-        """
-        n_series, n_paths = known.on_hand.shape
-        expected = np.empty((n_series, n_paths))
-        lead_time = np.minimum(self.positions.lead_time, len(known.due) - 1)
-        size = max(CELLS // (n_paths * self.demand.shape[2]), 1)
-        for ahead in np.unique(lead_time):
-            for rows in chunks(np.flatnonzero(lead_time == ahead), size):
-                expected[rows] = self._projected(known, rows, int(ahead))
+        """Return units expected on the shelf when an order of this step would arrive, without it, (n_series, n_paths)."""
+        expected = np.empty(known.on_hand.shape)
+        for rows, stock in stock_on_delivery(self.positions, self.demand, known, backorders=self.backorders):
+            expected[rows] = stock.mean(axis=2)
         return expected
 
-    def _projected(self, known: Known, rows: np.ndarray[tuple[int], np.dtype[np.intp]], ahead: int) -> FloatArray:
-        """Return the mean stock of some series after the receipts of the step `ahead` steps from now, (n_rows, n_paths)."""
-        stock = (known.on_hand - known.backorders)[rows][:, :, None]
-        for step in range(ahead):
-            stock = stock + known.due[step, rows][:, :, None] - self.demand[known.step + step, rows][:, None, :]
-            if not self.backorders:
-                np.maximum(stock, 0.0, out=stock)
-        return np.asarray(stock.mean(axis=2) + known.due[ahead, rows])
+
+def stock_on_delivery(
+    positions: Positions, demand: FloatArray, known: Known, *, backorders: bool = False
+) -> Iterator[tuple[Rows, FloatArray]]:
+    """Yield rows of series, and their units on the shelf when an order of this step would arrive, without it.
+
+    Args:
+        positions: n_series positions.
+        demand: shape (n_steps, n_series, n_samples), sample paths from step 0 on, units.
+        known: what is known before its step; deliveries after the last step due are projected to that step.
+        backorders: True: what is short waits; False: it is lost.
+
+    Yields:
+        rows, and units of shape (n_rows, n_paths, n_samples): of every path known, on every sample path ahead.
+    """
+    lead_time = np.minimum(positions.lead_time, len(known.due) - 1)
+    size = max(CELLS // (known.on_hand.shape[1] * demand.shape[2]), 1)
+    for ahead in np.unique(lead_time):
+        for rows in chunks(np.flatnonzero(lead_time == ahead), size):
+            stock = np.repeat((known.on_hand - known.backorders)[rows][:, :, None], demand.shape[2], axis=2)
+            for step in range(ahead):
+                stock += known.due[step, rows][:, :, None] - demand[known.step + step, rows][:, None, :]
+                if not backorders:
+                    np.maximum(stock, 0.0, out=stock)
+            yield rows, stock + known.due[ahead, rows][:, :, None]
 
 
 def lot_for_lot(
