@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from replen.evaluate.comparison import play_plan
+from replen.evaluate.nervousness import PlanChanges
 from replen.evaluate.simulation import Reality, score, simulate
 from replen.plan.outcome import plan_series
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
@@ -279,6 +280,14 @@ def test_nervousness_is_the_mean_change_of_a_dates_planned_order():
     result = score(drawn, simulate(drawn, np.ones((3, 2, 4)), Wavering()))
     assert result.nervousness == approx([1.0, np.nan], nan_ok=True)
     assert np.isnan(score(drawn, simulate(drawn, np.ones((3, 2, 4)), known_levels(np.ones((2, 3))))).nervousness).all()
+
+
+def test_only_successive_plans_are_compared_and_less_counts_like_more():
+    # Plans 5, 5, 5 of dates 0 to 2, then 3 of date 1 (2 less), then 9 of date 2: of that the last plan said nothing.
+    changes, reviewed = PlanChanges((3, 1, 1)), np.array([True])
+    for step, plan in enumerate(([5.0, 5.0, 5.0], [3.0], [9.0])):
+        changes.add(step, np.array(plan)[:, None, None], reviewed)
+    assert changes.mean() == approx([2.0])
 
 
 def test_score_counts_lines_waste_and_turns():
