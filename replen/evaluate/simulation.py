@@ -8,6 +8,7 @@ last step is not placed: it could change nothing that is counted.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from replen.evaluate.nervousness import PlanChanges, Planning
 from replen.evaluate.pipeline import LatePipeline, PromptPipeline
@@ -86,14 +87,8 @@ def simulate(
         if allowed.any():
             due, past = _read_only(pipeline.expected(step)), _read_only(seen[:step])
             known = Known(step, np.maximum(net, 0.0), np.maximum(-net, 0.0), due, past)
-            rows = np.flatnonzero(allowed)
-            if changes is not None and isinstance(policy, Planning):
-                plan = policy.orders_by_step(known)
-                changes.add(step, plan, allowed)
-                orders[step, rows] = plan[0, rows]
-            else:
-                orders[step, rows] = policy(known)[rows]
-            pipeline.place(step, rows, orders[step, rows])
+            orders[step] = np.where(allowed[:, None], _asked(policy, known, changes, allowed), 0.0)
+            pipeline.place(step, np.flatnonzero(allowed), orders[step, allowed])
         received = pipeline.receive(step)
         available = net + received
         net = available - wanted
@@ -108,6 +103,15 @@ def simulate(
         seen[step] = wanted
     nervousness = np.full(positions.n_series, np.nan) if changes is None else changes.mean()
     return History(orders, on_hand, short, demand, sold, waste, pipeline.undelivered(), nervousness)
+
+
+def _asked(policy: Policy, known: Known, changes: PlanChanges | None, reviewed: NDArray[np.bool_]) -> FloatArray:
+    """Return what the policy orders, (n_series, n_paths); its plan, where it states one, is compared with its last."""
+    if changes is None or not isinstance(policy, Planning):
+        return policy(known)
+    plan = policy.orders_by_step(known)
+    changes.add(known.step, plan, reviewed)
+    return np.asarray(plan[0])
 
 
 def _read_only(units: FloatArray) -> FloatArray:
