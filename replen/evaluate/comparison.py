@@ -9,11 +9,12 @@ import pandas as pd
 
 from replen import tables as t
 from replen.config import Rule
-from replen.evaluate.policies import FloatArray, OrderUpTo, cheapest_levels, simple_rule_levels
 from replen.evaluate.simulation import History, score, simulate
 from replen.plan.items import read_positions
+from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
 from replen.plan.positions import Positions, chunks, serve_backorders
 from replen.plan.projection import arrivals, by_step, project
+from replen.plan.timing import FloatArray
 
 CHUNK = 1024  # series played at once
 

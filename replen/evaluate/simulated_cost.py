@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.config import CostRules, Evaluate
 from replen.evaluate.metrics import SIMULATED_COST, Doubles
-from replen.evaluate.policies import OrderUpTo, cheapest_levels
 from replen.evaluate.simulation import score, simulate
 from replen.features.known import known_mean
 from replen.features.panel import FloatArray, Panel
@@ -26,6 +25,7 @@ from replen.forecast import random
 from replen.forecast.chain import Answer
 from replen.plan.costs import fill_costs
 from replen.plan.items import numbers, on_sale_by_step, read_positions, term_refusals
+from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels
 from replen.plan.positions import Positions, chunks
 from replen.plan.projection import by_step, project
 from replen.plan.timing import PERIOD_DAYS, periods

@@ -1,50 +1,38 @@
 """Inventory simulated over demand paths: what a policy would have cost.
 
 Order of events: at the end of step t-1 the order is placed, knowing demand up to t-1; it is on the shelf at the start of step
-t + lead_time. In each step: receive, sell, count cost. An order that would arrive after the last step is not placed: it could
-change nothing that is counted.
+t + lead_time. In each step: receive, sell, throw away what is too old, count cost. An order that is expected only after the
+last step is not placed: it could change nothing that is counted.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from replen.evaluate.nervousness import PlanChanges, Planning
+from replen.evaluate.pipeline import LatePipeline, PromptPipeline
+from replen.plan.policies.known import Known, Policy, may_order
 from replen.plan.positions import Positions
-
-FloatArray = NDArray[np.float64]
+from replen.plan.timing import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a policy may see when it orders: nothing of the step it orders for, or later.
+class Reality:
+    """What may go otherwise than the positions say; None: it does not.
 
     Attributes:
-        step: the step before whose demand the order is placed.
-        on_hand: shape (n_series, n_paths), units on the shelf.
-        backorders: shape (n_series, n_paths), units owed; zero under lost sales.
-        due: shape (n_steps - step, n_series, n_paths), units on their way by step of arrival, this step first.
-        demand: shape (step, n_series, n_paths), demand so far.
+        lead_times: shape (n_steps, n_series, n_paths), periods that the order placed at each step really takes; orders may
+            overtake each other. The policy expects the lead time of the positions, and sees what is overdue as due now.
+        shelf_life: shape (n_series,), periods in which a unit can be sold, that of its arrival included; sold first in, first
+            out. What is on the shelf at the start is as fresh as what arrives in step 0.
     """
 
-    step: int
-    on_hand: FloatArray
-    backorders: FloatArray
-    due: FloatArray
-    demand: FloatArray
-
-    @property
-    def inventory_position(self) -> FloatArray:
-        """Return on hand + on order - backorders, (n_series, n_paths), units."""
-        return np.asarray(self.on_hand + self.due.sum(axis=0) - self.backorders)
+    lead_times: IntArray | None = None
+    shelf_life: IntArray | None = None
 
 
-class Policy(Protocol):
-    """Decides what to order at one review."""
-
-    def __call__(self, known: Known) -> FloatArray:
-        """Return units to order, shape (n_series, n_paths), >= 0; ignored for series that have no review at this step."""
+AS_PLANNED = Reality()
 
 
 @dataclass(frozen=True)
@@ -57,6 +45,10 @@ class History:
         short: demand of the step that was lost, or units owed at its end under backorders.
         demand: wanted in the step.
         sold: demand of the step served from the shelf within the step.
+        waste: thrown away at the end of the step, before `on_hand` is counted.
+        undelivered: shape (n_series, n_paths), units ordered that arrive after the last step.
+        nervousness: shape (n_series,), mean absolute change of the order planned for a date from one plan to the next, over the
+            dates that both plans cover, units; NaN where the policy states no plans.
     """
 
     orders: FloatArray
@@ -64,6 +56,86 @@ class History:
     short: FloatArray
     demand: FloatArray
     sold: FloatArray
+    waste: FloatArray
+    undelivered: FloatArray
+    nervousness: FloatArray
+
+
+def simulate(
+    positions: Positions, demand: FloatArray, policy: Policy, *, backorders: bool = False, reality: Reality = AS_PLANNED
+) -> History:
+    """Return what happens on every path when the policy is asked at every review.
+
+    Args:
+        positions: n_series positions; receipts reach as far as demand.
+        demand: shape (n_steps, n_series, n_paths), units.
+        policy: what orders.
+        backorders: True: unmet demand waits and is served first; False: it is lost (positions then owe nothing, see
+            `plan.positions.serve_backorders`).
+        reality: what goes otherwise than the positions say.
+    """
+    n_paths = demand.shape[2]
+    late = reality.lead_times
+    pipeline = PromptPipeline(positions, n_paths) if late is None else LatePipeline(positions, late)
+    keeping = None if reality.shelf_life is None else _Keeping(reality.shelf_life, demand.shape)
+    changes = PlanChanges(demand.shape) if isinstance(policy, Planning) else None
+    seen = np.zeros_like(demand)  # filled as time goes by: what a policy is shown holds nothing of the future
+    orders, on_hand, short, sold, waste = (np.zeros(demand.shape) for _ in range(5))
+    net = np.repeat((positions.on_hand - positions.backorders)[:, None], n_paths, axis=1)
+    for step, wanted in enumerate(demand):
+        allowed = may_order(positions, step)
+        if allowed.any():
+            due, past = _read_only(pipeline.expected(step)), _read_only(seen[:step])
+            known = Known(step, np.maximum(net, 0.0), np.maximum(-net, 0.0), due, past)
+            orders[step] = np.where(allowed[:, None], _asked(policy, known, changes, allowed), 0.0)
+            pipeline.place(step, np.flatnonzero(allowed), orders[step, allowed])
+        received = pipeline.receive(step)
+        available = net + received
+        net = available - wanted
+        np.maximum(net, 0.0, out=on_hand[step])
+        np.maximum(-net, 0.0, out=short[step])
+        np.minimum(np.maximum(available, 0.0), wanted, out=sold[step])
+        if keeping is not None:
+            waste[step] = keeping.expired(step, received, on_hand[step])
+            on_hand[step] -= waste[step]
+            net = net - waste[step]
+        net = net if backorders else on_hand[step]
+        seen[step] = wanted
+    nervousness = np.full(positions.n_series, np.nan) if changes is None else changes.mean()
+    return History(orders, on_hand, short, demand, sold, waste, pipeline.undelivered(), nervousness)
+
+
+def _asked(policy: Policy, known: Known, changes: PlanChanges | None, reviewed: NDArray[np.bool_]) -> FloatArray:
+    """Return what the policy orders, (n_series, n_paths); its plan, where it states one, is compared with its last."""
+    if changes is None or not isinstance(policy, Planning):
+        return policy(known)
+    plan = policy.orders_by_step(known)
+    changes.add(known.step, plan, reviewed)
+    return np.asarray(plan[0])
+
+
+def _read_only(units: FloatArray) -> FloatArray:
+    """Return a view that cannot be written to."""
+    view = units.view()
+    view.flags.writeable = False
+    return view
+
+
+class _Keeping:
+    """Knows what is too old: of what is left, first in, first out, what no receipt of the last shelf life explains."""
+
+    def __init__(self, shelf_life: IntArray, shape: tuple[int, ...]) -> None:
+        """Start with nothing received."""
+        self._shelf_life = np.minimum(shelf_life, shape[0] + 1)
+        self._received = np.zeros((shape[0] + 1, *shape[1:]))  # running totals
+
+    def expired(self, step: int, received: FloatArray, left: FloatArray) -> FloatArray:
+        """Return units that cannot be sold after this step, (n_series, n_paths), of `left`."""
+        rows = np.arange(len(self._shelf_life))
+        self._received[step + 1] = self._received[step] + received
+        first = step + 2 - self._shelf_life  # what arrived from this step on keeps
+        fresh = self._received[step + 1] - self._received[np.clip(first, 0, step + 1), rows]
+        return np.where((first > 0)[:, None], np.maximum(left - fresh, 0.0), 0.0)
 
 
 @dataclass(frozen=True)
@@ -71,14 +143,18 @@ class Score:
     """Money and service by series, means over paths, all of shape (n_series,).
 
     Attributes:
-        purchase: money for units ordered.
+        purchase: money for units ordered, but for those that arrive after the last step.
         order_lines: money for order lines.
         holding: money for units left at the end of each step.
         shortage: money for lost sales, or for units owed at the end of each step.
         end_value: money that units left after the last step are worth.
         demand: units wanted.
         sold: units served from the shelf in the step they were wanted in.
+        waste: units thrown away; their money is in purchase.
+        mean_on_hand: units left at the end of a step, mean over steps.
+        n_order_lines: order lines placed.
         cycle_service_level: share of steps without a shortage, 0..1.
+        nervousness: see `History`.
     """
 
     purchase: FloatArray
@@ -88,7 +164,11 @@ class Score:
     end_value: FloatArray
     demand: FloatArray
     sold: FloatArray
+    waste: FloatArray
+    mean_on_hand: FloatArray
+    n_order_lines: FloatArray
     cycle_service_level: FloatArray
+    nervousness: FloatArray
 
     @property
     def cost(self) -> FloatArray:
@@ -100,34 +180,11 @@ class Score:
         """Return the share of demand served at once, (n_series,), 0..1; 1 where nothing was wanted."""
         return np.divide(self.sold, self.demand, out=np.ones_like(self.sold), where=self.demand > 0)
 
-
-def simulate(positions: Positions, demand: FloatArray, policy: Policy, *, backorders: bool = False) -> History:
-    """Return what happens on every path when the policy is asked at every review.
-
-    Args:
-        positions: n_series positions; receipts reach as far as demand.
-        demand: shape (n_steps, n_series, n_paths), units.
-        policy: what orders.
-        backorders: True: unmet demand waits and is served first; False: it is lost (positions then owe nothing, see
-            `plan.positions.serve_backorders`).
-    """
-    n_steps, rows = len(demand), np.arange(positions.n_series)
-    due = np.repeat(positions.receipts.T[:, :, None], demand.shape[2], axis=2)
-    orders, on_hand, short, sold = (np.zeros(demand.shape) for _ in range(4))
-    net = np.repeat((positions.on_hand - positions.backorders)[:, None], demand.shape[2], axis=1)
-    for step in range(n_steps):
-        known = Known(step, np.maximum(net, 0.0), np.maximum(-net, 0.0), due[step:].copy(), demand[:step].copy())
-        arrival = step + positions.lead_time
-        allowed = (step % positions.review_period == 0) & (arrival < n_steps)
-        if allowed.any():
-            orders[step] = np.where(allowed[:, None], policy(known), 0.0)
-            due[arrival[allowed], rows[allowed]] += orders[step, allowed]
-        available = net + due[step]
-        net = available - demand[step]
-        on_hand[step], short[step] = np.maximum(net, 0.0), np.maximum(-net, 0.0)
-        sold[step] = np.minimum(np.maximum(available, 0.0), demand[step])
-        net = net if backorders else on_hand[step].copy()
-    return History(orders, on_hand, short, demand, sold)
+    @property
+    def turns(self) -> FloatArray:
+        """Return how often the mean stock was sold in the steps scored, (n_series,); inf where there was none but sales."""
+        out = np.where(self.sold > 0, np.inf, 0.0)
+        return np.divide(self.sold, self.mean_on_hand, out=out, where=self.mean_on_hand > 0)
 
 
 def score(positions: Positions, history: History, *, backorders: bool = False, first_step: int = 0) -> Score:
@@ -143,14 +200,18 @@ def score(positions: Positions, history: History, *, backorders: bool = False, f
     def total(units: FloatArray) -> FloatArray:
         return np.asarray(units[first_step:].sum(axis=0).mean(axis=1))
 
-    short = history.short[first_step:]
+    short, n_lines, held = history.short[first_step:], total((history.orders > 0).astype(np.float64)), total(history.on_hand)
     return Score(
-        purchase=positions.unit_cost * total(history.orders),
-        order_lines=positions.order_cost * total((history.orders > 0).astype(np.float64)),
-        holding=positions.holding_cost * total(history.on_hand),
+        purchase=positions.unit_cost * (total(history.orders) - history.undelivered.mean(axis=1)),
+        order_lines=positions.order_cost * n_lines,
+        holding=positions.holding_cost * held,
         shortage=(positions.backorder_cost if backorders else positions.lost_sale_cost) * total(history.short),
         end_value=positions.end_value * history.on_hand[-1].mean(axis=1),
         demand=total(history.demand),
         sold=total(history.sold),
+        waste=total(history.waste),
+        mean_on_hand=held / len(short),
+        n_order_lines=n_lines,
         cycle_service_level=(short <= 0).mean(axis=(0, 2)),
+        nervousness=history.nervousness,
     )

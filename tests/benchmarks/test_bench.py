@@ -45,3 +45,9 @@ def test_the_benchmark_of_backtests_runs(tmp_path: Path) -> None:
 def test_the_benchmark_of_censoring_runs(tmp_path: Path) -> None:
     found = report("bench_censoring.py", "--generated", str(tmp_path), "--series", "80", "--models", "moving_average")
     assert set(found["bias"]["moving_average"]) == {"truth", "raw", "ours", "removed"}
+
+
+def test_the_benchmark_of_policies_runs() -> None:
+    found = report("bench_policies.py", "--smoke")["forecasters"]["moving_average"]
+    assert found["policies"]["cheapest line"]["n_tried"] == 7
+    assert {"mean", "low", "high"} == set(found["saving"]["(R,S) normal, rounded up"])

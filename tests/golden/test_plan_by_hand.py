@@ -3,9 +3,9 @@
 import numpy as np
 from pytest import approx
 
-from replen.evaluate.policies import simple_rule_levels
 from replen.evaluate.simulation import score, simulate
 from replen.plan.outcome import plan_series
+from replen.plan.policies.fixed_cycle import simple_rule_levels
 from replen.plan.positions import Positions
 
 

@@ -17,7 +17,6 @@ from replen.errors import ConfigError
 from replen.evaluate.backtest import Backtest, Fold
 from replen.evaluate.champion import choose
 from replen.evaluate.metrics import ratios
-from replen.evaluate.policies import OrderUpTo
 from replen.evaluate.scores import summarise
 from replen.evaluate.simulated_cost import TERMS, Trial, Trials, order_up_to_levels, played
 from replen.evaluate.simulation import score, simulate
@@ -27,6 +26,7 @@ from replen.features.view import View
 from replen.forecast.chain import Answer
 from replen.forecast.distribution import from_negative_binomial, from_quantiles
 from replen.overlays import load_config
+from replen.plan.policies.fixed_cycle import OrderUpTo
 from replen.plan.positions import Positions
 from replen.plan.projection import project
 from tests.unit.plan_instances import instances, least_cost, positions, row_problem

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from replen.evaluate.comparison import play_plan
-from replen.evaluate.policies import OrderUpTo, cheapest_levels, simple_rule_levels
-from replen.evaluate.simulation import score, simulate
+from replen.evaluate.nervousness import PlanChanges
+from replen.evaluate.simulation import Reality, score, simulate
 from replen.plan.outcome import plan_series
+from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
 from tests.unit.plan_instances import instances, naive_simulation, positions
 
 PLAYED = ("review_period", "unit_cost", "holding_cost", "lost_sale_cost", "end_value")
@@ -61,7 +62,11 @@ def test_a_policy_sees_exactly_the_demand_before_its_step_and_cannot_change_it()
 
     def probe(known):
         seen.append(known.demand[:, 0, 0].tolist())
-        known.demand[:] = known.due[:] = known.on_hand[:] = 99.0
+        for shown in (known.demand, known.due):
+            with pytest.raises(ValueError, match="read-only"):
+                shown[:] = 99.0
+        known.on_hand[:] = 99.0
+        assert known.demand.base.sum() == known.demand.sum()  # nor is the future behind what is shown
         return np.zeros((1, 1))
 
     history = simulate(positions(1, 4), demand, probe)
@@ -178,6 +183,121 @@ def test_played_rules_respect_packs_and_limits(instance):
     multiples = orders / drawn.order_multiple[:, None]
     assert (~lines | ((orders >= least - 1e-9) & (orders <= most))).all()
     assert multiples == approx(np.round(multiples))
+
+
+def naive_reality(drawn, demand, level, *, lead_times, shelf_life, waits):
+    """Return orders, ending stock, shortage, waste and the due units shown, one series, path, order and unit lot at a time."""
+    n_steps = len(demand)
+    orders, on_hand, short, waste = (np.zeros(demand.shape) for _ in range(4))
+    shown = {}
+    for row, path in np.ndindex(demand.shape[1:]):
+        lots, owed, on_order = [[drawn.on_hand[row], shelf_life[row]]], 0.0, []
+        for step in range(n_steps):
+            open_orders = [(drawn.receipts[row, later], later) for later in range(step, n_steps)]
+            coming = [(units, max(promised, step)) for units, promised, _ in on_order] + open_orders
+            shown[step, row, path] = [sum(units for units, when in coming if when == later) for later in range(step, n_steps)]
+            position = sum(units for units, _ in lots) - owed + sum(units for units, _ in coming)
+            if step % drawn.review_period[row] == 0 and step + drawn.lead_time[row] < n_steps:
+                orders[step, row, path] = units = max(level - position, 0.0)
+                on_order.append((units, step + drawn.lead_time[row], step + lead_times[step, row, path]))
+            received = drawn.receipts[row, step] + sum(units for units, _, arrives in on_order if arrives == step)
+            on_order = [order for order in on_order if order[2] != step]
+            lots.append([received, step + shelf_life[row]])
+            wanted = demand[step, row, path] + owed
+            for lot in lots:  # oldest first
+                taken = min(lot[0], wanted)
+                lot[0], wanted = lot[0] - taken, wanted - taken
+            waste[step, row, path] = sum(units for units, last in lots if last <= step + 1)
+            lots = [lot for lot in lots if lot[1] > step + 1]
+            on_hand[step, row, path], short[step, row, path] = sum(units for units, _ in lots), wanted
+            owed = wanted if waits else 0.0
+    return orders, on_hand, short, waste, shown
+
+
+@settings(deadline=None)
+@given(instance=instances(), seed=st.integers(0, 2**32 - 1), level=st.floats(0, 60), waits=st.booleans())
+def test_late_orders_that_cross_and_goods_that_perish_agree_with_a_naive_loop(instance, seed, level, waits):
+    drawn, demand = instance
+    rng = np.random.default_rng(seed)
+    lead_times = np.maximum(drawn.lead_time[:, None] + rng.integers(-2, 4, demand.shape), 0)
+    shelf_life = rng.integers(1, len(demand) + 3, drawn.n_series)
+    seen = []
+
+    def policy(known):
+        seen.append((known.step, known.due.copy()))
+        return np.maximum(level - known.inventory_position, 0.0)
+
+    reality = Reality(lead_times, shelf_life)
+    history = simulate(drawn, demand, policy, backorders=waits, reality=reality)
+    told = {"lead_times": lead_times, "shelf_life": shelf_life, "waits": waits}
+    orders, on_hand, short, waste, shown = naive_reality(drawn, demand, level, **told)
+    for found, expected in ((history.orders, orders), (history.on_hand, on_hand), (history.short, short)):
+        assert found == approx(expected, abs=1e-9)
+    assert history.waste == approx(waste, abs=1e-9)
+    for (step, row, path), due in shown.items():
+        assert all(found[:, row, path] == approx(due, abs=1e-9) for when, found in seen if when == step)
+
+
+def test_reality_as_planned_is_no_reality_at_all():
+    rng = np.random.default_rng(4)
+    drawn = positions(3, 6, on_hand=5.0, lead_time=[0, 1, 3], receipts=1.0)
+    demand, policy = rng.poisson(4, (6, 3, 5)).astype(float), known_levels(np.full((3, 6), 15.0))
+    lead_times = np.broadcast_to(drawn.lead_time[:, None], demand.shape)
+    plain = simulate(drawn, demand, policy)
+    detailed = simulate(drawn, demand, policy, reality=Reality(lead_times, np.full(3, 99)))
+    for name in ("orders", "on_hand", "short", "sold", "waste"):
+        assert getattr(detailed, name) == approx(getattr(plain, name))
+    assert not detailed.undelivered.any()
+
+
+def test_what_never_arrives_is_not_paid_for_but_its_line_is():
+    drawn = positions(1, 3, lead_time=1, order_cost=2.0)
+    history = simulate(
+        drawn,
+        np.ones((3, 1, 1)),
+        lambda known: np.full((1, 1), 5.0 if known.step == 0 else 0.0),
+        reality=Reality(lead_times=np.full((3, 1, 1), 4)),
+    )
+    result = score(drawn, history)
+    assert history.undelivered.tolist() == [[5.0]]
+    assert (result.purchase, result.order_lines, result.shortage) == ([0.0], [2.0], [9.0])
+
+
+class Wavering:
+    """Plans one unit more in every later plan: 1, 1, 1, ... then 2, 2, ..."""
+
+    def __call__(self, known):
+        return self.orders_by_step(known)[0]
+
+    def orders_by_step(self, known):
+        return np.full((2, *known.on_hand.shape), 1.0 + known.step)
+
+
+def test_nervousness_is_the_mean_change_of_a_dates_planned_order():
+    # Reviewed at steps 0, 1, 2: plans (1, 1), (2, 2), (3, 3) share one date each time, and differ by one unit there.
+    # Reviewed at 0 and 2: plans (1, 1) and (3, 3) of dates 0, 1 and 2, 3 share none.
+    drawn = positions(2, 3, review_period=[1, 2])
+    result = score(drawn, simulate(drawn, np.ones((3, 2, 4)), Wavering()))
+    assert result.nervousness == approx([1.0, np.nan], nan_ok=True)
+    assert np.isnan(score(drawn, simulate(drawn, np.ones((3, 2, 4)), known_levels(np.ones((2, 3))))).nervousness).all()
+
+
+def test_only_successive_plans_are_compared_and_less_counts_like_more():
+    # Plans 5, 5, 5 of dates 0 to 2, then 3 of date 1 (2 less), then 9 of date 2: of that the last plan said nothing.
+    changes, reviewed = PlanChanges((3, 1, 1)), np.array([True])
+    for step, plan in enumerate(([5.0, 5.0, 5.0], [3.0], [9.0])):
+        changes.add(step, np.array(plan)[:, None, None], reviewed)
+    assert changes.mean() == approx([2.0])
+
+
+def test_score_counts_lines_waste_and_turns():
+    # 6 units on the shelf, 1 wanted a step, good for 2 steps: 5, then 4 are left, and these are thrown away. 2 sold, then none.
+    drawn = positions(1, 3, on_hand=6.0)
+    nothing = known_levels(np.zeros((1, 3)))
+    result = score(drawn, simulate(drawn, np.ones((3, 1, 1)), nothing, reality=Reality(shelf_life=np.array([2]))))
+    assert (result.waste, result.sold, result.n_order_lines) == ([4.0], [2.0], [0.0])
+    assert result.mean_on_hand == approx([5 / 3])
+    assert result.turns == approx([2 / (5 / 3)])
 
 
 def test_score_adds_up():

@@ -1,17 +1,15 @@
-"""Policies that can be played in the simulator."""
+"""Fixed cycle (R,S): at every review the inventory position is brought up to a level; and the levels that cost least."""
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from replen.evaluate.simulation import Known
 from replen.plan.packs import nearest_line
+from replen.plan.policies.known import Known, OrderLevels
+from replen.plan.policies.service import CycleService, protection_demand, service_levels
 from replen.plan.positions import Positions
-from replen.plan.timing import order_steps
+from replen.plan.timing import FloatArray, order_steps
 
-FloatArray = NDArray[np.float64]
 HALVINGS = 30
 DECIMALS = 4
 
@@ -31,6 +29,11 @@ class OrderUpTo:
     def __call__(self, known: Known) -> FloatArray:
         """Return units to order, (n_series, n_paths)."""
         return nearest_line(self.positions, np.maximum(self.levels[:, known.step, None] - known.inventory_position, 0.0))
+
+    def order_levels(self, known: Known) -> OrderLevels:
+        """Return the level twice: at any position below it something is ordered."""
+        level = np.broadcast_to(self.levels[:, known.step, None], known.on_hand.shape)
+        return OrderLevels(level, level)
 
 
 def cheapest_levels(positions: Positions, demand: FloatArray, lost: FloatArray) -> FloatArray:
@@ -104,8 +107,7 @@ def _cost_of_further_unit(positions: Positions, used: FloatArray, levels: FloatA
 def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_service_level: float) -> FloatArray:
     """Return levels of the rule (R,S): mean demand over lead time and review period + z standard deviations of it.
 
-    Where the interval reaches past the last step, the last interval that fits is taken; if it is longer than the horizon, mean
-    and variance grow with its length.
+    Near the last step as `service.interval_demand` says.
 
     Args:
         positions: the series.
@@ -115,14 +117,6 @@ def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_servic
     Returns:
         shape (n_series, n_steps), units.
     """
-    n_steps, rows = len(demand), np.arange(positions.n_series)
-    interval = positions.lead_time + positions.review_period
-    length = np.minimum(interval, n_steps)
-    running = np.concatenate([np.zeros((1, *demand.shape[1:])), np.cumsum(demand, axis=0)])
-    z = NormalDist().inv_cdf(cycle_service_level)
-    growth, levels = interval / length, np.empty((positions.n_series, n_steps))
-    for step in range(n_steps):
-        first = np.minimum(step, n_steps - length)
-        total = running[first + length, rows] - running[first, rows]
-        levels[:, step] = growth * total.mean(axis=1) + z * np.sqrt(growth) * total.std(axis=1)
-    return levels
+    total = protection_demand(positions, demand)
+    target = CycleService(cycle_service_level, normal=True)
+    return service_levels(positions, total, total, [target] * positions.n_series).T

@@ -1,0 +1,1 @@
+"""Rules that order: what they see, their levels from service targets, one file a kind of rule."""

@@ -1,0 +1,77 @@
+"""What a policy may see when it orders, and what a policy is."""
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+
+from replen.plan.positions import Positions
+from replen.plan.timing import FloatArray
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a policy may see when it orders: nothing of the step it orders for, or later; nothing that it could change.
+
+    Attributes:
+        step: the step before whose demand the order is placed.
+        on_hand: shape (n_series, n_paths), units on the shelf.
+        backorders: shape (n_series, n_paths), units owed; zero under lost sales.
+        due: shape (n_steps - step, n_series, n_paths), units on their way by the step they are expected in, this step first.
+        demand: shape (step, n_series, n_paths), demand so far.
+    """
+
+    step: int
+    on_hand: FloatArray
+    backorders: FloatArray
+    due: FloatArray
+    demand: FloatArray
+
+    @classmethod
+    def at_start(cls, positions: Positions) -> Self:
+        """Return what is known before step 0, one path."""
+        n_series = positions.n_series
+        stock = (positions.on_hand[:, None], positions.backorders[:, None])
+        return cls(0, *stock, positions.receipts.T[:, :, None], np.empty((0, n_series, 1)))
+
+    @property
+    def inventory_position(self) -> FloatArray:
+        """Return on hand + on order - backorders, (n_series, n_paths), units."""
+        return np.asarray(self.on_hand + self.due.sum(axis=0) - self.backorders)
+
+
+class Policy(Protocol):
+    """Decides what to order at one review."""
+
+    def __call__(self, known: Known) -> FloatArray:
+        """Return units to order, shape (n_series, n_paths), >= 0; ignored for series that have no review at this step."""
+
+
+@dataclass(frozen=True)
+class OrderLevels:
+    """What a rule orders by at one review; both of shape (n_series, n_paths), units of inventory position.
+
+    Attributes:
+        reorder_point: at this position or below (under fixed cycles: below) something is ordered.
+        order_up_to_level: the position that the order aims at, before packs.
+    """
+
+    reorder_point: FloatArray
+    order_up_to_level: FloatArray
+
+
+class Rule(Policy, Protocol):
+    """A policy that can say what it orders by."""
+
+    @property
+    def positions(self) -> Positions:
+        """Return the series it orders for, reviewed as it wants them to be."""
+
+    def order_levels(self, known: Known) -> OrderLevels:
+        """Return reorder point and order-up-to level at one review."""
+
+
+def may_order(positions: Positions, step: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which series are reviewed before a step and would get an order within the horizon, (n_series,)."""
+    in_time = step + positions.lead_time < positions.receipts.shape[1]
+    return np.asarray(in_time & (step % positions.review_period == 0))

@@ -1,0 +1,102 @@
+"""Projected inventory: the stock expected on the shelf when the order arrives is brought to a target; and lot for lot.
+
+Under lost sales the inventory position forgets that what is short before the delivery is lost, and orders it again; the
+projection does not.
+
+Source: van Jaarsveld & Arts, Projected inventory-level policies for lost sales inventory systems, 2024.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replen.plan.packs import nearest_line
+from replen.plan.policies.known import Known, OrderLevels
+from replen.plan.positions import Positions, chunks
+from replen.plan.timing import FloatArray
+
+Rows = NDArray[np.intp]
+CELLS = 2_000_000  # stocks projected at once: (series, path known, path ahead)
+
+
+@dataclass(frozen=True)
+class ProjectedInventory:
+    """Orders the nearest whole line that brings the stock expected just after the delivery to its target.
+
+    Attributes:
+        positions: the series, for packs, limits and lead time.
+        demand: shape (n_steps, n_series, n_samples), sample paths of demand as forecast before step 0, units.
+        targets: shape (n_series, n_steps), units on the shelf just after the delivery, by step of the order.
+        backorders: True: what is short waits; False: it is lost.
+    """
+
+    positions: Positions
+    demand: FloatArray
+    targets: FloatArray
+    backorders: bool = False
+
+    def __call__(self, known: Known) -> FloatArray:
+        """Return units to order, (n_series, n_paths)."""
+        return nearest_line(self.positions, self._missing(known))
+
+    def order_levels(self, known: Known) -> OrderLevels:
+        """Return the position at which nothing would be missing on delivery, twice: what is due and on hand is as it is."""
+        level = known.inventory_position + self.targets[:, known.step, None] - self.expected_on_delivery(known)
+        return OrderLevels(level, level)
+
+    def _missing(self, known: Known) -> FloatArray:
+        """Return units that bring the expected stock to its target, (n_series, n_paths)."""
+        return np.maximum(self.targets[:, known.step, None] - self.expected_on_delivery(known), 0.0)
+
+    def expected_on_delivery(self, known: Known) -> FloatArray:
+        """Return units expected on the shelf when an order of this step would arrive, without it, (n_series, n_paths)."""
+        expected = np.empty(known.on_hand.shape)
+        for rows, stock in stock_on_delivery(self.positions, self.demand, known, backorders=self.backorders):
+            expected[rows] = stock.mean(axis=2)
+        return expected
+
+
+def stock_on_delivery(
+    positions: Positions, demand: FloatArray, known: Known, *, backorders: bool = False
+) -> Iterator[tuple[Rows, FloatArray]]:
+    """Yield rows of series, and their units on the shelf when an order of this step would arrive, without it.
+
+    Args:
+        positions: n_series positions.
+        demand: shape (n_steps, n_series, n_samples), sample paths from step 0 on, units.
+        known: what is known before its step; deliveries after the last step due are projected to that step.
+        backorders: True: what is short waits; False: it is lost.
+
+    Yields:
+        rows, and units of shape (n_rows, n_paths, n_samples): of every path known, on every sample path ahead.
+    """
+    lead_time = np.minimum(positions.lead_time, len(known.due) - 1)
+    size = max(CELLS // (known.on_hand.shape[1] * demand.shape[2]), 1)
+    for ahead in np.unique(lead_time):
+        for rows in chunks(np.flatnonzero(lead_time == ahead), size):
+            stock = np.repeat((known.on_hand - known.backorders)[rows][:, :, None], demand.shape[2], axis=2)
+            for step in range(ahead):
+                stock += known.due[step, rows][:, :, None] - demand[known.step + step, rows][:, None, :]
+                if not backorders:
+                    np.maximum(stock, 0.0, out=stock)
+            yield rows, stock + known.due[ahead, rows][:, :, None]
+
+
+def lot_for_lot(
+    positions: Positions, demand: FloatArray, delivered: FloatArray, *, safety_stock: FloatArray, backorders: bool = False
+) -> ProjectedInventory:
+    """Return the rule that orders the net requirement of the time until the next delivery, as if demand came as expected.
+
+    Net requirement = expected demand of that time + safety stock - stock projected with expected demand.
+
+    Args:
+        positions: the series.
+        demand: shape (n_steps, n_series, n_paths), units.
+        delivered: shape (n_steps, n_series, n_paths), demand from each step's delivery to the next, see `delivered_demand`.
+        safety_stock: shape (n_series, n_steps), units; 0: pure lot for lot.
+        backorders: as in `ProjectedInventory`.
+    """
+    expected = demand.mean(axis=2, keepdims=True)
+    return ProjectedInventory(positions, expected, delivered.mean(axis=2).T + safety_stock, backorders)

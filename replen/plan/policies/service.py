@@ -1,0 +1,197 @@
+"""Levels of stock from service targets, read off sample paths or from a normal fitted to them.
+
+Source: Silver, Pyke & Thomas, Inventory and Production Management in Supply Chains, ch. 6: cycle service level (P1) and fill
+rate (P2); what is fitted to a normal there is counted on the paths here, so that skewed and lumpy demand keeps its tail.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from replen.errors import PlanError, raise_all
+from replen.plan.positions import Positions
+from replen.plan.timing import FloatArray, IntArray
+
+HALVINGS = 50
+ROUNDED = 1e-9  # a rank that is whole up to rounding errors is that rank
+FAR = 10.0  # standard deviations beyond which a normal is never
+
+
+@dataclass(frozen=True)
+class CycleService:
+    """A share of cycles without a shortage.
+
+    Attributes:
+        share: of the cycles, in (0, 1).
+        normal: False: of the paths as they are; True: of a normal with their mean and standard deviation.
+    """
+
+    share: float
+    normal: bool = False
+
+    def levels(self, positions: Positions, total: FloatArray, before: FloatArray) -> FloatArray:
+        """Return the least levels that meet it, see `service_levels`; only `total` matters to it."""
+        del positions, before
+        if self.normal:
+            return np.asarray(total.mean(axis=2) + ndtri(self.share) * total.std(axis=2))
+        return np.asarray(np.quantile(total, self.share, axis=2, method="inverted_cdf"))
+
+
+@dataclass(frozen=True)
+class FillRate:
+    """A share of demand served from the shelf.
+
+    Attributes:
+        share: of demand, in (0, 1).
+        normal: False: of the paths as they are; True: of a normal with their mean and standard deviation.
+    """
+
+    share: float
+    normal: bool = False
+
+    def levels(self, positions: Positions, total: FloatArray, before: FloatArray) -> FloatArray:
+        """Return the least levels that meet it, see `service_levels`; costs do not matter to it."""
+        del positions
+        late, early = (_normal_shortage(units) if self.normal else _shortage(units) for units in (total, before))
+        allowed = (1 - self.share) * (total - before).mean(axis=2)
+        high = total.mean(axis=2) + FAR * total.std(axis=2) if self.normal else total.max(axis=2)
+        return _least(lambda level: late(level) - early(level) <= allowed, high)
+
+
+@dataclass(frozen=True)
+class CriticalRatio:
+    """The service that costs least: that of the newsvendor, whose units left over are kept for the next review period.
+
+    A unit short costs its margin, lost_sale_cost - unit_cost; a unit too many its holding over the review period.
+
+    Attributes:
+        weight: of a lost margin: more than 1 protects better than the costs ask for.
+
+    Source: Snyder & Shen, Fundamentals of Supply Chain Theory, ch. 4.
+    """
+
+    weight: float = 1.0
+
+    def levels(self, positions: Positions, total: FloatArray, before: FloatArray) -> FloatArray:
+        """Return the levels that cost least, see `service_levels`; `before` does not matter to it."""
+        del before
+        under = self.weight * (positions.lost_sale_cost - positions.unit_cost)
+        ratio = under / (under + positions.holding_cost * positions.review_period)
+        n_paths = total.shape[2]
+        rank = np.clip(np.ceil(ratio * n_paths - ROUNDED).astype(np.intp) - 1, 0, n_paths - 1)
+        return np.asarray(np.take_along_axis(np.sort(total, axis=2), rank[None, :, None], axis=2)[:, :, 0])
+
+
+Target = CycleService | FillRate | CriticalRatio
+
+
+def targets_of(classes: Iterable[str], by_class: Mapping[str, Target]) -> list[Target]:
+    """Return the target of every series, by its class.
+
+    Raises:
+        PlanError: a class has no target.
+    """
+    classes = list(classes)
+    missing = sorted(set(classes) - set(by_class))
+    found = ", ".join(sorted(by_class))
+    raise_all(PlanError, [f"targets: expected a target for class {name!r}, found only {found}" for name in missing])
+    return [by_class[name] for name in classes]
+
+
+def interval_demand(demand: FloatArray, length: IntArray, *, first: IntArray | None = None) -> FloatArray:
+    """Return demand of the `length` periods from each step on, (n_steps, n_series, n_paths), units.
+
+    Where the interval reaches past the last step, the last one that fits is taken; if it is longer than the horizon, mean and
+    variance grow with its length.
+
+    Args:
+        demand: shape (n_steps, n_series, n_paths), units.
+        length: shape (n_series,), periods, >= 0.
+        first: shape (n_series,), periods from the step to the first of the interval; null: it starts at the step.
+    """
+    n_steps, rows = len(demand), np.arange(demand.shape[1])
+    fitting = np.minimum(length, n_steps)
+    running = np.concatenate([np.zeros((1, *demand.shape[1:])), np.cumsum(demand, axis=0)])
+    start = np.minimum(np.arange(n_steps)[:, None] + (0 if first is None else first), n_steps - fitting)
+    total = running[start + fitting, rows] - running[start, rows]
+    if (fitting == length).all():
+        return np.asarray(total)
+    growth = (length / np.maximum(fitting, 1))[:, None]
+    mean = total.mean(axis=2, keepdims=True)
+    return np.asarray(growth * mean + np.sqrt(growth) * (total - mean))
+
+
+def standard_loss(z: FloatArray) -> FloatArray:
+    """Return E[max(Z - z, 0)] of a standard normal Z, shape of z.
+
+    >>> standard_loss(np.array([0.0, 0.58])).round(4)
+    array([0.3989, 0.1746])
+    """
+    return np.asarray(np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) - z * ndtr(-z))
+
+
+def service_levels(positions: Positions, total: FloatArray, before: FloatArray, targets: Sequence[Target]) -> FloatArray:
+    """Return the least level that meets each series' target, (n_steps, n_series), units, >= 0.
+
+    Args:
+        positions: n_series positions, for costs.
+        total: shape (n_steps, n_series, n_paths), units wanted until the next order arrives.
+        before: of the same shape, units of `total` by which the level may already be short when the cycle that is judged
+            begins: demand of the lead time; or `total` less the lot, whose last unit comes a lot earlier. Only fill rates need
+            it: they ask for E[(total - level)+] - E[(before - level)+] <= (1 - share) E[total - before].
+        targets: of each series.
+    """
+    levels = np.empty(total.shape[:2])
+    for target in set(targets):
+        rows = np.flatnonzero([one == target for one in targets])
+        levels[:, rows] = target.levels(positions.take(rows), total[:, rows], before[:, rows])
+    return np.maximum(levels, 0.0)
+
+
+def _shortage(units: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return the function that gives mean units above a level, on the paths."""
+    return lambda level: np.asarray(np.maximum(units - level[:, :, None], 0.0).mean(axis=2))
+
+
+def _normal_shortage(units: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return the function that gives mean units above a level, of the normal with the paths' mean and deviation."""
+    mean, deviation = units.mean(axis=2), units.std(axis=2)
+    spread = np.maximum(deviation, 1e-12)
+    return lambda level: np.asarray(spread * standard_loss((level - mean) / spread))
+
+
+def _least(enough: Callable[[FloatArray], np.ndarray[tuple[int, ...], np.dtype[np.bool_]]], high: FloatArray) -> FloatArray:
+    """Return the least level between 0 and `high` that is enough, where every higher one is too."""
+    low = np.zeros_like(high)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        suffices = enough(middle)
+        low, high = np.where(suffices, low, middle), np.where(suffices, middle, high)
+    return high
+
+
+def protection_demand(positions: Positions, demand: FloatArray) -> FloatArray:
+    """Return demand of lead time and review period from each step on, (n_steps, n_series, n_paths), units."""
+    return interval_demand(demand, positions.lead_time + positions.review_period)
+
+
+def delivered_demand(positions: Positions, demand: FloatArray) -> FloatArray:
+    """Return demand from the delivery of each step's order to that of the next one, (n_steps, n_series, n_paths), units."""
+    return interval_demand(demand, positions.review_period, first=positions.lead_time)
+
+
+def order_up_to_levels(positions: Positions, demand: FloatArray, targets: Sequence[Target]) -> FloatArray:
+    """Return levels of the rule (R,S) that meet the targets, (n_series, n_steps), units of inventory position."""
+    total = protection_demand(positions, demand)
+    return service_levels(positions, total, interval_demand(demand, positions.lead_time), targets).T
+
+
+def reorder_points(positions: Positions, demand: FloatArray, targets: Sequence[Target], lot: FloatArray) -> FloatArray:
+    """Return reorder points that meet the targets when every order is about `lot` units, (n_series,); (n_series, n_steps).
+
+    They protect lead time and review period: what is not ordered now arrives a review period later.
+    """
+    total = protection_demand(positions, demand)
+    return service_levels(positions, total, total - lot[:, None], targets).T
