@@ -45,3 +45,9 @@ def test_the_benchmark_of_backtests_runs(tmp_path: Path) -> None:
 def test_the_benchmark_of_censoring_runs(tmp_path: Path) -> None:
     found = report("bench_censoring.py", "--generated", str(tmp_path), "--series", "80", "--models", "moving_average")
     assert set(found["bias"]["moving_average"]) == {"truth", "raw", "ours", "removed"}
+
+
+def test_the_benchmark_of_planning_runs() -> None:
+    found = report("bench_planning.py", "--smoke")
+    assert max(found["chain"][f"{peer}_difference"] for peer in ("linprog", "highspy", "blocks")) < 1e-6
+    assert {"less_than_nearest_percent", "less_than_up_percent"} <= set(found["packs"])
