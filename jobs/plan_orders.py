@@ -24,8 +24,9 @@ from replen.orders.database import OrderDatabase
 from replen.orders.lines import with_order_ids
 from replen.plan.attempt import Terms, bucket_totals
 from replen.plan.bucket import plan_bucket
+from replen.plan.choice import Choice, Step, Totals
 from replen.plan.costs import check_costs, fill_costs
-from replen.plan.coupling import Choice, Step, Totals, couple
+from replen.plan.coupling import couple
 from replen.plan.items import on_sale_by_step
 from replen.plan.limits import Limits, limit_rows, read_limits
 from replen.plan.sharing import N_CELLS

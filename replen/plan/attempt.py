@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replen.config import Plan
-from replen.plan.coupling import Choice, Totals
+from replen.plan.choice import Choice, Totals
 from replen.plan.exceptions import Finding
 from replen.plan.items import read_positions, refusals
 from replen.plan.limits import Limits

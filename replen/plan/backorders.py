@@ -4,8 +4,10 @@ With x_t the stock net of backorders if nothing were ordered and y_t what orders
 
     mean over paths of [ holding_cost * max(x_t + y_t - D_t, 0) + backorder_cost * max(D_t - x_t - y_t, 0) ],
 
-D_t the demand up to and with step t; stock left at the horizon is worth end_value. Each step's cost needs the distribution of
-D_t alone, so that a few points of it replace the joint paths.
+D_t the demand up to and with step t. Stock net of what is owed at the horizon is worth end_value a unit: a unit left saves
+buying one, a unit owed must still be bought (were the latter free, the cost would not be convex as soon as end_value passes
+holding_cost + backorder_cost). Each step's cost needs the distribution of D_t alone, so that a few points of it replace the
+joint paths.
 """
 
 from dataclasses import dataclass, replace
@@ -22,12 +24,12 @@ from replen.plan.timing import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class StockCosts:
-    """What stock and its lack cost n_series series; end_value < holding_cost + backorder_cost.
+    """What stock and its lack cost n_series series.
 
     Attributes:
         holding_cost: shape (n_series,), money a unit left at the end of a period.
         backorder_cost: shape (n_series,), money a unit owed at the end of a period.
-        end_value: shape (n_series,), money a unit left at the horizon is worth.
+        end_value: shape (n_series,), money a unit left at the horizon is worth, and one owed then costs.
     """
 
     holding_cost: FloatArray
@@ -98,14 +100,14 @@ def backorder_chains(needs: FloatArray, costs: StockCosts, *, limit: FloatArray,
         multiple: shape (n_series,), units in a pack; 0 = any amount.
     """
     n_steps, n_points = needs.shape[1:]
-    owed, over = costs.backorder_cost, np.repeat(costs.holding_cost[:, None], n_steps, axis=1)
-    over[:, -1] -= costs.end_value
+    owed = np.repeat(costs.backorder_cost[:, None], n_steps, axis=1)
+    owed[:, -1] += costs.end_value
     return Chains(
         at=needs,
-        jump=(over + owed[:, None]) / n_points,
-        slope=np.repeat(-owed[:, None], n_steps, axis=1),
+        jump=np.repeat((costs.holding_cost + costs.backorder_cost)[:, None] / n_points, n_steps, axis=1),
+        slope=-owed,
         limit=limit,
-        constant=owed * needs.mean(axis=2).sum(axis=1),
+        constant=(owed * needs.mean(axis=2)).sum(axis=1),
         multiple=multiple,
     )
 

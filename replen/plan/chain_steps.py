@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 TIE = 1e-12  # slopes nearer to each other than this share of all slopes are equal: rounding errors break no tie
 WHOLE = 1e-9  # packs: numbers nearer to whole ones than this are whole
 

@@ -1,7 +1,7 @@
 """Chains in whole packs with a smallest order or a fixed cost an order line: a dynamic program over the total of packs.
 
 A minimum quantity or a line cost makes the increase's cost non-convex, and no chain. The totals of packs that can pay are few
-(see `lattice_kernel.count_states`), and all of them are tried. Where they are too many, totals are tried in steps of several
+(see `lattice_states.count_states`), and all of them are tried. Where they are too many, totals are tried in steps of several
 packs: that gives a plan, and a second program, in which every total stands for all up to the next, a bound on any plan.
 """
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from replen.plan import lattice_kernel as kernel
 from replen.plan.chain import Chains, cost, steps_of
 from replen.plan.chain_steps import WHOLE
+from replen.plan.lattice_states import count_states
 from replen.plan.timing import FloatArray
 
 MAX_STATES = 1 << 16  # totals tried a series: 13 steps of them take some milliseconds and 7 MB
@@ -93,7 +94,7 @@ def solve_lattice(chains: Chains, lines: OrderLines, *, max_states: int = MAX_ST
 def last_states(chains: Chains, lines: OrderLines) -> FloatArray:
     """Return the packs above which nothing can be gained, (n_series,); inf where more pays without end."""
     most = np.empty(chains.n_series)
-    kernel.count_states(steps_of(chains), smallest_packs(chains, lines), most)
+    count_states(steps_of(chains), smallest_packs(chains, lines), most)
     return most
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.plan.coupling import Choice, Totals
+from replen.plan.choice import Choice, Totals
 from replen.plan.limits import NO_ROW, STOCK, Family, Limits
 from replen.plan.outcome import Outcome
 from replen.plan.problem import Prices

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.orders.lines import PROPOSED
-from replen.plan.coupling import Coupled
+from replen.plan.choice import Coupled
 from replen.plan.exceptions import ACTIONS
 from replen.plan.limits import Limits
 from replen.tables import Table

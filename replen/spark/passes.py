@@ -8,7 +8,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from replen import config
-from replen.plan.coupling import Choice, Totals
+from replen.plan.choice import Choice, Totals
 from replen.plan.sharing import N_CELLS
 from replen.spark.buckets import per_bucket
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from replen.plan.backorders import StockCosts, arrival_limits, backorder_chains, cumulative_demand, solve_backorders
 from replen.plan.chain import Chains, with_prices
-from replen.plan.coupling import Choice, Coupled, Step, Totals, couple
+from replen.plan.choice import Choice, Coupled, Step, Totals
+from replen.plan.coupling import couple
 from replen.plan.lattice import OrderLines
 
 N_STEPS, LEAD_TIME, N_PATHS, N_SUPPLIERS, N_SITES, N_CELLS = 13, 2, 32, 20, 2, 512

@@ -51,3 +51,16 @@ def test_the_benchmark_of_policies_runs() -> None:
     found = report("bench_policies.py", "--smoke")["forecasters"]["moving_average"]
     assert found["policies"]["cheapest line"]["n_tried"] == 7
     assert {"mean", "low", "high"} == set(found["saving"]["(R,S) normal, rounded up"])
+
+
+def test_the_benchmark_of_planning_runs() -> None:
+    found = report("bench_planning.py", "--smoke")
+    assert max(found["chain"][f"{peer}_difference"] for peer in ("linprog", "highspy", "blocks")) < 1e-6
+    assert {"less_than_nearest_percent", "less_than_up_percent"} <= set(found["packs"])
+
+
+def test_the_benchmark_of_coupling_limits_runs() -> None:
+    found = report("bench_coupling.py", "--smoke")
+    assert found["largest_violation"] == 0
+    assert 0 <= found["gap"] < 1e-3
+    assert found["limits_that_bind"] > 0

@@ -40,9 +40,10 @@ def test_ten_thousand_chains_cost_what_highs_finds():
     rng = np.random.default_rng(20261121)
     for _ in range(BLOCKS):
         chains = drawn_chains(rng, BLOCK, n_steps=rng.integers(1, 9), n_points=rng.integers(1, 7))
-        least = least_costs(chains)
+        quantities, least = solve(chains), least_costs(chains)
+        assert (quantities >= 0).all() and (quantities <= chains.limit).all()  # to the last bit
         scale = np.maximum(1.0, np.abs(least - chains.constant))
-        np.testing.assert_array_less(np.abs(cost(chains, solve(chains)) - least) / scale, 1e-6)
+        np.testing.assert_array_less(np.abs(cost(chains, quantities) - least) / scale, 1e-6)
 
 
 @settings(deadline=None, max_examples=200)
@@ -127,6 +128,13 @@ def test_ties_that_rounding_errors_would_break_go_to_the_smaller_total():
 def test_a_limit_moves_an_order_forward():
     """Certain need 2 then 8, a unit owed 3, held 1, at most 5 a step: 3, then 5."""
     assert solve(one_chain([[2], [8]], slope=-3.0, jump=4.0, limit=5.0)).tolist() == [[3.0, 5.0]]
+
+
+def test_a_limit_holds_to_the_last_bit():
+    """Need 0.3 at the end, at most 0.1 then, earlier units cost: in binary 0.3 - (0.3 - 0.1) is more than 0.1."""
+    quantities = solve(one_chain([[0.3], [0.3]], slope=[1.0, -3.0], jump=[0.0, 4.0], limit=[np.inf, 0.1]))
+    assert quantities[0, 0] == approx(0.2)
+    assert quantities[0, 1] == 0.1
 
 
 def test_more_that_pays_without_end_is_no_number():

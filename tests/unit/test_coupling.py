@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from replen.plan.coupling import Choice, Coupled, Totals, couple
+from replen.plan.choice import Choice, Coupled, Totals
+from replen.plan.coupling import couple
 
 # A series here buys 0..n units; the k-th unit saves `value[k]` (falling) and uses `weight` of each limit.
 

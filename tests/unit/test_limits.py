@@ -9,7 +9,7 @@ import pytest
 from replen import tables as t
 from replen.config import LimitRule
 from replen.errors import PlanError
-from replen.plan.coupling import Choice
+from replen.plan.choice import Choice
 from replen.plan.limits import limit_rows, read_limits
 from replen.plan.outcome import plan_series
 from replen.plan.positions import Positions
