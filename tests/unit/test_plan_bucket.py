@@ -14,7 +14,7 @@ from replen import tables as t
 from replen.config import ExceptionRules, Plan, Rule
 from replen.evaluate import comparison
 from replen.evaluate.comparison import compare_with_rule
-from replen.plan import bucket, packs
+from replen.plan import bucket
 from replen.plan.bucket import plan_bucket
 from replen.plan.exceptions import ACTIONS
 from replen.plan.items import COLUMNS
@@ -196,7 +196,7 @@ def test_a_row_without_proof_is_a_reason(monkeypatch):
 def test_chunks_do_not_change_the_rows(monkeypatch, size):
     rows, demand = items(5, on_hand=[10.0, np.nan, 0.0, 40.0, 3.0]), paths(5)
     whole = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
-    for module in (bucket, packs, comparison):
+    for module in (bucket, comparison):
         monkeypatch.setattr(module, "CHUNK", size)
     pd.testing.assert_frame_equal(compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W"), whole)
 
