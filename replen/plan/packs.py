@@ -1,89 +1,55 @@
 """Whole packs, minimum and maximum quantities: a search by exact cost over the paths, not a rounding.
 
-A line is nothing or a number of packs between `smallest_order` and `largest_order`. From the best rounding of the program's
-optimum the search adds, takes, moves and merges packs until no such move saves money; the optimum of the program is the dual
-bound. All series of a problem are searched together, each on its own way: a series alone ends where it ends in a bucket.
+A line is nothing or a number of packs between `smallest_order` and the step's largest. From the best rounding of the program's
+optimum the search adds, takes, moves and merges packs until no such move saves money (`packs_kernel`); the optimum of the
+program is the dual bound. Where lines cost money or have a minimum, cost is not convex in packs: there the search also starts
+from programs that may order at every second, third or fourth of the steps only.
 """
 
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
-from replen.plan.positions import Positions, chunks
+from replen.plan.lost_sales import solve_lost_sales
+from replen.plan.packs_kernel import Lines, search_rows
+from replen.plan.positions import Positions
 from replen.plan.problem import Problem
 from replen.plan.timing import FloatArray
 
-CHUNK = 256  # series searched together: what fits the processor's cache
-MAX_SWEEPS = 100
-REACH = 3  # packs move this many order steps earlier or later
-SAVING = 1e-9  # a move must save more than this share of the cost
 ROUNDING = 1e-6  # packs: what the solver may be off
-
-
-class Move(NamedTuple):
-    """Packs from one order step to another; None = from or to nowhere: an order grows or shrinks."""
-
-    giver: int | None
-    taker: int | None
-    everything: bool
+CYCLES = (2, 3, 4)
 
 
 def whole_packs(problem: Problem, quantities: FloatArray) -> FloatArray:
     """Return quantities that may be ordered, (n_series, n_steps), cheap on the paths, near the program's.
 
     Args:
-        problem: series with one timing.
+        problem: series with one lead time.
         quantities: shape (n_series, n_steps), the program's optimum, units.
     """
-    parts = chunks(np.arange(len(quantities)), CHUNK)
-    return np.concatenate([_search(problem.take(rows), quantities[rows]) for rows in parts])
+    best, costs = _searched(problem, quantities), problem.positions
+    lumpy = np.flatnonzero((costs.order_cost > 0) | (costs.smallest_order > costs.order_multiple))
+    some, least = problem.take(lumpy), problem.take(lumpy).cost(best[lumpy])
+    place = np.cumsum(some.largest > 0, axis=1) - 1
+    for cycle in CYCLES:
+        fewer = replace(some, largest=np.where(place % cycle == 0, some.largest, 0.0))
+        plans = _searched(some, solve_lost_sales(fewer).quantities)
+        money = some.cost(plans)
+        better = money < least
+        best[lumpy[better]], least[better] = plans[better], money[better]
+    return best
 
 
-def _search(problem: Problem, quantities: FloatArray) -> FloatArray:
-    """Return the cheapest plan that no move betters, (n_series, n_steps)."""
-    best, cost = _cheapest_rounding(problem, quantities)
-    active, moves = np.arange(len(best)), _moves(list(range(problem.needs.shape[0])))
-    for _ in range(MAX_SWEEPS):
-        before = cost[active]
-        for move in moves:
-            tried = _moved(problem.take(active), best[active], move)
-            changed = (tried != best[active]).any(axis=1)
-            rows = active[changed]
-            tried, tried_cost = tried[changed], problem.take(rows).cost(tried[changed])
-            better = tried_cost < cost[rows] - SAVING * np.maximum(1.0, np.abs(cost[rows]))
-            best[rows[better]], cost[rows[better]] = tried[better], tried_cost[better]
-        active = active[cost[active] < before]
-        if not len(active):
-            break
-    return _in_packs(problem.positions, best)
+def _searched(problem: Problem, quantities: FloatArray) -> FloatArray:
+    """Return plans of whole lines that no move betters, (n_series, n_steps), found from the rounded quantities."""
+    costs, plans = problem.positions, _cheapest_rounding(problem, quantities)
+    lines = Lines(costs.order_multiple, costs.smallest_order, costs.order_cost)
+    search_rows(problem.net_needs, problem.terms, lines, plans)
+    return _in_packs(costs, plans)
 
 
-def _moves(steps: list[int]) -> list[Move]:
-    """Return the moves tried in each sweep: every order by a pack or as a whole, away or to its neighbours in time."""
-    ways: list[tuple[int, int | None]] = [(step, None) for step in steps]
-    near = [(steps[i], later) for i in range(len(steps)) for later in steps[i + 1 : i + 1 + REACH]]
-    ways += [way for earlier, later in near for way in ((earlier, later), (later, earlier))]
-    grow = [Move(None, step, everything=False) for step in steps]
-    return grow + [Move(giver, taker, everything=everything) for giver, taker in ways for everything in (False, True)]
-
-
-def _moved(problem: Problem, quantities: FloatArray, move: Move) -> FloatArray:
-    """Return the quantities after a move, every line still one that may be placed."""
-    positions, moved, amount = problem.positions, quantities.copy(), problem.positions.order_multiple
-    smallest, nearly = positions.smallest_order, positions.order_multiple / 2
-    if move.giver is not None:
-        given = quantities[:, move.giver]
-        amount = given if move.everything else np.where(given - amount < smallest - nearly, given, amount)
-        moved[:, move.giver] -= amount
-    if move.taker is not None:
-        taken = quantities[:, move.taker] + amount
-        taken = np.where((taken > 0) & (taken < smallest), smallest, taken)
-        moved[:, move.taker] = np.minimum(taken, problem.largest[:, move.taker])
-    return moved
-
-
-def _cheapest_rounding(problem: Problem, quantities: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the best of four roundings that may be ordered, (n_series, n_steps), and its cost (n_series,)."""
+def _cheapest_rounding(problem: Problem, quantities: FloatArray) -> FloatArray:
+    """Return the best of four roundings that may be ordered, (n_series, n_steps), units."""
     multiple = problem.positions.order_multiple[:, None]
     packs = quantities / multiple
     running = np.floor(np.cumsum(packs, axis=1) + 0.5)
@@ -96,10 +62,8 @@ def _cheapest_rounding(problem: Problem, quantities: FloatArray) -> tuple[FloatA
     allowed = np.stack(
         [np.minimum(nearest_line(problem.positions, rounding * multiple), problem.largest) for rounding in roundings]
     )
-    costs = np.stack([problem.cost(plan) for plan in allowed])
-    cheapest = costs.argmin(axis=0)
-    rows = np.arange(len(cheapest))
-    return allowed[cheapest, rows], costs[cheapest, rows]
+    cheapest = np.argmin([problem.cost(plan) for plan in allowed], axis=0)
+    return np.asarray(allowed[cheapest, np.arange(len(cheapest))])
 
 
 def nearest_line(positions: Positions, quantities: FloatArray) -> FloatArray:

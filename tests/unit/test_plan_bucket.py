@@ -14,7 +14,7 @@ from replen import tables as t
 from replen.config import ExceptionRules, Plan, Rule
 from replen.evaluate import comparison
 from replen.evaluate.comparison import compare_with_rule
-from replen.plan import attempt, packs
+from replen.plan import attempt
 from replen.plan.attempt import Terms
 from replen.plan.bucket import plan_bucket
 from replen.plan.exceptions import ACTIONS
@@ -197,7 +197,7 @@ def test_a_row_without_proof_is_a_reason(monkeypatch):
 def test_chunks_do_not_change_the_rows(monkeypatch, size):
     rows, demand = items(5, on_hand=[10.0, np.nan, 0.0, 40.0, 3.0]), paths(5)
     whole = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
-    for module in (attempt, packs, comparison):
+    for module in (attempt, comparison):
         monkeypatch.setattr(module, "CHUNK", size)
     pd.testing.assert_frame_equal(compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W"), whole)
 
