@@ -62,7 +62,8 @@ def solve_all(steps: Steps, lines: Lines, inside: bool, quantities: FloatArray) 
     Args:
         steps: the chains; `multiple` is the pack.
         lines: what may be ordered.
-        inside: True: a state is any place from k to k + 1 packs, at the least cost found there: a bound, and no plan.
+        inside: True: a state is any place from k to k + 1 packs, at the least cost found there: a bound, and no plan; for
+            chains without hard floors.
         quantities: filled.
     """
     n_steps, most = quantities.shape[1], lines.most.max()
@@ -79,7 +80,7 @@ def solve_all(steps: Steps, lines: Lines, inside: bool, quantities: FloatArray) 
             _tabulate(step, one.at[t], costs[: len(after) + 1])
             if inside:
                 _lower(step, one.at[t], costs[: len(after) + 1])
-            _add(step, inside, costs, after)
+            _add(step, costs, after)
         least[row] = _trace(one, line, table, reached, quantities[row])
     return least
 
@@ -182,13 +183,12 @@ def _lower(step: Step, at: FloatArray, costs: FloatArray) -> None:
 
 
 @njit(cache=True)
-def _add(step: Step, inside: bool, costs: FloatArray, after: FloatArray) -> None:
+def _add(step: Step, costs: FloatArray, after: FloatArray) -> None:
     """Add the step's cost of each total; totals below a hard floor are out."""
     for k in range(len(after)):
         after[k] += costs[k]
     if np.isinf(step.shortfall):
-        low = hard_floor(step.floor, step.multiple) - inside
-        after[: int(max(low, 0.0))] = np.inf
+        after[: int(max(hard_floor(step.floor, step.multiple), 0.0))] = np.inf
 
 
 @njit(cache=True)

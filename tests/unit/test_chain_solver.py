@@ -131,10 +131,10 @@ def test_a_limit_moves_an_order_forward():
 
 
 def test_a_limit_holds_to_the_last_bit():
-    """Need 0.3 at the end, at most 0.1 then, earlier units cost: in binary 0.3 - (0.3 - 0.1) is more than 0.1."""
-    quantities = solve(one_chain([[0.3], [0.3]], slope=[1.0, -3.0], jump=[0.0, 4.0], limit=[np.inf, 0.1]))
-    assert quantities[0, 0] == approx(0.2)
-    assert quantities[0, 1] == 0.1
+    """Need 0.8 at the end, at most 0.3 then, earlier units cost: in binary 0.8 - (0.8 - 0.3) is more than 0.3."""
+    quantities = solve(one_chain([[0.8], [0.8]], slope=[1.0, -3.0], jump=[0.0, 4.0], limit=[np.inf, 0.3]))
+    assert quantities[0, 0] == approx(0.5)
+    assert quantities[0, 1] == 0.3
 
 
 def test_more_that_pays_without_end_is_no_number():
