@@ -118,7 +118,7 @@ class Planner:
         decisions = plan_bucket(priced, self._paths(priced, 0), self.terms)
         # Paths that the plan was not made on, or it would be flattered.
         fresh = self._paths(priced, 1)
-        return with_order_ids(compare_with_rule(decisions, priced, fresh, rule=self.terms.settings.rule, freq=self.terms.freq))
+        return with_order_ids(compare_with_rule(decisions, priced, fresh, settings=self.terms.settings, freq=self.terms.freq))
 
     def _paths(self, items: pd.DataFrame, draw: int) -> FloatArray:
         """Return sample paths of demand while a product is on sale, shape (n_series, n_paths, horizon), units."""

@@ -368,6 +368,7 @@ class Plan(Section):
 
     horizon: Count
     n_paths: Count
+    unmet_demand: Literal["lost", "waits"]
     rule: Rule
     exceptions: ExceptionRules
 

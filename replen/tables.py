@@ -168,7 +168,7 @@ ORDER_QUANTITY = Column("order_quantity", "double", "units to order, a whole mul
 RECEIPT = Column("receipt", "double", "units that reach the shelf at the start of the period")
 RECEIPTS = Column("receipts", "array<double>", "units of open orders by step from the plan date, overdue ones at step 0")
 PROJECTED_ON_HAND = Column("projected_on_hand", "double", "expected units at the end of the period")
-EXPECTED_LOST = Column("expected_lost", "double", "expected units of lost sale in the period")
+EXPECTED_LOST = Column("expected_lost", "double", "expected units of lost sale in the period, or units owed at its end")
 EXPECTED_COST = Column("expected_cost", "double", "expected money in the period: purchase, order line, holding, lost sales")
 ORDER_ID = Column("order_id", "string", "hash(plan_date, sku, site, supplier)")
 ORDER_DATE = Column("order_date", "date", "plan date: the day after the cutoff ends")
@@ -191,7 +191,7 @@ VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nob
 ACTION = Column("action", "string", "what to do")
 CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
 SOLVER = Column(
-    "solver", "string", "what found the quantities: `path_simplex`, `highs`, or `none` where nothing is to be decided"
+    "solver", "string", "what found the quantities: path_simplex, chain, lattice, or none where nothing is to be decided"
 )
 MEAN_DEMAND = Column("mean_demand", "double", "expected demand over the planned periods, units")
 PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels are played on the paths, less end value")

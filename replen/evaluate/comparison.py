@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from replen import tables as t
-from replen.config import Rule
+from replen.config import Plan
 from replen.evaluate.simulation import History, score, simulate
 from replen.plan.items import read_positions
+from replen.plan.policies.base_stock import base_stock_levels
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
 from replen.plan.positions import Positions, chunks, serve_backorders
 from replen.plan.projection import arrivals, by_step, project
@@ -20,7 +21,7 @@ CHUNK = 1024  # series played at once
 
 
 def compare_with_rule(
-    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, rule: Rule, freq: str
+    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, freq: str
 ) -> pd.DataFrame:
     """Return decisions with mean_demand, and cost and units sold of plan and rule; null where there is no plan.
 
@@ -28,12 +29,12 @@ def compare_with_rule(
         decisions: what `plan_bucket` returned for the other arguments.
         items: one row a series, in the same order.
         demand_paths: shape (n_series, n_paths, horizon), units.
-        rule: the `plan.rule` section.
+        settings: the `plan` section: the rule, and whether unmet demand waits.
         freq: D or W.
     """
     planned = np.flatnonzero(decisions[t.REASON].isna())
     parts = [
-        _compare(decisions.iloc[rows], items.iloc[rows], demand_paths[rows], rule=rule, freq=freq).set_index(rows)
+        _compare(decisions.iloc[rows], items.iloc[rows], demand_paths[rows], settings=settings, freq=freq).set_index(rows)
         for rows in chunks(planned, CHUNK)
     ]
     if not parts:
@@ -42,14 +43,18 @@ def compare_with_rule(
     return decisions.assign(**{str(column): compared[column] for column in compared.columns})
 
 
-def _compare(decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, rule: Rule, freq: str) -> pd.DataFrame:
+def _compare(
+    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, freq: str
+) -> pd.DataFrame:
     """Return the compared columns of series that have a plan."""
-    positions = read_positions(items, horizon=demand_paths.shape[2], freq=freq)
-    positions, demand = serve_backorders(positions, by_step(demand_paths))
+    waits = settings.unmet_demand == "waits"
+    positions, demand = read_positions(items, horizon=demand_paths.shape[2], freq=freq), by_step(demand_paths)
+    if not waits:
+        positions, demand = serve_backorders(positions, demand)
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())
-    planned = score(positions, play_plan(positions, demand, quantities))
-    levels = simple_rule_levels(positions, demand, cycle_service_level=rule.cycle_service_level)
-    ruled = score(positions, simulate(positions, demand, OrderUpTo(positions, levels)))
+    planned = score(positions, play_plan(positions, demand, quantities, waits=waits), backorders=waits)
+    levels = simple_rule_levels(positions, demand, cycle_service_level=settings.rule.cycle_service_level)
+    ruled = score(positions, simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits), backorders=waits)
     return pd.DataFrame(
         {
             t.MEAN_DEMAND: planned.demand,
@@ -61,15 +66,19 @@ def _compare(decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatAr
     )
 
 
-def play_plan(positions: Positions, demand: FloatArray, quantities: FloatArray) -> History:
+def play_plan(positions: Positions, demand: FloatArray, quantities: FloatArray, *, waits: bool = False) -> History:
     """Return what happens when today's order is the plan's and every later review orders up to what is then cheapest.
 
     Args:
-        positions: n_series positions without backorders.
+        positions: n_series positions, without backorders unless demand waits.
         demand: shape (n_steps, n_series, n_paths), units.
         quantities: shape (n_series, n_steps), the plan, units ordered by step.
+        waits: True: demand that is not met waits; False: it is lost.
     """
-    projection = project(positions.on_hand, arrivals(positions, quantities), demand)
-    levels = cheapest_levels(positions, demand, projection.lost)
+    if waits:
+        levels = base_stock_levels(positions, demand)
+    else:
+        projection = project(positions.on_hand, arrivals(positions, quantities), demand)
+        levels = cheapest_levels(positions, demand, projection.short)
     levels[:, 0] = positions.inventory_position + quantities[:, 0]
-    return simulate(positions, demand, OrderUpTo(positions, levels))
+    return simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits)

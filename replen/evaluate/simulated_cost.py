@@ -153,7 +153,7 @@ def order_up_to_levels(positions: Positions, demand: Doubles) -> Doubles:
         demand: shape (horizon, n_series, n_paths), units.
     """
     idle = project(positions.on_hand, positions.receipts, demand)
-    return cheapest_levels(positions, demand, np.where(_reached(positions, len(demand)), 0.0, idle.lost))
+    return cheapest_levels(positions, demand, np.where(_reached(positions, len(demand)), 0.0, idle.short))
 
 
 def played(positions: Positions, sold: Doubles, levels: Doubles) -> dict[str, Doubles]:

@@ -147,7 +147,7 @@ class Score:
         order_lines: money for order lines.
         holding: money for units left at the end of each step.
         shortage: money for lost sales, or for units owed at the end of each step.
-        end_value: money that units left after the last step are worth.
+        end_value: money that units left after the last step are worth, less what those then owed still cost.
         demand: units wanted.
         sold: units served from the shelf in the step they were wanted in.
         waste: units thrown away; their money is in purchase.
@@ -206,7 +206,7 @@ def score(positions: Positions, history: History, *, backorders: bool = False, f
         order_lines=positions.order_cost * n_lines,
         holding=positions.holding_cost * held,
         shortage=(positions.backorder_cost if backorders else positions.lost_sale_cost) * total(history.short),
-        end_value=positions.end_value * history.on_hand[-1].mean(axis=1),
+        end_value=positions.end_value * (history.on_hand[-1] - (history.short[-1] if backorders else 0.0)).mean(axis=1),
         demand=total(history.demand),
         sold=total(history.sold),
         waste=total(history.waste),

@@ -95,7 +95,8 @@ def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
         positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=terms.freq)
         sharing = Sharing.of(items.iloc[rows], terms.limits, terms.choice)
         prices = sharing.series_prices(demand_paths.shape[2])
-        outcome = plan_series(positions, by_step(demand_paths[rows]), prices, with_levels=with_levels)
+        waits = terms.settings.unmet_demand == "waits"
+        outcome = plan_series(positions, by_step(demand_paths[rows]), prices, waits=waits, with_levels=with_levels)
     except Exception as error:  # a failing series becomes a row with a reason, never a failing bucket
         if len(rows) == 1:
             return Attempt(rows[:0], None, None, {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"})

@@ -71,7 +71,7 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
         t.ORDER_QUANTITY: outcome.quantities,
         t.RECEIPT: outcome.receipts,
         t.PROJECTED_ON_HAND: outcome.mean_on_hand,
-        t.EXPECTED_LOST: outcome.expected_lost,
+        t.EXPECTED_LOST: outcome.expected_short,
         t.EXPECTED_COST: outcome.expected_cost,
     }
     return pd.DataFrame(
@@ -96,7 +96,7 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
             t.DUAL_BOUND: outcome.dual_bound,
             t.FEASIBLE_COST: outcome.feasible_cost,
             t.CONSTANT_COST: outcome.constant_cost,
-            t.SOLVER: np.where(outcome.solved, "path_simplex", "none"),
+            t.SOLVER: outcome.solver,
             t.MEAN_DEMAND: outcome.mean_demand.sum(axis=1),
         }
     )

@@ -70,15 +70,15 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
     positions, horizon = outcome.positions, outcome.quantities.shape[1]
     late = np.arange(horizon) < positions.lead_time[:, None]
     demand = np.where(late, outcome.mean_demand, 0.0).sum(axis=1)
-    lost = np.where(late, outcome.expected_lost, 0.0).sum(axis=1)
-    lost_later = (outcome.expected_lost.sum(axis=1) - lost) * positions.lost_sale_cost
+    lost = np.where(late, outcome.expected_short, 0.0).sum(axis=1)
+    lost_later = (outcome.expected_short.sum(axis=1) - lost) * positions.lost_sale_cost
     per_period = outcome.mean_demand.mean(axis=1)
     excess = outcome.idle_end - rules.overstock_periods * per_period
     today, target, unit_cost = outcome.quantities[:, 0], outcome.targets[:, 0], positions.unit_cost
     no_line, too_late = positions.largest_order == 0, positions.lead_time >= horizon
     short = ~too_late & (lost > rules.stock_out_share * demand)
     masks = {
-        ("horizon_too_short", "critical"): (too_late, outcome.expected_lost.sum(axis=1) * positions.lost_sale_cost),
+        ("horizon_too_short", "critical"): (too_late, outcome.expected_short.sum(axis=1) * positions.lost_sale_cost),
         ("no_line_fits", "critical"): (no_line, lost_later),
         ("stock_out_expected", "critical"): (short & (lost > MOST * demand), lost * positions.lost_sale_cost),
         ("stock_out_expected", "warning"): (short & (lost <= MOST * demand), lost * positions.lost_sale_cost),

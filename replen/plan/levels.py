@@ -1,5 +1,7 @@
 """Reorder point and order-up-to level of a plan: read off the same paths and costs, so that they explain its orders."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from replen.plan.packs_kernel import worthwhile_rows
@@ -7,6 +9,7 @@ from replen.plan.problem import Problem
 from replen.plan.timing import FloatArray
 
 DECIMALS = 4
+HALVINGS = 40
 ACCURACY = 1e-6  # units
 
 
@@ -21,3 +24,19 @@ def worthwhile_units(problem: Problem, quantities: FloatArray, line: FloatArray)
         line: shape (n_series,), units, > 0.
     """
     return np.round(worthwhile_rows(problem.net_needs, problem.terms, quantities, line, ACCURACY), DECIMALS)
+
+
+def further_units(money: Callable[[FloatArray], FloatArray], most: FloatArray, line: FloatArray) -> FloatArray:
+    """Return the units, (n_series,), above which `line` units more no longer pay, found by halving.
+
+    Args:
+        money: cost of today's order, convex.
+        most: shape (n_series,), units above which they never pay.
+        line: shape (n_series,), units, > 0.
+    """
+    low, high = np.zeros(len(line)), most
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        pays = money(middle + line) < money(middle)
+        low, high = np.where(pays, middle, low), np.where(pays, high, middle)
+    return np.asarray(np.round(high, DECIMALS))

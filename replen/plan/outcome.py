@@ -7,16 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.plan.levels import worthwhile_units
-from replen.plan.lost_sales import solve_lost_sales
-from replen.plan.packs import whole_packs
+from replen.plan.decide import backorders, lost_sales
 from replen.plan.positions import Positions, serve_backorders
-from replen.plan.problem import Prices, Problem, problems
-from replen.plan.projection import Projection, arrivals, project, step_costs
+from replen.plan.problem import Prices
+from replen.plan.projection import Projection, arrivals, project, project_backorders, step_costs
 from replen.plan.timing import FloatArray
 
 ROUNDED = 1e-6  # units: smaller differences are the solver's
-FURTHER_UNIT = 1e-6  # packs: "a further unit" when levels are read off
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Outcome:
         receipts: shape (n_series, horizon), units on the shelf at the start of the step: open orders and these orders.
         mean_demand: shape (n_series, horizon), units.
         mean_on_hand: shape (n_series, horizon), expected units at the end of the step.
-        expected_lost: shape (n_series, horizon), units.
+        expected_short: shape (n_series, horizon), units lost, or owed at the end of the step.
         expected_cost: shape (n_series, horizon), money, without end value.
         stock_at_arrival: shape (n_series,), expected units when today's order arrives; NaN if after the horizon.
         idle_end: shape (n_series,), expected units at the horizon if nothing is ordered.
@@ -39,7 +36,7 @@ class Outcome:
         dual_bound: shape (n_series,), money, with the prices of what is used of limits; NaN = the solver gave no proof.
         feasible_cost: shape (n_series,), money, end value taken off.
         constant_cost: shape (n_series,), money.
-        solved: shape (n_series,), True where the solver was needed.
+        solver: shape (n_series,), what found the quantities; `none` where nothing was to be decided.
     """
 
     positions: Positions
@@ -48,7 +45,7 @@ class Outcome:
     receipts: FloatArray
     mean_demand: FloatArray
     mean_on_hand: FloatArray
-    expected_lost: FloatArray
+    expected_short: FloatArray
     expected_cost: FloatArray
     stock_at_arrival: FloatArray
     idle_end: FloatArray
@@ -57,7 +54,7 @@ class Outcome:
     dual_bound: FloatArray
     feasible_cost: FloatArray
     constant_cost: FloatArray
-    solved: NDArray[np.bool_]
+    solver: NDArray[np.str_]
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
@@ -77,94 +74,61 @@ class Outcome:
         )
 
 
-def plan_series(positions: Positions, demand: FloatArray, prices: Prices | None = None, *, with_levels: bool = True) -> Outcome:
+def plan_series(
+    positions: Positions,
+    demand: FloatArray,
+    prices: Prices | None = None,
+    *,
+    waits: bool = False,
+    with_levels: bool = True,
+) -> Outcome:
     """Return the plans of all series.
 
     Args:
         positions: n_series positions.
         demand: shape (horizon, n_series, n_paths), units.
         prices: of limits that couple series, in the dual bound but not in the costs; None = there are none.
+        waits: True: demand that is not met waits (backorders); False: it is lost.
         with_levels: False leaves reorder point and order-up-to level NaN, which a pass of the coupling has no use for.
     """
     prices = prices or Prices.none(positions)
-    served, demand = serve_backorders(positions, demand)
-    idle = project(served.on_hand, served.receipts, demand)
-    decided = _decide(served, demand, idle, prices, with_levels=with_levels)
-    before_arrival = np.arange(len(demand)) < positions.lead_time[:, None]
-    constant = np.where(before_arrival, step_costs(served, np.zeros(positions.receipts.shape), idle), 0.0).sum(axis=1)
-    projection = project(served.on_hand, arrivals(served, decided.quantities), demand)
-    costs = step_costs(served, decided.quantities, projection)
+    nothing, early = np.zeros(positions.receipts.shape), np.arange(len(demand)) < positions.lead_time[:, None]
+    served, wanted = (positions, demand) if waits else serve_backorders(positions, demand)
+    short_cost = positions.backorder_cost if waits else positions.lost_sale_cost
+
+    def played(quantities: FloatArray) -> Projection:
+        if waits:
+            return project_backorders(served.on_hand - served.backorders, arrivals(served, quantities), wanted)
+        return project(served.on_hand, arrivals(served, quantities), wanted)
+
+    idle = played(nothing)
+    constant = np.where(early, step_costs(served, nothing, idle, short_cost), 0.0).sum(axis=1)
+    stored = (prices.stock * np.where(early, idle.ending.mean(axis=2).T, 0.0)).sum(axis=1)
+    if waits:
+        decided = backorders(served, wanted, prices, constant=constant + stored, with_levels=with_levels)
+    else:
+        decided = lost_sales(served, wanted, idle, prices, with_levels=with_levels)
+    projection = played(decided.quantities)
+    costs = step_costs(served, decided.quantities, projection, short_cost)
+    worth = projection.ending[-1] - projection.short[-1] if waits else projection.ending[-1]
     return Outcome(
         positions=positions,
         quantities=decided.quantities,
         targets=decided.targets,
         receipts=arrivals(positions, decided.quantities),
-        mean_demand=demand.mean(axis=2).T,
+        mean_demand=wanted.mean(axis=2).T,
         mean_on_hand=projection.ending.mean(axis=2).T,
-        expected_lost=projection.lost.mean(axis=2).T,
+        expected_short=projection.short.mean(axis=2).T,
         expected_cost=costs,
         stock_at_arrival=_stock_at_arrival(served, idle),
         idle_end=idle.ending[-1].mean(axis=1),
         reorder_point=positions.inventory_position + decided.levels[:, 0],
         order_up_to_level=positions.inventory_position + decided.levels[:, 1],
-        dual_bound=constant
-        + decided.least_cost
-        + _priced(positions, prices, np.where(before_arrival, idle.ending.mean(axis=2).T, 0.0)),
-        feasible_cost=costs.sum(axis=1) - positions.end_value * projection.ending[-1].mean(axis=1),
+        dual_bound=constant + stored + (prices.receipt * positions.receipts).sum(axis=1) + decided.least_cost,
+        feasible_cost=costs.sum(axis=1) - positions.end_value * worth.mean(axis=1),
         constant_cost=constant,
-        solved=decided.solved,
+        solver=decided.solver,
     )
-
-
-@dataclass(frozen=True)
-class _Decided:
-    """Quantities of all series; where no order can arrive within the horizon, none, and nothing to decide.
-
-    Attributes:
-        quantities: shape (n_series, horizon), units in whole packs.
-        targets: shape (n_series, horizon), units before packs.
-        levels: shape (n_series, 2), reorder point and order-up-to level less the inventory position; NaN = no order today.
-        least_cost: shape (n_series,), money from the first arrival on.
-        solved: shape (n_series,).
-    """
-
-    quantities: FloatArray
-    targets: FloatArray
-    levels: FloatArray
-    least_cost: FloatArray
-    solved: NDArray[np.bool_]
-
-
-def _decide(positions: Positions, demand: FloatArray, idle: Projection, prices: Prices, *, with_levels: bool) -> _Decided:
-    """Return what to order, problem by problem."""
-    n_series, horizon = positions.receipts.shape
-    decided = _Decided(
-        quantities=np.zeros((n_series, horizon)),
-        targets=np.zeros((n_series, horizon)),
-        levels=np.full((n_series, 2), np.nan),
-        least_cost=-positions.end_value * idle.ending[-1].mean(axis=1),
-        solved=np.zeros(n_series, dtype=bool),
-    )
-    for rows, problem in problems(positions, demand, idle, prices):
-        relaxed = solve_lost_sales(problem)
-        whole = whole_packs(problem, relaxed.quantities)
-        cells = (rows[:, None], np.arange(whole.shape[1]))
-        decided.quantities[cells], decided.targets[cells] = whole, relaxed.quantities
-        decided.least_cost[rows], decided.solved[rows] = relaxed.cost, relaxed.solved
-        ordered = np.flatnonzero(whole[:, 0] > 0) if with_levels else rows[:0]
-        decided.levels[rows[ordered]] = _levels(problem.take(ordered), whole[ordered])
-    return decided
-
-
-def _priced(positions: Positions, prices: Prices, on_hand: FloatArray) -> FloatArray:
-    """Return the price of what limits are used for without any decision, (n_series,): open orders, stock before an arrival."""
-    return np.asarray((prices.receipt * positions.receipts + prices.stock * on_hand).sum(axis=1))
-
-
-def _levels(problem: Problem, quantities: FloatArray) -> FloatArray:
-    """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
-    lines = (problem.positions.smallest_order, FURTHER_UNIT * problem.positions.order_multiple)
-    return np.stack([worthwhile_units(problem, quantities, line) for line in lines], axis=1)
 
 
 def _stock_at_arrival(positions: Positions, idle: Projection) -> FloatArray:

@@ -103,6 +103,12 @@ class Prices:
         return cls(nothing, nothing, nothing)
 
 
+def may_order(positions: Positions, prices: Prices) -> NDArray[np.bool_]:
+    """Return at which steps an order may be placed, (n_series, horizon): at reviews, and where a limit leaves any room."""
+    steps = np.arange(positions.receipts.shape[1])
+    return np.asarray((steps % positions.review_period[:, None] == 0) & np.isfinite(prices.order))
+
+
 def problems(
     positions: Positions, demand: FloatArray, idle: Projection, prices: Prices | None = None
 ) -> Iterator[tuple[NDArray[np.intp], Problem]]:
@@ -121,7 +127,7 @@ def problems(
         opening = idle.ending[lead_time - 1, rows] if lead_time else np.repeat(group.on_hand[:, None], needs.shape[2], axis=1)
         steps = np.arange(len(needs))
         order_price = prices.order[rows, : len(steps)] + prices.receipt[rows, lead_time:]
-        allowed = (steps % group.review_period[:, None] == 0) & np.isfinite(order_price)
+        allowed = may_order(positions, prices)[rows, : len(steps)]
         yield (
             rows,
             Problem(

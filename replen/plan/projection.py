@@ -26,15 +26,15 @@ def arrivals(positions: Positions, quantities: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Projection:
-    """Stock on every path under lost sales.
+    """Stock on every path.
 
     Attributes:
         ending: shape (horizon, n_series, n_paths), units left at the end of the step.
-        lost: shape (horizon, n_series, n_paths), units of demand not met in the step.
+        short: shape (horizon, n_series, n_paths), units of the step's demand that are lost, or units owed at its end.
     """
 
     ending: FloatArray
-    lost: FloatArray
+    short: FloatArray
 
 
 def project(opening: FloatArray, receipts: FloatArray, demand: FloatArray) -> Projection:
@@ -48,20 +48,43 @@ def project(opening: FloatArray, receipts: FloatArray, demand: FloatArray) -> Pr
     >>> project(np.array([3.0]), np.array([[0.0, 2.0]]), np.array([[[1.0, 5.0]], [[4.0, 1.0]]])).ending.tolist()
     [[[2.0, 0.0]], [[0.0, 1.0]]]
     """
-    ending, lost = np.empty_like(demand), np.empty_like(demand)
+    ending, short = np.empty_like(demand), np.empty_like(demand)
     stock = opening if opening.ndim > 1 else opening[:, None]
     for step, wanted in enumerate(demand):
         net = stock + receipts[:, step, None] - wanted
         stock = np.maximum(net, 0.0, out=ending[step])
-        np.subtract(stock, net, out=lost[step])
-    return Projection(ending, lost)
+        np.subtract(stock, net, out=short[step])
+    return Projection(ending, short)
 
 
-def step_costs(positions: Positions, quantities: FloatArray, projection: Projection) -> FloatArray:
-    """Return expected money by step, (n_series, horizon): purchase, order lines, holding, lost sales; no end value."""
+def project_backorders(net: FloatArray, receipts: FloatArray, demand: FloatArray) -> Projection:
+    """Return the stock of every path where demand that is not met waits.
+
+    Args:
+        net: shape (n_series,), units on the shelf less those owed before the first step.
+        receipts: shape (n_series, horizon), units at the start of each step.
+        demand: shape (horizon, n_series, n_paths), units.
+    """
+    supplied = net[:, None] + np.cumsum(receipts, axis=1)
+    left = supplied.T[:, :, None] - np.cumsum(demand, axis=0)
+    return Projection(np.maximum(left, 0.0), np.maximum(-left, 0.0))
+
+
+def step_costs(
+    positions: Positions, quantities: FloatArray, projection: Projection, short_cost: FloatArray | None = None
+) -> FloatArray:
+    """Return expected money by step, (n_series, horizon): purchase, order lines, holding, units short; no end value.
+
+    Args:
+        positions: n_series positions.
+        quantities: shape (n_series, horizon), units ordered by step.
+        projection: what they lead to.
+        short_cost: shape (n_series,), money a unit short; None = lost_sale_cost.
+    """
     purchase = positions.unit_cost[:, None] * quantities + positions.order_cost[:, None] * (quantities > 0)
     holding = positions.holding_cost[:, None] * projection.ending.mean(axis=2).T
-    return np.asarray(purchase + holding + positions.lost_sale_cost[:, None] * projection.lost.mean(axis=2).T)
+    short = (positions.lost_sale_cost if short_cost is None else short_cost)[:, None] * projection.short.mean(axis=2).T
+    return np.asarray(purchase + holding + short)
 
 
 def expected_cost(positions: Positions, quantities: FloatArray, demand: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ HORIZON, N_PATHS, PLAN_DATE = 6, 16, dt.date(2024, 4, 15)
 SETTINGS = Plan(
     horizon=HORIZON,
     n_paths=N_PATHS,
+    unmet_demand="lost",
     rule=Rule(cycle_service_level=0.95),
     exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26),
 )
@@ -169,10 +170,10 @@ def test_a_bad_row_does_not_change_the_others(kinds, seed):
 def test_a_row_that_breaks_the_planner_is_a_reason(monkeypatch):
     plan_series = attempt.plan_series
 
-    def breaks_on_13(positions, demand, prices, *, with_levels):
+    def breaks_on_13(positions, demand, prices, **given):
         if (positions.on_hand == 13).any():
             raise ValueError("broken")
-        return plan_series(positions, demand, prices, with_levels=with_levels)
+        return plan_series(positions, demand, prices, **given)
 
     monkeypatch.setattr(attempt, "plan_series", breaks_on_13)
     decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
@@ -182,8 +183,8 @@ def test_a_row_that_breaks_the_planner_is_a_reason(monkeypatch):
 
 
 def test_a_row_without_proof_is_a_reason(monkeypatch):
-    def without_proof(positions, demand, prices, *, with_levels):
-        outcome = plan_series(positions, demand, prices, with_levels=with_levels)
+    def without_proof(positions, demand, prices, **given):
+        outcome = plan_series(positions, demand, prices, **given)
         return replace(outcome, dual_bound=np.where(positions.on_hand == 13, np.nan, outcome.dual_bound))
 
     plan_series = attempt.plan_series
@@ -196,10 +197,10 @@ def test_a_row_without_proof_is_a_reason(monkeypatch):
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_chunks_do_not_change_the_rows(monkeypatch, size):
     rows, demand = items(5, on_hand=[10.0, np.nan, 0.0, 40.0, 3.0]), paths(5)
-    whole = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
+    whole = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, freq="W")
     for module in (attempt, comparison):
         monkeypatch.setattr(module, "CHUNK", size)
-    pd.testing.assert_frame_equal(compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W"), whole)
+    pd.testing.assert_frame_equal(compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, freq="W"), whole)
 
 
 def test_an_empty_bucket_has_no_rows():
@@ -223,7 +224,7 @@ def test_planned_series_in_trouble_are_exceptions():
 
 def test_comparison_plays_plan_and_rule_on_the_same_paths():
     rows, demand = items(4, on_hand=[10.0, np.nan, 0.0, 40.0], backorders=[0.0, 0.0, 3.0, 0.0]), paths(4)
-    compared = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
+    compared = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, freq="W")
     assert compared.columns.tolist() == t.DECISIONS.names
     planned = compared[compared[t.REASON].isna()]
     assert planned.index.tolist() == [0, 2, 3]
@@ -235,5 +236,5 @@ def test_comparison_plays_plan_and_rule_on_the_same_paths():
 
 def test_the_plan_is_cheaper_than_the_rule_where_stock_outs_are_cheap():
     rows, demand = items(50, lost_sale_cost=2.2, holding_cost=0.4), paths(50)
-    compared = compare_with_rule(decide(rows, demand), rows, demand, rule=SETTINGS.rule, freq="W")
+    compared = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, freq="W")
     assert compared[t.PLAN_COST].sum() < compared[t.RULE_COST].sum()

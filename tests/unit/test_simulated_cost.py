@@ -100,7 +100,7 @@ def test_costs_by_hand() -> None:
 def unavoidable(drawn: Positions, sold: FloatArray, row: int) -> tuple[float, float]:
     """Return the money of the periods before the first arrival, and that of the units wanted later, less what is there then."""
     lead_time, idle = drawn.lead_time[row], project(drawn.on_hand, drawn.receipts, sold)
-    held, lost = idle.ending[:lead_time, row].sum(), idle.lost[:lead_time, row].sum()
+    held, lost = idle.ending[:lead_time, row].sum(), idle.short[:lead_time, row].sum()
     stock = idle.ending[lead_time - 1, row, 0] if lead_time else drawn.on_hand[row]
     before = drawn.holding_cost[row] * held + drawn.lost_sale_cost[row] * lost
     return float(before), float(drawn.unit_cost[row] * (sold[lead_time:, row].sum() - stock))

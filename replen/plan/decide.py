@@ -1,0 +1,143 @@
+"""What to order: the program of each demand model solved, in whole lines, with the levels that explain today's order."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replen.plan.backorders import StockCosts, backorder_chains, cumulative_demand, solve_backorders
+from replen.plan.chain import Chains, cost, solve, with_prices
+from replen.plan.lattice import OrderLines
+from replen.plan.levels import further_units, worthwhile_units
+from replen.plan.lost_sales import solve_lost_sales
+from replen.plan.packs import whole_packs
+from replen.plan.positions import Positions
+from replen.plan.problem import Prices, Problem, may_order, problems
+from replen.plan.projection import Projection
+from replen.plan.timing import FloatArray, IntArray
+
+FURTHER_UNIT = 1e-6  # packs: "a further unit" when levels are read off
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Quantities of all series; where no order can arrive within the horizon, none, and nothing to decide.
+
+    Attributes:
+        quantities: shape (n_series, horizon), units by step of the order, in whole lines.
+        targets: shape (n_series, horizon), units before packs and smallest lines.
+        levels: shape (n_series, 2), reorder point and order-up-to level less the inventory position; NaN = no order today.
+        least_cost: shape (n_series,), money from the first arrival on, prices of limits included; no plan costs less.
+        solver: shape (n_series,), what found the quantities, `none` where nothing was to be decided.
+    """
+
+    quantities: FloatArray
+    targets: FloatArray
+    levels: FloatArray
+    least_cost: FloatArray
+    solver: NDArray[np.str_]
+
+    @classmethod
+    def nothing(cls, least_cost: FloatArray, horizon: int) -> Self:
+        """Return no orders."""
+        n_series = len(least_cost)
+        quantities, targets = np.zeros((n_series, horizon)), np.zeros((n_series, horizon))
+        return cls(quantities, targets, np.full((n_series, 2), np.nan), least_cost, np.full(n_series, "none", dtype="<U16"))
+
+
+def lost_sales(positions: Positions, demand: FloatArray, idle: Projection, prices: Prices, *, with_levels: bool) -> Decided:
+    """Return what to order where demand that is not met is lost.
+
+    Args:
+        positions: n_series positions without backorders.
+        demand: shape (horizon, n_series, n_paths), units.
+        idle: what happens if nothing is ordered.
+        prices: of limits that couple series.
+        with_levels: whether levels are wanted.
+    """
+    decided = Decided.nothing(-positions.end_value * idle.ending[-1].mean(axis=1), len(demand))
+    for rows, problem in problems(positions, demand, idle, prices):
+        relaxed = solve_lost_sales(problem)
+        whole = whole_packs(problem, relaxed.quantities)
+        cells = (rows[:, None], np.arange(whole.shape[1]))
+        decided.quantities[cells], decided.targets[cells] = whole, relaxed.quantities
+        decided.least_cost[rows] = relaxed.cost
+        decided.solver[rows[relaxed.solved]] = "path_simplex"
+        ordered = np.flatnonzero(whole[:, 0] > 0) if with_levels else rows[:0]
+        decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole[ordered])
+    return decided
+
+
+def _lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
+    """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
+    lines = (problem.positions.smallest_order, FURTHER_UNIT * problem.positions.order_multiple)
+    return np.stack([worthwhile_units(problem, quantities, line) for line in lines], axis=1)
+
+
+def backorders(positions: Positions, demand: FloatArray, prices: Prices, *, constant: FloatArray, with_levels: bool) -> Decided:
+    """Return what to order where demand that is not met waits.
+
+    Args:
+        positions: n_series positions.
+        demand: shape (horizon, n_series, n_paths), units.
+        prices: of limits that couple series.
+        constant: shape (n_series,), money before the first arrival, which no order changes.
+        with_levels: whether levels are wanted.
+    """
+    chains, horizon = chains_of(positions, demand, prices), len(demand)
+    lines = OrderLines(positions.smallest_order, positions.order_cost)
+    solved = solve_backorders(chains, lines)
+    decided = Decided.nothing(solved.lower_bound - constant, horizon)
+    decided.quantities[:] = by_order_step(solved.quantities, positions.lead_time)
+    free = replace(chains, multiple=np.zeros(positions.n_series))
+    decided.targets[:] = by_order_step(solve(free), positions.lead_time)
+    busy = (chains.limit > 0).any(axis=1)
+    decided.solver[busy] = solved.solver[busy]
+    ordered = np.flatnonzero(decided.quantities[:, 0] > 0) if with_levels else np.zeros(0, np.intp)
+    if len(ordered):
+        decided.levels[ordered] = _chain_levels(positions.take(ordered), free.take(ordered), solved.quantities[ordered])
+    return decided
+
+
+def chains_of(positions: Positions, demand: FloatArray, prices: Prices) -> Chains:
+    """Return the backorder programs of all series, each unit at its purchase price and the prices of limits."""
+    n_paths, lead_time = demand.shape[2], positions.lead_time
+    net = (positions.on_hand - positions.backorders)[:, None] + np.cumsum(positions.receipts, axis=1)
+    order = np.where(np.isfinite(prices.order), prices.order, 0.0) + positions.unit_cost[:, None]
+    chains = backorder_chains(
+        cumulative_demand(demand, n_paths) - net[:, :, None],
+        StockCosts(positions.holding_cost, positions.backorder_cost, positions.end_value),
+        limit=by_arrival(np.where(may_order(positions, prices), positions.largest_order[:, None], 0.0), lead_time),
+        multiple=positions.order_multiple,
+    )
+    priced = replace(chains, jump=chains.jump + prices.stock / n_paths)
+    return with_prices(priced, by_arrival(order, lead_time) + prices.receipt)
+
+
+def by_arrival(by_step: FloatArray, lead_time: IntArray) -> FloatArray:
+    """Return values by step of the order as values by step of the arrival, (n_series, horizon); 0 before the first arrival."""
+    steps = np.arange(by_step.shape[1]) - lead_time[:, None]
+    return np.where(steps >= 0, np.take_along_axis(by_step, np.maximum(steps, 0), axis=1), 0.0)
+
+
+def by_order_step(by_arrival: FloatArray, lead_time: IntArray) -> FloatArray:
+    """Return values by step of the arrival as values by step of the order, (n_series, horizon); 0 past the last arrival."""
+    horizon = by_arrival.shape[1]
+    steps = np.arange(horizon) + lead_time[:, None]
+    return np.where(steps < horizon, np.take_along_axis(by_arrival, np.minimum(steps, horizon - 1), axis=1), 0.0)
+
+
+def _chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:
+    """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
+    rows, arrival = np.arange(positions.n_series), positions.lead_time
+    unlimited = replace(free, limit=np.full(free.limit.shape, np.inf))
+
+    def money(today: FloatArray) -> FloatArray:
+        tried = quantities.copy()
+        tried[rows, arrival] = today
+        return cost(unlimited, tried)
+
+    most = np.maximum(free.at.max(axis=(1, 2)), quantities[rows, arrival])
+    lines = (positions.smallest_order, FURTHER_UNIT * positions.order_multiple)
+    return np.stack([further_units(money, most + line, line) for line in lines], axis=1)

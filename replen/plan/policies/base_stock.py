@@ -1,0 +1,41 @@
+"""Base-stock levels where demand that is not met waits: the newsvendor of all steps that an order protects."""
+
+import numpy as np
+
+from replen.plan.positions import Positions
+from replen.plan.timing import FloatArray
+
+
+def base_stock_levels(positions: Positions, demand: FloatArray) -> FloatArray:
+    """Return the inventory position after each order that costs least until the next order arrives, (n_series, n_steps).
+
+    An order of step s shows at steps s + lead_time to s + lead_time + review_period - 1; at each of them a unit too
+    many costs holding_cost and one too few backorder_cost, so the level is the critical share of all paths' demand up to them.
+    Steps after the last are not known; where none is left the level of the step before stands.
+
+    Args:
+        positions: n_series positions.
+        demand: shape (n_steps, n_series, n_paths), units.
+
+    Source: Snyder & Shen, Fundamentals of Supply Chain Theory, ch. 4: base-stock policy with linear holding and backorder cost.
+    """
+    ratio = positions.backorder_cost / (positions.backorder_cost + positions.holding_cost)
+    levels = np.zeros((positions.n_series, len(demand)))
+    timings = np.stack([positions.lead_time, positions.review_period], axis=1)
+    for lead_time, review_period in np.unique(timings, axis=0):
+        rows = np.flatnonzero((timings == (lead_time, review_period)).all(axis=1))
+        for step in range(len(demand)):
+            first, end = step + int(lead_time), step + int(lead_time) + int(review_period)
+            if first >= len(demand):
+                levels[rows, step] = levels[rows, max(step - 1, 0)]
+                continue
+            units = np.cumsum(demand[step:end, rows], axis=0)[int(lead_time) :]
+            levels[rows, step] = _critical(units.transpose(1, 0, 2).reshape(len(rows), -1), ratio[rows])
+    return levels
+
+
+def _critical(units: FloatArray, ratio: FloatArray) -> FloatArray:
+    """Return the smallest value of each row that the share `ratio` of its values does not pass, (n_rows,)."""
+    ordered = np.sort(units, axis=1)
+    rank = np.ceil(ratio * units.shape[1] - 1e-9).astype(np.int64) - 1
+    return np.asarray(ordered[np.arange(len(units)), np.clip(rank, 0, units.shape[1] - 1)])
