@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.plan.levels import worthwhile_units
-from replen.plan.lost_sales import solve_lost_sales
+from replen.plan.lost_sales import Solver, path_simplex, solve_lost_sales
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions, serve_backorders
 from replen.plan.problem import Problem, problems
@@ -77,16 +77,17 @@ class Outcome:
         )
 
 
-def plan_series(positions: Positions, demand: FloatArray) -> Outcome:
+def plan_series(positions: Positions, demand: FloatArray, *, solver: Solver = path_simplex) -> Outcome:
     """Return the plans of all series.
 
     Args:
         positions: n_series positions.
         demand: shape (horizon, n_series, n_paths), units.
+        solver: of the program before packs.
     """
     served, demand = serve_backorders(positions, demand)
     idle = project(served.on_hand, served.receipts, demand)
-    decided = _decide(served, demand, idle)
+    decided = _decide(served, demand, idle, solver)
     before_arrival = np.arange(len(demand)) < positions.lead_time[:, None]
     constant = np.where(before_arrival, step_costs(served, np.zeros(positions.receipts.shape), idle), 0.0).sum(axis=1)
     projection = project(served.on_hand, arrivals(served, decided.quantities), demand)
@@ -130,7 +131,7 @@ class _Decided:
     solved: NDArray[np.bool_]
 
 
-def _decide(positions: Positions, demand: FloatArray, idle: Projection) -> _Decided:
+def _decide(positions: Positions, demand: FloatArray, idle: Projection, solver: Solver) -> _Decided:
     """Return what to order, problem by problem."""
     n_series, horizon = positions.receipts.shape
     decided = _Decided(
@@ -141,7 +142,7 @@ def _decide(positions: Positions, demand: FloatArray, idle: Projection) -> _Deci
         solved=np.zeros(n_series, dtype=bool),
     )
     for rows, problem in problems(positions, demand, idle):
-        relaxed = solve_lost_sales(problem)
+        relaxed = solve_lost_sales(problem, solver=solver)
         whole = whole_packs(problem, relaxed.quantities)
         cells = (rows[:, None], np.arange(whole.shape[1]))
         decided.quantities[cells], decided.targets[cells] = whole, relaxed.quantities
