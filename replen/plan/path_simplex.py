@@ -21,11 +21,12 @@ from replen.plan.path_tree import (
     orient,
     paths_of,
 )  # fmt: skip
-from replen.plan.path_walk import Way, pivot
+from replen.plan.path_walk import no_way, pivot
 from replen.plan.timing import FloatArray
 
 MOST_PIVOTS = 200  # a step; far fewer are needed
 ZERO = 1e-13  # share of the largest need over all steps below which stock is none
+FEW = 25  # paths that say where to start
 FLOOR = 1e-11  # share of the money of a lost sale that no move is made for
 
 
@@ -50,7 +51,8 @@ def solve_rows(
         size = max(_largest_need(exact), 1e-300)
         shaken = paths_of(exact.need + size * shaking, share)
         own = Terms(terms.order[row], terms.stock[row], terms.upper[row])
-        tree = newsvendor_tree(shaken, own)
+        few = Paths(shaken.need[:, :FEW], shaken.total[:, :FEW], share[:FEW])
+        tree = newsvendor_tree(few, own)
         least = descend(tree, shaken, own, ZERO * size, exact)
         quantities[row] = _quantities(tree, exact, own, size)
         missed = lost_sale_cost[row] * _mean(share, exact.total[-1])
@@ -71,8 +73,8 @@ def descend(tree: Tree, paths: Paths, terms: Terms, zero: float, exact: Paths) -
         exact: the needs as they are.
     """
     n_steps, n_paths = paths.need.shape
-    net, worth = np.empty((n_steps, n_paths)), np.empty(n_paths)
-    flow, way = np.empty(n_steps), Way(np.zeros(n_steps + 1), np.zeros(n_steps + 1), zero)
+    way, worth, cost, flow = no_way(n_steps, n_paths, zero), np.empty(n_paths), np.empty(n_steps + 1), np.empty(n_steps)
+    net = way.net
     floor = -FLOOR * np.abs(terms.order).max()
     for _ in range(MOST_PIVOTS * n_steps):
         orient(tree, NOTHING)
@@ -81,7 +83,7 @@ def descend(tree: Tree, paths: Paths, terms: Terms, zero: float, exact: Paths) -
         for edge in range(n_steps):
             if tree.kind[edge] == TIE:
                 net[tree.high[edge] - 1, tree.path[edge]] = 0.0
-        _fill_flow(tree, paths, terms, net, worth, flow)
+        _fill_flow(tree, paths, terms, net, worth, cost, flow)
         leaving, sign = _worst_edge(tree, paths, terms, net, flow, floor)
         if leaving == NOTHING or not pivot(tree, paths, terms, way, leaving, sign):
             break
@@ -89,10 +91,14 @@ def descend(tree: Tree, paths: Paths, terms: Terms, zero: float, exact: Paths) -
 
 
 @njit(cache=True)
-def _fill_flow(tree: Tree, paths: Paths, terms: Terms, net: FloatArray, worth: FloatArray, flow: FloatArray) -> None:
-    """Fill what it costs that an edge's difference grows by a unit, (n_steps,), tied paths taken as run out."""
+def _fill_flow(
+    tree: Tree, paths: Paths, terms: Terms, net: FloatArray, worth: FloatArray, cost: FloatArray, flow: FloatArray
+) -> None:
+    """Fill what it costs that an edge's difference grows by a unit, (n_steps,), tied paths taken as run out.
+
+    On the way `worth` of a unit on each path and `cost` of a unit more at each node are filled.
+    """
     n_steps = len(flow)
-    cost = np.empty(n_steps + 1)  # of a unit more at each node
     worth[:] = 0.0
     after = 0.0
     for t in range(n_steps - 1, -1, -1):

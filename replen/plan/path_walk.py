@@ -17,11 +17,16 @@ MOST_KINKS = 4  # that a move passes, by step and path; fewer are met unless rou
 
 
 class Kinks(NamedTuple):
-    """By path, (n_paths,): `slope` of the money after the last kink, distance `at` and `step` of the next; inf = none."""
+    """By path, (n_paths,): `slope` of the money after the last kink, distance `at` and `step` of the next; inf = none.
+
+    `stock` and `rate` are what the search for them works in: units left at the end of a step, and how fast they grow.
+    """
 
     slope: FloatArray
     at: FloatArray
     step: FloatArray
+    stock: FloatArray
+    rate: FloatArray
 
 
 class Way(NamedTuple):
@@ -30,12 +35,24 @@ class Way(NamedTuple):
     Attributes:
         level: shape (n_steps + 1,), units before the move.
         move: shape (n_steps + 1,), 0 where a node stays, elsewhere all 1 or all -1.
+        net: shape (n_steps, n_paths), stock at the end of each step before the move and before it is cut at 0.
+        kinks: of every path.
         zero: units below which stock is none: rounding errors are smaller.
     """
 
     level: FloatArray
     move: FloatArray
+    net: FloatArray
+    kinks: Kinks
     zero: float
+
+
+@njit(cache=True)
+def no_way(n_steps: int, n_paths: int, zero: float) -> Way:
+    """Return a way with room for everything."""
+    by_path = np.empty((5, n_paths))
+    kinks = Kinks(by_path[0], by_path[1], by_path[2], by_path[3], by_path[4])
+    return Way(np.zeros(n_steps + 1), np.zeros(n_steps + 1), np.empty((n_steps, n_paths)), kinks, zero)
 
 
 @njit(cache=True)
@@ -69,8 +86,8 @@ def pivot(tree: Tree, paths: Paths, terms: Terms, way: Way, leaving: int, sign: 
 def _walk(tree: Tree, paths: Paths, terms: Terms, way: Way, leaving: int) -> bool:
     """Put the edge at which the move no longer pays in the place of the one given up; False if there is none."""
     n_steps, n_paths = paths.need.shape
-    kinks = Kinks(np.zeros(n_paths), np.full(n_paths, np.inf), np.full(n_paths, float(NOTHING)))
-    _follow_all(paths, terms, way, kinks)
+    kinks = way.kinks
+    _follow_all(paths, terms, way)
     slope = kinks.slope.sum()
     for t in range(n_steps):
         slope += terms.order[t] * (way.move[t + 1] - way.move[t])
@@ -125,11 +142,16 @@ def _next_tie(tree: Tree, step: int, w: int) -> int:
 
 
 @njit(cache=True)
-def _follow_all(paths: Paths, terms: Terms, way: Way, kinks: Kinks) -> None:
+def _follow_all(paths: Paths, terms: Terms, way: Way) -> None:
     """Fill slope and next kink of every path, seen from where the move starts."""
-    stock, rate = np.zeros(len(kinks.at)), np.zeros(len(kinks.at))
-    slope, nearest, step = kinks
-    for t in range(len(paths.need)):
+    slope, nearest, step, stock, rate = way.kinks
+    first = 0
+    while way.move[first + 1] == way.move[first]:
+        first += 1
+    for w in range(len(stock)):
+        stock[w] = max(way.net[first - 1, w], 0.0) if first > 0 else 0.0
+        slope[w], nearest[w], step[w], rate[w] = 0.0, np.inf, float(NOTHING), 0.0
+    for t in range(first, len(paths.need)):
         quantity, change = way.level[t + 1] - way.level[t], way.move[t + 1] - way.move[t]
         need, cost, here = paths.need[t], terms.stock[t], float(t)
         for w in range(len(stock)):

@@ -218,7 +218,7 @@ def test_planned_series_in_trouble_are_exceptions():
     assert "horizon_too_short" in kinds(items(lead_time_days=70.0), certain)
     assert "no_line_fits" in kinds(items(max_order_quantity=5.0), certain)
     assert "max_order_quantity_binds" in kinds(items(max_order_quantity=6.0, order_multiple=6.0), 3 * certain)
-    assert kinds(items(min_order_quantity=18.0, order_multiple=6.0), certain)["min_order_quantity_binds"] > 0
+    assert kinds(items(min_order_quantity=24.0, order_multiple=6.0), certain)["min_order_quantity_binds"] > 0
     assert kinds(items(), certain) == {}
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
+from replen.plan.levels import worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.outcome import plan_series
 from replen.plan.packs import nearest_line, whole_packs
@@ -89,3 +90,32 @@ def test_levels_bracket_todays_order():
     assert (np.abs(outcome.order_up_to_level[ordered] - position - today) <= 6.0).all()
     assert np.isnan(outcome.reorder_point[~ordered]).all()
     assert outcome.receipts.sum(axis=1) == approx(outcome.quantities.sum(axis=1))
+
+
+@settings(deadline=None, max_examples=50)
+@given(instance=instances(max_series=1), line=st.sampled_from([1e-3, 1.0, 6.0]))
+def test_a_further_line_pays_up_to_the_worthwhile_units_and_not_beyond(instance, line):
+    problem = row_problem(*instance, 0)
+    if problem is None:
+        return
+    plan = whole_packs(problem, solve_lost_sales(problem).quantities)
+
+    def saved(today):
+        with_today = [np.column_stack([[units], plan[:, 1:]]) for units in (today, today + line)]
+        cost = [problem.cost(one)[0] - problem.positions.order_cost[0] * np.count_nonzero(one) for one in with_today]
+        return cost[0] - cost[1]
+
+    units = worthwhile_units(problem, plan, np.array([line]))[0]
+    assert saved(units + 1e-3) <= 1e-9
+    assert units <= 1e-3 or saved(units - 1e-3) >= -1e-9
+
+
+def test_lines_that_cost_money_are_merged_over_several_steps():
+    """Certain demand 1 in each of 8 steps, c=1, h=0.1, a line 1.2: 3 or 4 units a line.
+
+    Lines of 3, 3, 2: 3 * 1.2 + 0.1 * (2 + 1 + 2 + 1 + 1) = 4.3 beyond the units; of 4, 4: 2 * 1.2 + 0.1 * 12 = 3.6; one of 8:
+    1.2 + 0.1 * 28 = 4.0; of 5, 3: 2.4 + 0.1 * (10 + 3) = 3.7; of 2, 2, 2, 2: 4.8 + 0.4 = 5.2.
+    """
+    outcome = plan_series(positions(1, 8, order_cost=1.2, lost_sale_cost=50.0), np.ones((8, 1, 2)))
+    assert outcome.quantities.tolist() == [[4.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0]]
+    assert outcome.feasible_cost == approx([8.0 + 3.6])
