@@ -26,8 +26,8 @@ from replen.sources.vn2 import KEY, Vn2, read_vn2
 
 OVERLAY = Path(__file__).parent.parent / "conf" / "vn2.yaml"
 SCORES_FILE, ROUND_FILE = "scores.json", "round_{}.csv"
-N_WINDOWS, N_EARLY = 7, 4
-"""Windows at the end of the history that are scored, and before these, that our setting is chosen on."""
+N_WINDOWS, N_EARLY = 7, 6
+"""Windows at the end of the history that are scored, a year of them, and the year before, which our setting is chosen on."""
 YEAR = 52
 Note = Callable[[str], None]
 
@@ -38,8 +38,11 @@ def run(data: Path, out: Path, config: Config, *, note: Note) -> str:
     starts = _starts(vn2, data)
     market = pd.DataFrame(columns=t.MARKET.names)
     series = panel_from_series(vn2.series, market, freq="W", cutoff=vn2.weeks[-1], n_ahead=0)
-    made = [_window(series, start, Opening.empty(len(vn2.keys)), config, note) for start in starts]
-    found = scores(made[:N_EARLY], made[N_EARLY:])
+    empty = Opening.empty(len(vn2.keys))
+    early, late = (
+        (_window(series, start, empty, config, note) for start in part) for part in (starts[:N_EARLY], starts[N_EARLY:])
+    )
+    found = scores(early, late)
     content: dict[str, object] = {"data": config.name, "seed": config.seed, "n_series": len(vn2.keys)}
     content |= _described(found, config, [str(start) for start in starts[:N_EARLY]])
     if vn2.n_played:
@@ -80,8 +83,8 @@ def _window(series: Panel, start: int, opening: Opening, config: Config, note: N
 def _competition(vn2: Vn2, series: Panel, chosen: Setting, config: Config, note: Note) -> dict[str, Played]:
     """Return what the references and ours do in the competition's eight weeks, from its opening stock."""
     window = _window(series, vn2.n_history, Opening(vn2.on_hand, vn2.receipts), config, note)
-    policies = window.references() | {OURS: window.ours(chosen)}
-    return {name: window.play(policy) for name, policy in policies.items()}
+    references = {name: window.play(policy) for name, policy in window.references().items()}
+    return references | {OURS: window.trials([chosen])[chosen]}
 
 
 def _write_rounds(out: Path, vn2: Vn2, played: Played) -> None:
@@ -119,10 +122,8 @@ def _described(found: Scores, config: Config, early: Sequence[str]) -> dict[str,
 def _shown(found: Scores, *, seed: int, seconds: float) -> str:
     lines = [found.table().to_string(float_format="{:,.0f}".format)]
     for name in REFERENCES:
-        interval = found.against(name, seed=int(str(content["seed"])))
-        lines.append(
-            "{0}: ours less it {difference:,.0f} a window, 95 % interval {low:,.0f} to {high:,.0f}".format(name, **interval)
-        )
+        told = found.against(name, seed=seed)
+        lines.append(f"{OURS} less {name}: {told['difference']:,.0f} a window, 95 % {told['low']:,.0f} to {told['high']:,.0f}")
     chosen = found.chosen
     lines.append(
         f"{OURS}: fractile {chosen.fractile:.3f}, dispersion {chosen.dispersion:g}, best of {len(SETTINGS)} settings on "

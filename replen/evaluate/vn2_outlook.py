@@ -34,6 +34,8 @@ REFERENCE_WINDOW = 13
 WINDOWS = (8, 26, 52)
 """Weeks of the moving averages whose mean is the member `moving_average`: one that follows, one that is steady, a year."""
 MOVING_AVERAGE, LIGHTGBM = "moving_average", "lightgbm"
+N_SEEDS = 2
+"""Fits of each member that learns, averaged: a part of what one fit says is chance."""
 STEPS = LEAD_TIME + 1
 """Weeks ahead that orders depend on: up to the week of delivery."""
 LEVELS = np.array([0.5], np.float32)
@@ -107,8 +109,8 @@ def reference_forecast(sales: FloatArray, weeks: DateArray) -> FloatArray:
     return np.asarray(base[:, None] * index[len(weeks) :])
 
 
-def _learn(name: str, panel: Panel, config: Config, note: Note) -> Forecaster:
-    """Return a member that learns from all series, fitted on a panel."""
+def _learn(name: str, panel: Panel, config: Config, note: Note) -> list[Forecaster]:
+    """Return the fits of a member that learns from all series."""
     if name not in STREAMED:
         raise ConfigError(f"forecast.blend.weights: expected some of {MOVING_AVERAGE}, {', '.join(STREAMED)}; found {name}")
     note(f"{name}, from {panel.shape[1]} weeks")
@@ -116,21 +118,20 @@ def _learn(name: str, panel: Panel, config: Config, note: Note) -> Forecaster:
     def heard(_: EpochMetrics) -> None:
         """Do nothing: epochs are too short to be told."""
 
-    with TemporaryDirectory() as folder:
-        return STREAMED[name](lambda: iter([panel]), config.forecast, config.seed, folder, heard, ALONE)
+    fits = []
+    for number in range(N_SEEDS):
+        with TemporaryDirectory() as folder:
+            fit = STREAMED[name](lambda: iter([panel]), config.forecast, config.seed + number, folder, heard, ALONE)
+        fits.append(fit)
+    return fits
 
 
-def _outlook(panel: Panel, learned: Mapping[str, Forecaster], seed: int) -> Outlook:
+def _outlook(panel: Panel, learned: Mapping[str, Sequence[Forecaster]], seed: int) -> Outlook:
     season, sales = SeasonSums.of(panel), panel.past[t.SALES_HISTORY].astype(np.float64)
     average = np.mean([point(panel, season, window=window, horizon=STEPS) for window in WINDOWS], axis=0)
     members = {MOVING_AVERAGE: average}
-    for name, forecaster in learned.items():
-        mean = forecaster.predict(panel, horizon=STEPS, levels=LEVELS).mean.astype(np.float64)
+    for name, fits in learned.items():
+        mean = np.mean([fit.predict(panel, horizon=STEPS, levels=LEVELS).mean for fit in fits], axis=0, dtype=np.float64)
         members[name] = np.where(np.isfinite(mean), mean, average)
     seeds = random.series_seeds(panel.keys, panel.cutoff, seed=seed)
     return Outlook(reference_forecast(sales, panel.periods), members, seeds)
-
-
-def by_step(expected: Sequence[Outlook], forecast: Callable[[Outlook], FloatArray]) -> list[FloatArray]:
-    """Return one thing of each outlook, in the order of the steps."""
-    return [forecast(one) for one in expected]

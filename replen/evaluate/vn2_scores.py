@@ -1,7 +1,7 @@
 """Scores of the VN2 game: our setting chosen on early windows, played on later ones beside three reference policies."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -11,7 +11,7 @@ from replen.evaluate.simulation import Policy
 from replen.evaluate.vn2 import Cover, FloatArray, FractileOfNeed, Opening, Played, SquareRootBuffer, play
 from replen.evaluate.vn2_outlook import LIGHTGBM, STEPS, Outlook
 
-FRACTILES, DISPERSIONS = (0.65, 0.7, 0.75, 0.8, 5 / 6), (0.0, 0.1)
+FRACTILES, DISPERSIONS = (0.65, 0.7, 0.75, 0.8, 5 / 6), (0.0, 0.02, 0.05)
 REFERENCES = ("cover", "projected", "projected, half LightGBM")
 OURS, TUNED_HERE = "ours", "ours, tuned on these windows"
 RESAMPLES, INTERVAL = 2000, (0.025, 0.975)
@@ -52,7 +52,6 @@ class Window:
     expected: Sequence[Outlook]
     weights: Mapping[str, float]
     n_paths: int
-    _paths: dict[float, list[FloatArray]] = field(default_factory=dict)
 
     def references(self) -> dict[str, Policy]:
         """Return the policies that ours is held against."""
@@ -61,14 +60,14 @@ class Window:
         policies: tuple[Policy, ...] = (Cover(forecasts), SquareRootBuffer(forecasts), SquareRootBuffer(halves))
         return dict(zip(REFERENCES, policies, strict=True))
 
-    def ours(self, setting: Setting) -> Policy:
-        """Return our policy; its paths are the same under every fractile."""
-        spread = setting.dispersion
-        if spread not in self._paths:
-            self._paths[spread] = [
-                one.paths(one.blend(self.weights), dispersion=spread, n_paths=self.n_paths) for one in self.expected
-            ]
-        return FractileOfNeed(self._paths[spread], setting.fractile)
+    def trials(self, settings: Sequence[Setting]) -> dict[Setting, Played]:
+        """Return what our policy does and costs with each setting; settings of one dispersion share their paths."""
+        played = {}
+        for dispersion in dict.fromkeys(setting.dispersion for setting in settings):
+            paths = [one.paths(one.blend(self.weights), dispersion=dispersion, n_paths=self.n_paths) for one in self.expected]
+            for setting in (one for one in settings if one.dispersion == dispersion):
+                played[setting] = self.play(FractileOfNeed(paths, setting.fractile))
+        return played
 
     def play(self, policy: Policy) -> Played:
         """Return what the policy does and costs."""
@@ -109,16 +108,19 @@ class Scores:
         return {"difference": float((ours - theirs).sum()), "low": low, "high": high}
 
 
-def scores(early: Sequence[Window], windows: Sequence[Window]) -> Scores:
+def scores(early: Iterable[Window], windows: Iterable[Window]) -> Scores:
     """Return what the references and ours cost in the windows, ours with the setting that is best in the early ones."""
-    before = {setting: _mean_cost(early, setting) for setting in SETTINGS}
-    there = {setting: _mean_cost(windows, setting) for setting in SETTINGS}
-    chosen, here = min(before, key=before.__getitem__), min(there, key=there.__getitem__)
-    played: dict[str, dict[str, Played]] = {}
+    before = _means([window.trials(SETTINGS) for window in early])
+    chosen = min(before, key=before.__getitem__)
+    references, trials = {}, {}
     for window in windows:
-        policies = window.references() | {OURS: window.ours(chosen), TUNED_HERE: window.ours(here)}
-        for name, policy in policies.items():
-            played.setdefault(name, {})[window.name] = window.play(policy)
+        references[window.name] = {name: window.play(policy) for name, policy in window.references().items()}
+        trials[window.name] = window.trials(SETTINGS)
+    there = _means(list(trials.values()))
+    here = min(there, key=there.__getitem__)
+    played = {name: {window: by_name[name] for window, by_name in references.items()} for name in REFERENCES}
+    for name, setting in ((OURS, chosen), (TUNED_HERE, here)):
+        played[name] = {window: by_setting[setting] for window, by_setting in trials.items()}
     return Scores(played, chosen, before, here)
 
 
@@ -133,5 +135,6 @@ def bootstrap_interval(by_series: FloatArray, *, seed: int) -> tuple[float, floa
     return float(low), float(high)
 
 
-def _mean_cost(windows: Sequence[Window], setting: Setting) -> float:
-    return float(np.mean([window.play(window.ours(setting)).cost.sum() for window in windows]))
+def _means(trials: Sequence[Mapping[Setting, Played]]) -> dict[Setting, float]:
+    """Return the mean cost of each setting over windows."""
+    return {setting: float(np.mean([by_setting[setting].cost.sum() for by_setting in trials])) for setting in SETTINGS}

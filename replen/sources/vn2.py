@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from replen import tables as t
 from replen.errors import SourceError, raise_all
 
 FloatArray = NDArray[np.float64]
+Keys = pd.MultiIndex | pd.Index
 BoolArray = NDArray[np.bool_]
 DateArray = NDArray[np.datetime64]
 
@@ -135,11 +135,16 @@ def _frame(file: _File) -> pd.DataFrame:
         raise SourceError(f"{file.path}: expected columns {', '.join(KEY)}, found no {', '.join(missing)}")
     rows = rows.set_index(KEY)
     if rows.index.has_duplicates:
-        twice = rows.index[rows.index.duplicated()][0]
+        twice = _first(rows.index[rows.index.duplicated()])
         raise SourceError(f"{file.path}: expected one row a Store and Product, found several of {twice}")
     if file.kind in (SALES, IN_STOCK) and not _dated(rows) and len(rows.columns) == 1 and file.date:
         rows.columns = [file.date]
     return rows
+
+
+def _first(keys: Keys) -> str:
+    store, product = keys[0]
+    return f"{STORE} {store}, {PRODUCT} {product}"
 
 
 def _of_week_0(frames: Iterable[tuple[_File, pd.DataFrame]]) -> pd.DataFrame:
@@ -169,9 +174,7 @@ def _weeks(folder: Path, sales: Sequence[tuple[_File, pd.DataFrame]]) -> DateArr
     return np.asarray(weeks)
 
 
-def _by_week(
-    frames: Sequence[tuple[_File, pd.DataFrame]], keys: "pd.Index[Any]", weeks: DateArray, n_history: int
-) -> FloatArray:
+def _by_week(frames: Sequence[tuple[_File, pd.DataFrame]], keys: Keys, weeks: DateArray, n_history: int) -> FloatArray:
     """Return shape (n_series, n_weeks): each week from the first file that could know it, NaN where there is none."""
     cells = np.full((len(keys), len(weeks)), np.nan)
     ordered = sorted(frames, key=lambda frame: frame[0].week)
@@ -188,11 +191,11 @@ def _wrong_columns(folder: Path, master: pd.DataFrame, state: pd.DataFrame) -> I
             yield f"{folder}, {kind} of week 0: expected columns {', '.join(needed)}; found no {', '.join(missing)}"
 
 
-def _wrong_rows(frames: Mapping[str, Sequence[tuple[_File, pd.DataFrame]]], keys: "pd.Index[Any]") -> Iterator[str]:
+def _wrong_rows(frames: Mapping[str, Sequence[tuple[_File, pd.DataFrame]]], keys: Keys) -> Iterator[str]:
     for file, rows in (frame for kind in frames.values() for frame in kind):
         missing = keys[~keys.isin(rows.index)]
         if len(missing):
-            yield f"{file.path}: expected a row for each of the {len(keys)} series of week 0's sales, {missing[0]} is not there"
+            yield f"{file.path}: expected a row for each of the {len(keys)} series of week 0, {_first(missing)} is not there"
 
 
 def _wrong_units(folder: Path, kind: str, units: FloatArray) -> Iterator[str]:
