@@ -54,7 +54,7 @@ def test_week_0_alone_plays_the_windows_of_the_history(
         assert scored["mean"] == pytest.approx(sum(one["cost"] for one in scored["by_window"].values()) / 2)
     means = [one["mean"] for one in scores["chosen_on"]["by"]]
     assert scores["chosen_on"]["windows"] == ["54"]
-    assert (len(means), scores["settings_tried"]) == (len(SETTINGS), len(SETTINGS))
+    assert (len(means), scores["settings_tried"]["in_this_run"]) == (len(SETTINGS), len(SETTINGS))
     chosen = scores["chosen_on"]["by"][means.index(min(means))]
     assert {name: scores["setting"][name] for name in ("fractile", "dispersion")} == {
         name: chosen[name] for name in ("fractile", "dispersion")

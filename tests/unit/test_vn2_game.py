@@ -25,16 +25,17 @@ def always(quantity: float) -> object:
 
 
 def test_a_window_by_hand() -> None:
-    """Stock 3, 1 due in week 1; demand 2 a week; 2.4 ordered each week, which is 2 in whole units, on the shelf from week 3 on.
+    """Stock 3, 1 due in week 1; 2.4 ordered each week, which is 2 in whole units, on the shelf from week 3 on.
 
-    Weeks 1 and 2: 4 - 2 = 2 left, 0 left. Weeks 3 to 8: 2 arrive, 2 sell, but week 5 wants 5 (3 lost) and week 8 none (2 left).
+    Weeks 1 and 2: 4 - 2 = 2 left, 2 - 1 = 1 left. Week 3: 1 + 2 - 3 = 0. Then 2 arrive and sell each week, but week 5 wants 5
+    (3 lost) and week 8 none (2 left).
     """
-    demand = np.array([[2.0, 2, 2, 2, 5, 2, 2, 0]])
+    demand = np.array([[2.0, 1, 3, 2, 5, 2, 2, 0]])
     played = play(Opening(np.array([3.0]), np.array([[1.0, 0.0]])), demand, always(2.4))
     assert played.orders.ravel().tolist() == [2.0] * 6
     assert played.holding.tolist() == pytest.approx([0.4])
     assert played.shortage.tolist() == pytest.approx([3.0])
-    assert played.all_weeks.tolist() == pytest.approx([0.2 * 2 + 0.4 + 3.0])
+    assert played.all_weeks.tolist() == pytest.approx([0.2 * (2 + 1) + 0.4 + 3.0])
 
 
 def known(on_hand: float, due: tuple[float, float]) -> Known:
