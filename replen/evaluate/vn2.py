@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from replen.evaluate.simulation import Known, Policy, score, simulate
+from replen.evaluate.simulation import score, simulate
+from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions
 
 FloatArray = NDArray[np.float64]

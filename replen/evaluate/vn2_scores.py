@@ -7,14 +7,14 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from replen.evaluate.simulation import Policy
+from replen.evaluate.bootstrap import paired_bootstrap
 from replen.evaluate.vn2 import Cover, FloatArray, FractileOfNeed, Opening, Played, SquareRootBuffer, play
 from replen.evaluate.vn2_outlook import LIGHTGBM, STEPS, Outlook
+from replen.plan.policies.known import Policy
 
 FRACTILES, DISPERSIONS = (0.65, 0.7, 0.75, 0.8, 5 / 6), (0.0, 0.02, 0.05)
 REFERENCES = ("cover", "projected", "projected, half LightGBM")
 OURS, TUNED_HERE = "ours", "ours, tuned on these windows"
-RESAMPLES, INTERVAL = 2000, (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ class Scores:
         return pd.DataFrame(rows).T
 
     def against(self, reference: str, *, seed: int) -> dict[str, float]:
-        """Return the mean over windows of our cost less a reference's, and its interval when series are drawn anew."""
-        ours, theirs = (np.mean([one.cost for one in self.played[name].values()], axis=0) for name in (OURS, reference))
-        low, high = bootstrap_interval(ours - theirs, seed=seed)
-        return {"difference": float((ours - theirs).sum()), "low": low, "high": high}
+        """Return the mean over windows of our cost less a reference's, and its interval when series and windows are drawn anew."""
+        ours, theirs = (np.stack([one.cost for one in self.played[name].values()]) for name in (OURS, reference))
+        found, n_series = paired_bootstrap(ours, theirs, seed=seed), ours.shape[1]
+        return {"difference": n_series * found.mean, "low": n_series * found.low, "high": n_series * found.high}
 
 
 def scores(early: Iterable[Window], windows: Iterable[Window]) -> Scores:
@@ -122,17 +122,6 @@ def scores(early: Iterable[Window], windows: Iterable[Window]) -> Scores:
     for name, setting in ((OURS, chosen), (TUNED_HERE, here)):
         played[name] = {window: by_setting[setting] for window, by_setting in trials.items()}
     return Scores(played, chosen, before, here)
-
-
-def bootstrap_interval(by_series: FloatArray, *, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of a sum over series, each resample being as many series drawn with replacement.
-
-    Source: the percentile bootstrap (Efron & Tibshirani, An Introduction to the Bootstrap, ch. 13).
-    """
-    n_series, generator = len(by_series), np.random.default_rng(seed)
-    drawn = generator.multinomial(n_series, np.full(n_series, 1 / n_series), size=RESAMPLES)
-    low, high = np.quantile(drawn @ by_series, INTERVAL)
-    return float(low), float(high)
 
 
 def _means(trials: Sequence[Mapping[Setting, Played]]) -> dict[Setting, float]:

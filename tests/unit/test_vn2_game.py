@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from replen import tables as t
-from replen.evaluate.simulation import Known
 from replen.evaluate.vn2 import Cover, FloatArray, FractileOfNeed, Opening, SquareRootBuffer, play
 from replen.evaluate.vn2_outlook import Outlook, outlooks, reference_forecast
-from replen.evaluate.vn2_scores import OURS, REFERENCES, SETTINGS, TUNED_HERE, Window, bootstrap_interval, scores
+from replen.evaluate.vn2_scores import OURS, REFERENCES, SETTINGS, TUNED_HERE, Window, scores
 from replen.features.panel import Panel, panel_from_series
 from replen.overlays import load_config
+from replen.plan.policies.known import Known
 from replen.sources.vn2 import read_vn2
 from tests.unit.vn2_folder import dates, write_week_0
 
@@ -139,12 +139,3 @@ def test_the_setting_is_chosen_on_early_windows_alone() -> None:
     assert table.loc[OURS, "mean"] == pytest.approx(table.loc[OURS, ["8", "16"]].mean())
     told = found.against(REFERENCES[0], seed=1)
     assert told["difference"] == pytest.approx(table.loc[OURS, "mean"] - table.loc[REFERENCES[0], "mean"])
-
-
-def test_a_bootstrap_interval_holds_the_sum_and_is_seeded() -> None:
-    by_series = np.random.default_rng(2).normal(1.0, 3.0, 400)
-    low, high = bootstrap_interval(by_series, seed=4)
-    assert low < by_series.sum() < high
-    assert high - low == pytest.approx(2 * 1.96 * by_series.std() * np.sqrt(400), rel=0.1)
-    assert (low, high) == bootstrap_interval(by_series, seed=4)
-    assert bootstrap_interval(np.ones(7), seed=4) == (7.0, 7.0)
