@@ -150,6 +150,13 @@ def test_packs_that_pay_without_end_are_no_plan():
     assert np.isnan(solve_lattice(chains, OrderLines(np.array([2.0]), np.zeros(1))).cost).all()
 
 
+def test_prices_that_cancel_but_for_rounding_errors_do_not_pay_without_end():
+    """A unit more changes nothing: 0.7 + 0.1 - 0.8, which in binary is less than 0."""
+    chains = one_chain([[0]] * 4, slope=[0.0, -0.8, 0.1, 0.7], jump=0.0, multiple=1.0)
+    assert chains.slope.sum() < 0
+    assert solve_lattice(chains, OrderLines(np.array([2.0]), np.zeros(1))).quantities.tolist() == [[0.0] * 4]
+
+
 def test_a_limit_below_the_smallest_line_lets_nothing_arrive():
     """Floor 4, lines of at least 3: at step 0 at most 2 could come, so nothing does, and all of the floor is missing there."""
     chains = one_chain([[0], [0]], slope=0.0, limit=[2.0, 5.0], floor=4.0, shortfall=np.inf, multiple=1.0)
