@@ -64,7 +64,7 @@ class Chains:
 
 
 def solve(chains: Chains) -> FloatArray:
-    """Return the cheapest increases, (n_series, n_steps), units; of equally cheap ones those with the smallest total.
+    """Return the cheapest increases, (n_series, n_steps), units; of equally cheap ones the smallest total, as late as can be.
 
     A row is NaN where a further unit pays without end. Hard floors that the limits do not allow give way as little as they
     must, see `unreachable`.

@@ -71,7 +71,7 @@ def placeable(chains: Chains, lines: OrderLines) -> Chains:
 
 
 def solve_lattice(chains: Chains, lines: OrderLines, *, max_states: int = MAX_STATES) -> Solved:
-    """Return the cheapest plans in whole packs; of equally cheap ones those with the smallest total.
+    """Return the cheapest plans in whole packs; of equally cheap ones the smallest total, ordered as late as can be.
 
     A row is NaN where a further pack pays without end.
 

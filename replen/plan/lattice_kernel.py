@@ -193,7 +193,7 @@ def _add(step: Step, costs: FloatArray, after: FloatArray) -> None:
 
 @njit(cache=True)
 def _trace(one: Steps, line: Line, table: FloatArray, reached: IntArray, quantities: FloatArray) -> float:
-    """Return the least cost and write the plan of it: the smallest total, then no order rather than one that saves nothing."""
+    """Return the least cost and write the plan of it: the smallest total, the latest orders."""
     slopes = np.abs(one.slope).sum() + one.at.shape[1] * one.jump.sum() + one.change_price.sum()
     tie = TIE * (slopes * one.multiple[0] * max(line.most, 1) + line.cost)
     total = table[len(quantities), : reached[len(quantities)] + 1]
@@ -203,11 +203,13 @@ def _trace(one: Steps, line: Line, table: FloatArray, reached: IntArray, quantit
         k += 1
     for t in range(len(quantities) - 1, -1, -1):
         step = _step(one, t)
-        best, origin = table[t, k] + step.change_price * step.previous if k <= reached[t] else np.inf, k
+        best, origin = np.inf, k
         for j in range(k - int(min(step.limit, k)), min(reached[t], k - line.smallest) + 1):
             value = table[t, j] + line.cost + step.change_price * abs((k - j) * step.multiple - step.previous)
             if value < best - tie:
                 best, origin = value, j
+        if k <= reached[t] and table[t, k] + step.change_price * step.previous < best - tie:
+            origin = k
         quantities[t] = (k - origin) * step.multiple
         k = origin
     return least

@@ -32,11 +32,12 @@ def count_states(steps: Steps, smallest: IntArray, most: FloatArray) -> None:
 def _top(one: Steps, first: int) -> float:
     """Return units beyond which no cost that an order can change falls; inf if one falls without end."""
     n_points = one.at.shape[1]
-    cheapest, highest, tail, tails_rise, all_rise = 0.0, 0.0, 0.0, True, True
+    cheapest, highest, tail, scale, tails_rise, all_rise = 0.0, 0.0, 0.0, 0.0, True, True
     for step in range(len(one.slope) - 1, first - 1, -1):
         slope, jump, at = one.slope[step], one.jump[step], one.at[step]
         right = slope + n_points * jump
-        tie = TIE * (abs(slope) + n_points * jump)
+        scale += abs(slope) + n_points * jump
+        tie = TIE * scale
         tail += right
         tails_rise, all_rise = tails_rise and tail >= -tie, all_rise and right >= -tie
         if slope < -tie and jump > 0:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
@@ -103,16 +104,34 @@ def test_a_coarse_search_brackets_the_exact_one(seed, n_steps, max_states):
     assert coarse.cost == approx(cost(chains, coarse.quantities) + line_costs(lines, coarse.quantities))
 
 
-def test_a_coarse_search_of_a_fast_mover_is_near():
+@pytest.mark.parametrize("shortfall", [0.0, 3.0])
+def test_a_coarse_search_of_a_fast_mover_is_near(shortfall):
     rng = np.random.default_rng(5)
     needs = np.sort(np.cumsum(rng.poisson(900.0, (8, 16)), axis=0), axis=1)
-    chains = one_chain(needs, slope=-9.0, jump=10 / 16, multiple=1.0)
+    floor = needs.mean(axis=1) + 1000
+    chains = one_chain(needs, slope=-9.0, jump=10 / 16, multiple=1.0, floor=floor, shortfall=shortfall)
     lines = OrderLines(np.array([1500.0]), np.array([700.0]))
     exact, coarse = solve_lattice(chains, lines), solve_lattice(chains, lines, max_states=1000)
     constant = 9 * needs.mean(axis=1).sum()
     assert exact.cost == exact.lower_bound
     assert coarse.lower_bound < exact.cost < coarse.cost
     assert (coarse.cost - coarse.lower_bound) / (exact.cost + constant) < 0.02
+
+
+def test_the_bound_knows_lines_that_a_coarse_search_cannot_place():
+    """Need 11, lines of at least 11: F(11) = -33. In groups of 5, two groups further is 6 to 14 packs further."""
+    chains, lines = one_chain([[11]], slope=-3.0, jump=4.0, multiple=1.0), OrderLines(np.array([11.0]), np.zeros(1))
+    assert solve_lattice(chains, lines).cost.tolist() == [-33.0]
+    coarse = solve_lattice(chains, lines, max_states=5)
+    assert coarse.lower_bound.tolist() == [-33.0]
+    assert coarse.quantities.tolist() == [[15.0]]
+
+
+def test_of_equally_cheap_plans_the_one_that_orders_last_is_taken():
+    """Need 4 at the end, earlier units cost nothing: the chain and the lattice wait."""
+    chains = one_chain([[0], [0], [4]], slope=[0.0, 0.0, -3.0], jump=[0.0, 0.0, 4.0], multiple=1.0)
+    assert solve(chains).tolist() == [[0.0, 0.0, 4.0]]
+    assert solve_lattice(chains, OrderLines(np.zeros(1), np.zeros(1))).quantities.tolist() == [[0.0, 0.0, 4.0]]
 
 
 @settings(deadline=None)
@@ -129,6 +148,13 @@ def test_plans_do_not_depend_on_company_or_order(seed, data):
 def test_packs_that_pay_without_end_are_no_plan():
     chains = one_chain([[2]], slope=-3.0, jump=1.0, multiple=1.0)
     assert np.isnan(solve_lattice(chains, OrderLines(np.array([2.0]), np.zeros(1))).cost).all()
+
+
+def test_prices_that_cancel_but_for_rounding_errors_do_not_pay_without_end():
+    """A unit more changes nothing: 0.7 + 0.1 - 0.8, which in binary is less than 0."""
+    chains = one_chain([[0]] * 4, slope=[0.0, -0.8, 0.1, 0.7], jump=0.0, multiple=1.0)
+    assert chains.slope.sum() < 0
+    assert solve_lattice(chains, OrderLines(np.array([2.0]), np.zeros(1))).quantities.tolist() == [[0.0] * 4]
 
 
 def test_a_limit_below_the_smallest_line_lets_nothing_arrive():
