@@ -102,7 +102,7 @@ class Scores:
         return pd.DataFrame(rows).T
 
     def against(self, reference: str, *, seed: int) -> dict[str, float]:
-        """Return the mean over windows of our cost less a reference's, and its interval when series and windows are drawn anew."""
+        """Return the mean over windows of our cost less a reference's, and its interval over drawn series and windows."""
         ours, theirs = (np.stack([one.cost for one in self.played[name].values()]) for name in (OURS, reference))
         found, n_series = paired_bootstrap(ours, theirs, seed=seed), ours.shape[1]
         return {"difference": n_series * found.mean, "low": n_series * found.low, "high": n_series * found.high}

@@ -12,7 +12,7 @@ passes a limit by the sharing out, the master is solved again with that much les
 Source: Dantzig & Wolfe (1960), Decomposition principle for linear programs; box: Marsten, Hogan & Blankenship (1975).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 
@@ -34,7 +34,11 @@ ENOUGH = 1e-5
 
 @dataclass
 class _Search:
-    """What is known so far."""
+    """What is known so far.
+
+    Cuts are columns at the cost that is proven: where the plan of a series costs more than its bound, the bound is what prices
+    can raise.
+    """
 
     limits: FloatArray
     look: Pass
@@ -42,6 +46,7 @@ class _Search:
     watch: Observer
     tried: list[FloatArray] = field(default_factory=list)
     columns: list[Totals] = field(default_factory=list)
+    cuts: list[Totals] = field(default_factory=list)
     best: float = -np.inf
     center: FloatArray = field(default_factory=lambda: np.zeros(0))
     passes: int = 0
@@ -56,8 +61,11 @@ class _Search:
         totals = self._totals(Choice.at(prices, self.n_cells))
         self.tried.append(prices)
         self.columns.append(totals)
-        finite = np.isfinite(prices).all()
-        bound = float(totals.bound.sum() - prices @ self.limits) if finite else -np.inf
+        if not np.isfinite(prices).all():
+            self.cuts.append(totals)
+            return -np.inf
+        self.cuts.append(replace(totals, cost=totals.bound - totals.usage @ prices))
+        bound = float(totals.bound.sum() - prices @ self.limits)
         if bound > self.best:
             self.best, self.center = bound, prices
         return bound
@@ -100,7 +108,7 @@ def _raise_bound(search: _Search) -> None:
     idle, radius = search.columns[1], _first_radius(search)
     for _ in range(MAX_PASSES):
         center, best = search.center, search.best
-        mixture = Master(search.columns, search.limits).mixture(center, radius)
+        mixture = Master(search.cuts, search.limits).mixture(center, radius)
         at_the_box = np.abs(mixture.prices - center) > ALMOST * radius
         if mixture.cost - best <= ENOUGH * max(1.0, abs(mixture.cost - float(idle.cost.sum()))):
             if not at_the_box.any():
