@@ -16,7 +16,7 @@ from jobs.train import open_view
 from replen.cli import job_main
 from replen.config import Config
 from replen.errors import TableError
-from replen.features.segments import ABC, ALL, Segmentation
+from replen.features.segments import ALL, Segmentation
 from replen.features.view import View
 from replen.forecast.binding import bind, needed
 from replen.forecast.fit import LOCAL_LSTM
@@ -54,11 +54,10 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
 
 
 def champions_of(trained: Mapping[str, Row], series: DataFrame, view: View, config: Config) -> Champions:
-    """Return who forecasts which series, from the rows of `models`; ABC limits are those at the run's cutoff."""
+    """Return who forecasts which series, from the rows of `models`; ABC classes are those at the run's cutoff."""
     by_segment = {segment: model for model, row in trained.items() for segment in dict(row[t.CHAMPION_OF])}
-    kind, limits = config.forecast.promotion.segment if len(by_segment) > 1 else ALL, (np.inf, np.inf)
-    if kind == ABC:
-        (limits,) = limits_at(series, [np.datetime64(view.cutoff)], view, config.spark)
+    kind = config.forecast.promotion.segment if len(by_segment) > 1 else ALL
+    (limits,) = limits_at(series, [np.datetime64(view.cutoff)], view, config.spark)
     return Champions(by_segment, kind, Segmentation(config.features, limits))
 
 

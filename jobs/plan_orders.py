@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 import replen.tables as t
 from replen.cli import job_main
 from replen.config import Config, CostRules
-from replen.errors import TableError
+from replen.errors import ConfigError, TableError
 from replen.evaluate.comparison import compare_with_rule
 from replen.features.periods import Freq, period_dates, period_numbers
 from replen.forecast.rows import paths_of_rows
@@ -100,7 +100,16 @@ class Planner:
     levels: tuple[float, ...]
 
     def under(self, limits: Limits) -> Self:
-        """Return the planner of series that share limits, at prices of 0."""
+        """Return the planner of series that share limits, at prices of 0.
+
+        Raises:
+            ConfigError: some series are under rules, which do not know the limits.
+        """
+        if rules := self.terms.settings.policy.rules:
+            raise ConfigError(
+                f"plan.policy: limits are kept by the program alone, found {len(limits)} limits and the rules "
+                f"{', '.join(rules)}: give every segment the policy program, or take the limits away"
+            )
         return replace(self, terms=replace(self.terms, limits=limits))
 
     def choosing(self, choice: Choice) -> Self:

@@ -363,12 +363,62 @@ class ExceptionRules(Section):
     overstock_periods: Positive
 
 
+Policy = Literal[
+    "program", "fixed_cycle", "dynamic", "dynamic_lots", "hybrid", "cheapest_line", "projected_inventory", "lot_for_lot"
+]
+CLASSES = {"class": ("smooth", "erratic", "intermittent", "lumpy", "none"), "abc": ("A", "B", "C")}
+
+
+class ServiceTarget(Section):
+    """The service that a rule keeps stock for."""
+
+    measure: Literal["cycle_service_level", "fill_rate", "critical_ratio"]
+    value: Positive
+
+
+class Policies(Section):
+    """What orders for which series: the program, or a rule with a service target."""
+
+    default: Policy
+    segment: Literal["none", "class", "abc", "category", "supplier", "site"]
+    by_segment: dict[str, Policy]
+    target: ServiceTarget
+    target_by_segment: dict[str, ServiceTarget]
+
+    @property
+    def rules(self) -> list[str]:
+        """Return the names of the rules that series may have, sorted."""
+        return sorted({self.default, *self.by_segment.values()} - {"program"})
+
+    @model_validator(mode="after")
+    def check_segments(self) -> Self:
+        """Refuse segments that no series can have, and services that no stock can give."""
+        known, problems = CLASSES.get(self.segment, ()), []
+        for key, by_segment in (("by_segment", self.by_segment), ("target_by_segment", self.target_by_segment)):
+            if by_segment and self.segment == "none":
+                problems.append(f"plan.policy.{key}: segment is none, expected no segments, found {', '.join(by_segment)}")
+            unknown = sorted(set(by_segment) - set(known)) if known else []
+            problems += [
+                f"plan.policy.{key}: expected segments of {self.segment} ({', '.join(known)}), found {name}" for name in unknown
+            ]
+        targets = {"target": self.target} | {f"target_by_segment.{name}": one for name, one in self.target_by_segment.items()}
+        problems += [
+            f"plan.policy.{key}.value: expected a {target.measure} below 1, found {target.value:g}"
+            for key, target in targets.items()
+            if target.measure != "critical_ratio" and target.value >= 1
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
 class Plan(Section):
-    """The program per SKU and what it is compared with."""
+    """What is ordered, how, and what it is compared with."""
 
     horizon: Count
     n_paths: Count
     unmet_demand: Literal["lost", "waits"]
+    policy: Policies
     rule: Rule
     exceptions: ExceptionRules
 

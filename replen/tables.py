@@ -159,6 +159,8 @@ DEPENDENCE = Column("dependence", "array<float>", "correlation of normal scores 
 SEED = Column("seed", "bigint", "what the series' sample paths are drawn from")
 REASON = Column("reason", "string", "why a fallback or nothing was given; null = as asked")
 INACTIVE = "not sold within features.active_periods up to the cutoff"  # reason of a series that nobody forecasts or plans
+DEMAND_CLASS = Column("demand_class", "string", "how demand comes up to the cutoff: smooth, erratic, intermittent, lumpy, none")
+ABC_CLASS = Column("abc_class", "string", "A, B or C by revenue up to the cutoff, among all active series")
 MODEL_WEIGHTS = Column("weights", "array<float>", "weights of the series' own model, see local_lstm/stack.py; null = none")
 WEIGHTS_BY_CUTOFF = Column("weights_by_cutoff", "map<string,array<float>>", "staging, beside `series`: cutoff -> weights")
 MODEL_VERSION = Column("model_version", "string", "MLflow registry version that forecast")
@@ -173,13 +175,15 @@ EXPECTED_COST = Column("expected_cost", "double", "expected money in the period:
 ORDER_ID = Column("order_id", "string", "hash(plan_date, sku, site, supplier)")
 ORDER_DATE = Column("order_date", "date", "plan date: the day after the cutoff ends")
 NEXT_ORDER_DATE = Column("next_order_date", "date", "first later date on which the plan orders; null = not within the horizon")
-REORDER_POINT = Column("reorder_point", "double", "largest inventory position at which the smallest order line pays, units")
-ORDER_UP_TO_LEVEL = Column("order_up_to_level", "double", "inventory position up to which a further unit today pays, units")
-SAFETY_STOCK = Column("safety_stock", "double", "order_up_to_level less mean demand over the protection interval, units")
-POLICY = Column("policy", "string", "what set the quantity")
+REORDER_POINT = Column("reorder_point", "double", "largest inventory position at which the policy orders today, units")
+ORDER_UP_TO_LEVEL = Column("order_up_to_level", "double", "inventory position that the policy orders up to before packs, units")
+SAFETY_STOCK = Column(
+    "safety_stock", "double", "order_up_to_level (of a rule: reorder_point) less mean demand of the protection interval, units"
+)
+POLICY = Column("policy", "string", "what set the quantity: program, or the name of a rule")
 FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the protection interval, units")
 PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand when the order arrives")
-TARGET = Column("target", "double", "quantity the program asked for before packs, units")
+TARGET = Column("target", "double", "quantity the policy asked for before packs, units")
 BINDING = Column(
     "binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, or a limit"
 )
@@ -191,11 +195,11 @@ VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nob
 ACTION = Column("action", "string", "what to do")
 CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
 SOLVER = Column(
-    "solver", "string", "what found the quantities: path_simplex, chain, lattice, or none where nothing is to be decided"
+    "solver", "string", "what found the quantities: path_simplex, chain, lattice, rule, or none where nothing is to be decided"
 )
 MEAN_DEMAND = Column("mean_demand", "double", "expected demand over the planned periods, units")
-PLAN_COST = Column("plan_cost", "double", "expected money when the plan's levels are played on the paths, less end value")
-PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's levels are played on the paths")
+PLAN_COST = Column("plan_cost", "double", "expected money when the plan's policy is played on the paths, less end value")
+PLAN_SOLD = Column("plan_sold", "double", "expected units sold when the plan's policy is played on the paths")
 RULE_COST = Column("rule_cost", "double", "expected money when the simple rule is played on the same paths, less end value")
 RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
 EXPECTED_SOLD = Column("expected_sold", "double", "expected units sold over the planned periods")
@@ -273,7 +277,8 @@ SERIES = Table(
 )  # fmt: skip
 FORECASTS = Table(
     "forecasts", "demand as a distribution, one row a series", (RUN_ID, MODEL, SKU, SITE, STREAM),
-    (BUCKET, CUTOFF, MEAN, MEDIAN, QUANTILES, FAMILY, PARAMETERS, DEPENDENCE, SEED, MODEL_VERSION, REASON),
+    (BUCKET, CUTOFF, MEAN, MEDIAN, QUANTILES, FAMILY, PARAMETERS, DEPENDENCE, SEED, MODEL_VERSION, DEMAND_CLASS, ABC_CLASS,
+     REASON),
 )  # fmt: skip
 WEIGHTS = Table(
     "weights", "models of single series at the cutoff, one row an active series; there where a local forecaster was trained",

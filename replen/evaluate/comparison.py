@@ -1,8 +1,11 @@
 """The plan held against the simple rule: both simulated on the same paths, packs and limits respected by both.
 
-The plan is played as it is used: today's order is its own, later reviews order what is then cheapest, knowing what was sold
-meanwhile. So it may cost less than the dual bound, which holds for plans fixed on the plan date.
+The plan is played as it is used: today's order is its own, later reviews order what is then cheapest, or what the series'
+rule says, knowing what was sold meanwhile. So it may cost less than the dual bound, which holds for plans fixed on the plan
+date.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,8 +14,10 @@ from replen import tables as t
 from replen.config import Plan
 from replen.evaluate.simulation import History, score, simulate
 from replen.plan.items import read_positions
+from replen.plan.policies.assigned import Assigned
 from replen.plan.policies.base_stock import base_stock_levels
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
+from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions, chunks, serve_backorders
 from replen.plan.projection import arrivals, by_step, project
 from replen.plan.timing import FloatArray
@@ -29,7 +34,7 @@ def compare_with_rule(
         decisions: what `plan_bucket` returned for the other arguments.
         items: one row a series, in the same order.
         demand_paths: shape (n_series, n_paths, horizon), units.
-        settings: the `plan` section: the rule, and whether unmet demand waits.
+        settings: the `plan` section: policies, the simple rule, and whether unmet demand waits.
         freq: D or W.
     """
     planned = np.flatnonzero(decisions[t.REASON].isna())
@@ -53,17 +58,39 @@ def _compare(
         positions, demand = serve_backorders(positions, demand)
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())
     planned = score(positions, play_plan(positions, demand, quantities, waits=waits), backorders=waits)
+    cost, sold = planned.cost, planned.sold
+    for rows, rule in Assigned.of(items, settings.policy).rules(positions, demand, waits=waits):
+        history = simulate(rule.positions, demand[:, rows], Begun(quantities[rows, 0], rule), backorders=waits)
+        played = score(positions.take(rows), history, backorders=waits)
+        cost[rows], sold[rows] = played.cost, played.sold
     levels = simple_rule_levels(positions, demand, cycle_service_level=settings.rule.cycle_service_level)
     ruled = score(positions, simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits), backorders=waits)
     return pd.DataFrame(
         {
             t.MEAN_DEMAND: planned.demand,
-            t.PLAN_COST: planned.cost,
-            t.PLAN_SOLD: planned.sold,
+            t.PLAN_COST: cost,
+            t.PLAN_SOLD: sold,
             t.RULE_COST: ruled.cost,
             t.RULE_SOLD: ruled.sold,
         }
     )
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A policy after an order that is already decided.
+
+    Attributes:
+        today: shape (n_series,), units ordered before step 0.
+        then: orders at every later review.
+    """
+
+    today: FloatArray
+    then: Policy
+
+    def __call__(self, known: Known) -> FloatArray:
+        """Return units to order, (n_series, n_paths)."""
+        return np.broadcast_to(self.today[:, None], known.on_hand.shape) if known.step == 0 else self.then(known)
 
 
 def play_plan(positions: Positions, demand: FloatArray, quantities: FloatArray, *, waits: bool = False) -> History:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.features.panel import Panel, active
-from replen.features.segments import ALL, Segmentation, segment_name
+from replen.features.segments import ABC, ALL, CLASS, Segmentation, segment_name
 from replen.features.view import View
 from replen.forecast import random
 from replen.forecast.chain import chain_of, predict_chain
@@ -33,7 +33,7 @@ class Champions:
     Attributes:
         by_segment: segment -> name; `all` for the series of every other segment.
         kind: of the segments that have champions: class, abc, category; or all.
-        segmentation: how the label of a series is found.
+        segmentation: how the labels of a series are found.
     """
 
     by_segment: Mapping[str, str]
@@ -92,7 +92,9 @@ class Forecasting:
     def _rows(self, distribution: Distribution, panel: Panel, model: str) -> pd.DataFrame:
         seeds = random.series_seeds(panel.keys, panel.cutoff, seed=self.seed)
         rows = to_rows(distribution, panel.keys, seeds=seeds)
-        return rows.assign(**{str(t.MODEL): model, str(t.MODEL_VERSION): self.models[model].version})
+        labels = self.champions.segmentation.labels(panel, (CLASS, ABC))
+        made_by = {str(t.MODEL): model, str(t.MODEL_VERSION): self.models[model].version}
+        return rows.assign(**made_by, **{str(t.DEMAND_CLASS): labels[CLASS], str(t.ABC_CLASS): labels[ABC]})
 
     def _inactive(self, panel: Panel) -> pd.DataFrame:
         keys = panel.keys[[*t.SERIES.key, t.BUCKET]]

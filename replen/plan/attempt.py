@@ -15,6 +15,7 @@ from replen.plan.exceptions import Finding
 from replen.plan.items import read_positions, refusals
 from replen.plan.limits import Limits
 from replen.plan.outcome import Outcome, plan_series
+from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import chunks
 from replen.plan.projection import by_step
 from replen.plan.sharing import N_CELLS, Sharing
@@ -96,7 +97,9 @@ def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
         sharing = Sharing.of(items.iloc[rows], terms.limits, terms.choice)
         prices = sharing.series_prices(demand_paths.shape[2])
         waits = terms.settings.unmet_demand == "waits"
-        outcome = plan_series(positions, by_step(demand_paths[rows]), prices, waits=waits, with_levels=with_levels)
+        assigned = Assigned.of(items.iloc[rows], terms.settings.policy)
+        demand = by_step(demand_paths[rows])
+        outcome = plan_series(positions, demand, prices, assigned=assigned, waits=waits, with_levels=with_levels)
     except Exception as error:  # a failing series becomes a row with a reason, never a failing bucket
         if len(rows) == 1:
             return Attempt(rows[:0], None, None, {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"})

@@ -11,9 +11,10 @@ from replen.plan.attempt import Terms, attempts, sound_rows
 from replen.plan.exceptions import Finding, listed, planned_findings
 from replen.plan.items import numbers
 from replen.plan.outcome import Outcome
+from replen.plan.policies.assigned import PROGRAM
+from replen.plan.policies.service import protection_demand
 from replen.plan.timing import FloatArray, step_dates
 
-POLICY = "lost_sales_program"
 PASSED_THROUGH = (t.SKU, t.SITE, t.SUPPLIER, t.MODEL, t.MODEL_VERSION)
 
 
@@ -64,8 +65,8 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
     plan_date, freq = terms.plan_date, terms.freq
     today, horizon = outcome.quantities[:, 0], outcome.quantities.shape[1]
     dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq).tolist()
-    protection = np.arange(horizon) < (outcome.positions.lead_time + outcome.positions.review_period)[:, None]
-    forecast_demand = np.where(protection, outcome.mean_demand, 0.0).sum(axis=1)
+    forecast_demand = protection_demand(outcome.positions, outcome.mean_demand.T[:, :, None])[0, :, 0]
+    protecting = np.where(outcome.policy == PROGRAM, outcome.order_up_to_level, outcome.reorder_point)
     lead_days = np.ceil(numbers(items, t.LEAD_TIME_DAYS)).astype(int)
     by_step_columns = {
         t.ORDER_QUANTITY: outcome.quantities,
@@ -84,9 +85,9 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
             t.ORDER_QUANTITY: today,
             t.REORDER_POINT: outcome.reorder_point,
             t.ORDER_UP_TO_LEVEL: outcome.order_up_to_level,
-            t.SAFETY_STOCK: outcome.order_up_to_level - forecast_demand,
+            t.SAFETY_STOCK: protecting - forecast_demand,
             t.VALUE: today * outcome.positions.unit_cost,
-            t.POLICY: POLICY,
+            t.POLICY: outcome.policy,
             t.FORECAST_DEMAND: forecast_demand,
             t.PROJECTED_STOCK: outcome.stock_at_arrival,
             t.TARGET: outcome.targets[:, 0],

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.plan.decide import backorders, lost_sales
+from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import Positions, serve_backorders
 from replen.plan.problem import Prices
 from replen.plan.projection import Projection, arrivals, project, project_backorders, step_costs
+from replen.plan.ruled import under_rules
 from replen.plan.timing import FloatArray
 
 ROUNDED = 1e-6  # units: smaller differences are the solver's
@@ -21,9 +23,9 @@ class Outcome:
     """The plans of n_series series.
 
     Attributes:
-        positions: as given, backorders included.
+        positions: backorders included; reviewed as the policy does, so that rule and program are held to the same dates.
         quantities: shape (n_series, horizon), units ordered by step, whole packs.
-        targets: shape (n_series, horizon), units the program asked for before packs.
+        targets: shape (n_series, horizon), units the policy asked for before packs; later ones of rules are in packs.
         receipts: shape (n_series, horizon), units on the shelf at the start of the step: open orders and these orders.
         mean_demand: shape (n_series, horizon), units.
         mean_on_hand: shape (n_series, horizon), expected units at the end of the step.
@@ -31,12 +33,13 @@ class Outcome:
         expected_cost: shape (n_series, horizon), money, without end value.
         stock_at_arrival: shape (n_series,), expected units when today's order arrives; NaN if after the horizon.
         idle_end: shape (n_series,), expected units at the horizon if nothing is ordered.
-        reorder_point: shape (n_series,), units; NaN where nothing is ordered today.
-        order_up_to_level: shape (n_series,), units; NaN where nothing is ordered today.
+        reorder_point: shape (n_series,), units; NaN where the program orders nothing today.
+        order_up_to_level: shape (n_series,), units; NaN where the program orders nothing today.
         dual_bound: shape (n_series,), money, with the prices of what is used of limits; NaN = the solver gave no proof.
         feasible_cost: shape (n_series,), money, end value taken off.
         constant_cost: shape (n_series,), money.
         solver: shape (n_series,), what found the quantities; `none` where nothing was to be decided.
+        policy: shape (n_series,), what set the quantities: the program, or the name of a rule.
     """
 
     positions: Positions
@@ -55,6 +58,7 @@ class Outcome:
     feasible_cost: FloatArray
     constant_cost: FloatArray
     solver: NDArray[np.str_]
+    policy: NDArray[np.str_]
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
@@ -79,6 +83,7 @@ def plan_series(
     demand: FloatArray,
     prices: Prices | None = None,
     *,
+    assigned: Assigned | None = None,
     waits: bool = False,
     with_levels: bool = True,
 ) -> Outcome:
@@ -88,10 +93,12 @@ def plan_series(
         positions: n_series positions.
         demand: shape (horizon, n_series, n_paths), units.
         prices: of limits that couple series, in the dual bound but not in the costs; None = there are none.
+        assigned: which policy each series has; None = the program has all.
         waits: True: demand that is not met waits (backorders); False: it is lost.
         with_levels: False leaves reorder point and order-up-to level NaN, which a pass of the coupling has no use for.
     """
-    prices = prices or Prices.none(positions)
+    prices, assigned = prices or Prices.none(positions), assigned or Assigned.program(positions.n_series)
+    positions = assigned.reviewed(positions)
     nothing, early = np.zeros(positions.receipts.shape), np.arange(len(demand)) < positions.lead_time[:, None]
     served, wanted = (positions, demand) if waits else serve_backorders(positions, demand)
     short_cost = positions.backorder_cost if waits else positions.lost_sale_cost
@@ -108,6 +115,7 @@ def plan_series(
         decided = backorders(served, wanted, prices, constant=constant + stored, with_levels=with_levels)
     else:
         decided = lost_sales(served, wanted, idle, prices, with_levels=with_levels)
+    decided = under_rules(decided, assigned, served, wanted, waits=waits)
     projection = played(decided.quantities)
     costs = step_costs(served, decided.quantities, projection, short_cost)
     worth = projection.ending[-1] - projection.short[-1] if waits else projection.ending[-1]
@@ -128,6 +136,7 @@ def plan_series(
         feasible_cost=costs.sum(axis=1) - positions.end_value * worth.mean(axis=1),
         constant_cost=constant,
         solver=decided.solver,
+        policy=assigned.policies,
     )
 
 

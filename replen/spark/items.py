@@ -12,7 +12,10 @@ from replen.plan.timing import PERIOD_DAYS
 from replen.spark.buckets import bucket
 
 KEY = [str(t.SKU), str(t.SITE)]
-FORECAST = [t.MODEL, t.MODEL_VERSION, t.REASON, t.MEAN, t.QUANTILES, t.FAMILY, t.PARAMETERS, t.DEPENDENCE, t.SEED]
+FORECAST = [
+    t.MODEL, t.MODEL_VERSION, t.DEMAND_CLASS, t.ABC_CLASS, t.REASON, t.MEAN, t.QUANTILES, t.FAMILY, t.PARAMETERS, t.DEPENDENCE,
+    t.SEED,
+]  # fmt: skip
 NOT_ON_THE_WAY = ("proposed", "received", "cancelled", "canceled")
 
 

@@ -43,6 +43,30 @@ def test_set_wins_over_overlay_over_base(tmp_path: Path) -> None:
         ("forecast.tabular.windows=[52, 13, 4]", "forecast.tabular.windows: expected rising periods, found [52, 13, 4]"),
         ("forecast.lstm.windows=[4, 52, 13]", "forecast.lstm.windows: expected rising periods, found [4, 52, 13]"),
         ("forecast.local_lstm.lags=[52, 7]", "forecast.local_lstm.lags: expected rising periods, found [52, 7]"),
+        ("plan.policy.default=newsvendor", "plan.policy.default: input should be 'program', 'fixed_cycle'"),
+        (
+            "plan.policy.segment=brand",
+            "plan.policy.segment: input should be 'none', 'class', 'abc', 'category', 'supplier' or 'site'",
+        ),
+        ("plan.policy.by_segment={A: hybrid}", "plan.policy.by_segment: segment is none, expected no segments, found A"),
+        (
+            "plan.policy={segment: abc, by_segment: {D: hybrid}}",
+            "plan.policy.by_segment: expected segments of abc (A, B, C), found D",
+        ),
+        ("plan.policy={segment: class, by_segment: {lumpy: s_q}}", "plan.policy.by_segment.lumpy: input should be 'program', "),
+        (
+            "plan.policy={segment: abc, target_by_segment: {smooth: {measure: fill_rate, value: 0.9}}}",
+            "plan.policy.target_by_segment: expected segments of abc (A, B, C), found smooth",
+        ),
+        (
+            "plan.policy.target.measure=service_level",
+            "plan.policy.target.measure: input should be 'cycle_service_level', 'fill_rate' or",
+        ),
+        ("plan.policy.target.value=95", "plan.policy.target.value: expected a cycle_service_level below 1, found 95"),
+        (
+            "plan.policy={segment: site, target_by_segment: {shop: {measure: fill_rate, value: 1}}}",
+            "plan.policy.target_by_segment.shop.value: expected a fill_rate below 1, found 1",
+        ),
         ("rates={EUR", "the value is not YAML"),
         ("cutoff=2024-02-31", "the value is not YAML: day is out of range"),
         ("cutoff=tomorrow", "cutoff: input should be a valid date"),

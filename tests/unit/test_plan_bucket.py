@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from replen import tables as t
-from replen.config import ExceptionRules, Plan, Rule
+from replen.config import ExceptionRules, Plan, Policies, Rule, ServiceTarget
 from replen.evaluate import comparison
 from replen.evaluate.comparison import compare_with_rule
 from replen.plan import attempt
@@ -25,6 +25,13 @@ SETTINGS = Plan(
     horizon=HORIZON,
     n_paths=N_PATHS,
     unmet_demand="lost",
+    policy=Policies(
+        default="program",
+        segment="none",
+        by_segment={},
+        target=ServiceTarget(measure="cycle_service_level", value=0.95),
+        target_by_segment={},
+    ),
     rule=Rule(cycle_service_level=0.95),
     exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26),
 )

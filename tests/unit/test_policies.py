@@ -4,12 +4,10 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from replen.errors import PlanError
 from replen.evaluate.simulation import simulate
 from replen.plan.outcome import plan_series
 from replen.plan.policies.fixed_cycle import OrderUpTo, simple_rule_levels
@@ -28,7 +26,6 @@ from replen.plan.policies.service import (
     order_up_to_levels,
     reorder_points,
     service_levels,
-    targets_of,
 )
 from tests.unit.plan_instances import instances, positions
 
@@ -110,18 +107,12 @@ def test_the_critical_ratio_costs_least_a_cycle(seed, weight):
     assert cost(level) <= min(cost(other) for other in total) + 1e-9
 
 
-def test_targets_by_class_are_each_series_own():
+def test_targets_are_each_series_own():
     drawn, rng = positions(3, 4), np.random.default_rng(0)
-    demand = rng.poisson(9, (4, 3, 16)).astype(float)
-    by_class = {"A": CycleService(0.99), "B": FillRate(0.9)}
-    mixed = order_up_to_levels(drawn, demand, targets_of(["A", "B", "A"], by_class))
-    for row, name in enumerate("ABA"):
-        assert mixed[row] == approx(order_up_to_levels(drawn, demand, [by_class[name]] * 3)[row])
-
-
-def test_every_class_without_a_target_is_named():
-    with pytest.raises(PlanError, match=r"class 'C', found only A[\s\S]*class 'D'"):
-        targets_of(["A", "C", "D", "C"], {"A": CycleService(0.9)})
+    demand, targets = rng.poisson(9, (4, 3, 16)).astype(float), [CycleService(0.99), FillRate(0.9), CycleService(0.99)]
+    mixed = order_up_to_levels(drawn, demand, targets)
+    for row, target in enumerate(targets):
+        assert mixed[row] == approx(order_up_to_levels(drawn, demand, [target] * 3)[row])
 
 
 @given(instance=instances(), share=st.floats(0.55, 0.99))

@@ -42,6 +42,10 @@ class CheapestLine:
         """Return units to order, (n_series, n_paths)."""
         return self._decided(known)[0]
 
+    def wanted(self, known: Known) -> FloatArray:
+        """Return the newsvendor's quantity, (n_series, n_paths), units."""
+        return np.maximum(self._decided(known)[1], 0.0)
+
     def order_levels(self, known: Known) -> OrderLevels:
         """Return the position that the newsvendor's quantity leads to, twice."""
         level = known.inventory_position + self._decided(known)[1]

@@ -28,7 +28,11 @@ class OrderUpTo:
 
     def __call__(self, known: Known) -> FloatArray:
         """Return units to order, (n_series, n_paths)."""
-        return nearest_line(self.positions, np.maximum(self.levels[:, known.step, None] - known.inventory_position, 0.0))
+        return nearest_line(self.positions, self.wanted(known))
+
+    def wanted(self, known: Known) -> FloatArray:
+        """Return what the position lacks to the level, (n_series, n_paths), units."""
+        return np.maximum(self.levels[:, known.step, None] - known.inventory_position, 0.0)
 
     def order_levels(self, known: Known) -> OrderLevels:
         """Return the level twice: at any position below it something is ordered."""

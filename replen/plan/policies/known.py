@@ -67,6 +67,9 @@ class Rule(Policy, Protocol):
     def positions(self) -> Positions:
         """Return the series it orders for, reviewed as it wants them to be."""
 
+    def wanted(self, known: Known) -> FloatArray:
+        """Return units it would order were there no packs and limits, (n_series, n_paths), >= 0."""
+
     def order_levels(self, known: Known) -> OrderLevels:
         """Return reorder point and order-up-to level at one review."""
 

@@ -1,6 +1,7 @@
 """The rules by the names that a configuration gives them: levels from sample paths and service targets."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -82,3 +83,27 @@ RULES: dict[str, Builder] = {
     "projected_inventory": projected_inventory,
     "lot_for_lot": net_requirements,
 }
+DYNAMIC = ("dynamic", "dynamic_lots")
+"""Rules that look at their series in every period, whatever the review period is."""
+
+
+def rule_named(
+    name: str, positions: Positions, demand: FloatArray, targets: Sequence[Target], *, backorders: bool = False
+) -> Rule:
+    """Return the rule of a name, for demand that is lost or waits where it is not met.
+
+    Where it waits, a unit short on delivery costs backorder_cost in every period until the next one, and no margin: a rule that
+    weighs costs is given those, so that its critical ratio is backorder_cost / (backorder_cost + holding_cost).
+
+    Args:
+        name: key of `RULES`.
+        positions: n_series positions.
+        demand: shape (n_steps, n_series, n_paths), units.
+        targets: of each series.
+        backorders: True: what is short waits; False: it is lost.
+    """
+    if not backorders:
+        return RULES[name](positions, demand, targets)
+    waiting = positions.unit_cost + positions.backorder_cost * positions.review_period
+    rule = RULES[name](replace(positions, lost_sale_cost=waiting), demand, targets)
+    return replace(rule, backorders=True) if isinstance(rule, ProjectedInventory | CheapestLine) else rule

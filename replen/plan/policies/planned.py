@@ -16,6 +16,7 @@ class Planned:
 
     Attributes:
         quantities: shape (n_series, horizon), units ordered by step; the first column is today's order.
+        wanted: shape (n_series,), today's order before packs and limits, units.
         next_order: shape (n_series,), step of the next order after today's; the horizon where there is none within it.
         reorder_point: shape (n_series,), units of inventory position.
         order_up_to_level: shape (n_series,), units of inventory position.
@@ -23,6 +24,7 @@ class Planned:
     """
 
     quantities: FloatArray
+    wanted: FloatArray
     next_order: IntArray
     reorder_point: FloatArray
     order_up_to_level: FloatArray
@@ -38,10 +40,12 @@ def planned(rule: Rule, demand: FloatArray, *, backorders: bool = False) -> Plan
         backorders: True: what is short waits; False: it is lost.
     """
     quantities = expected_orders(rule, rule.positions, demand.mean(axis=2).T, backorders=backorders)
-    levels = rule.order_levels(Known.at_start(rule.positions))
+    known = Known.at_start(rule.positions)
+    levels = rule.order_levels(known)
     point = levels.reorder_point[:, 0]
     return Planned(
         quantities=quantities,
+        wanted=np.where(may_order(rule.positions, 0), rule.wanted(known)[:, 0], 0.0),
         next_order=_next_order(quantities),
         reorder_point=point,
         order_up_to_level=levels.order_up_to_level[:, 0],

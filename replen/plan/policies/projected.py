@@ -39,16 +39,16 @@ class ProjectedInventory:
 
     def __call__(self, known: Known) -> FloatArray:
         """Return units to order, (n_series, n_paths)."""
-        return nearest_line(self.positions, self._missing(known))
+        return nearest_line(self.positions, self.wanted(known))
+
+    def wanted(self, known: Known) -> FloatArray:
+        """Return units that bring the expected stock to its target, (n_series, n_paths)."""
+        return np.maximum(self.targets[:, known.step, None] - self.expected_on_delivery(known), 0.0)
 
     def order_levels(self, known: Known) -> OrderLevels:
         """Return the position at which nothing would be missing on delivery, twice: what is due and on hand is as it is."""
         level = known.inventory_position + self.targets[:, known.step, None] - self.expected_on_delivery(known)
         return OrderLevels(level, level)
-
-    def _missing(self, known: Known) -> FloatArray:
-        """Return units that bring the expected stock to its target, (n_series, n_paths)."""
-        return np.maximum(self.targets[:, known.step, None] - self.expected_on_delivery(known), 0.0)
 
     def expected_on_delivery(self, known: Known) -> FloatArray:
         """Return units expected on the shelf when an order of this step would arrive, without it, (n_series, n_paths)."""

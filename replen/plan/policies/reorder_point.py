@@ -31,9 +31,12 @@ class ReorderUpTo:
 
     def __call__(self, known: Known) -> FloatArray:
         """Return units to order, (n_series, n_paths)."""
+        return nearest_line(self.positions, self.wanted(known))
+
+    def wanted(self, known: Known) -> FloatArray:
+        """Return what the position lacks to the level, nothing above the reorder point, (n_series, n_paths), units."""
         levels, position = self.order_levels(known), known.inventory_position
-        wanted = np.where(position <= levels.reorder_point, levels.order_up_to_level - position, 0.0)
-        return nearest_line(self.positions, wanted)
+        return np.where(position <= levels.reorder_point, levels.order_up_to_level - position, 0.0)
 
     def order_levels(self, known: Known) -> OrderLevels:
         """Return both levels of the step."""
@@ -58,9 +61,13 @@ class ReorderLots:
 
     def __call__(self, known: Known) -> FloatArray:
         """Return units to order, (n_series, n_paths)."""
+        return nearest_line(self.positions, self.wanted(known))
+
+    def wanted(self, known: Known) -> FloatArray:
+        """Return the lots, (n_series, n_paths), units."""
         missing = self.reorder_point[:, known.step, None] - known.inventory_position
         lots = np.where(missing >= 0, np.floor(missing / self.lot[:, None]) + 1, 0.0)
-        return nearest_line(self.positions, lots * self.lot[:, None])
+        return np.asarray(lots * self.lot[:, None])
 
     def order_levels(self, known: Known) -> OrderLevels:
         """Return the reorder point, and the position that one lot leads to from there."""

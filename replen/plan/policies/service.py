@@ -4,13 +4,12 @@ Source: Silver, Pyke & Thomas, Inventory and Production Management in Supply Cha
 rate (P2); what is fitted to a normal there is counted on the paths here, so that skewed and lumpy demand keeps its tail.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from replen.errors import PlanError, raise_all
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray, IntArray
 
@@ -85,19 +84,6 @@ class CriticalRatio:
 
 
 Target = CycleService | FillRate | CriticalRatio
-
-
-def targets_of(classes: Iterable[str], by_class: Mapping[str, Target]) -> list[Target]:
-    """Return the target of every series, by its class.
-
-    Raises:
-        PlanError: a class has no target.
-    """
-    classes = list(classes)
-    missing = sorted(set(classes) - set(by_class))
-    found = ", ".join(sorted(by_class))
-    raise_all(PlanError, [f"targets: expected a target for class {name!r}, found only {found}" for name in missing])
-    return [by_class[name] for name in classes]
 
 
 def interval_demand(demand: FloatArray, length: IntArray, *, first: IntArray | None = None) -> FloatArray:
