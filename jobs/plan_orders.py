@@ -29,6 +29,7 @@ from replen.plan.costs import check_costs, fill_costs
 from replen.plan.coupling import couple
 from replen.plan.items import on_sale_by_step
 from replen.plan.limits import Limits, limit_rows, read_limits
+from replen.plan.policies.assigned import PROGRAM
 from replen.plan.sharing import N_CELLS
 from replen.plan.timing import FloatArray
 from replen.progress import Progress
@@ -157,7 +158,7 @@ def frames_of(rows: DataFrame) -> Iterator[pd.DataFrame]:
 
 
 def reconcile(forecasts: DataFrame, decisions: DataFrame) -> dict[str, int]:
-    """Return the counts of (sku, site) planned and excepted, after checking that none was lost or doubled.
+    """Return the counts of (sku, site) planned, by each rule too, and excepted, after checking that none was lost or doubled.
 
     Raises:
         TableError: a forecast has no decision, or a (sku, site) has two.
@@ -173,7 +174,9 @@ def reconcile(forecasts: DataFrame, decisions: DataFrame) -> dict[str, int]:
             f"{n_distinct} (sku, site)"
         )
     reasons = decisions.where(reason.isNotNull()).groupBy(t.REASON).count().collect()
-    return {"planned": n_planned, **{f"not planned: {why}": count for why, count in reasons}}
+    policies = decisions.where(reason.isNull() & (F.col(t.POLICY) != PROGRAM)).groupBy(t.POLICY).count().collect()
+    by_rule = {f"planned by {policy}": count for policy, count in policies}
+    return {"planned": n_planned, **by_rule, **{f"not planned: {why}": count for why, count in reasons}}
 
 
 if __name__ == "__main__":

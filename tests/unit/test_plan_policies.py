@@ -132,7 +132,7 @@ def test_a_dynamic_rule_may_order_every_week_and_so_may_its_program():
 
 def test_where_demand_waits_costs_are_weighed_by_what_waiting_costs():
     # backorder_cost 1, holding_cost 1/3 a week: short in one path of four, whatever a lost sale would cost.
-    drawn = positions(1, 4, backorder_cost=1.0, holding_cost=1 / 3, review_period=2)
+    drawn = positions(1, 4, backorder_cost=1.0, holding_cost=1 / 3, lost_sale_cost=100.0, review_period=2)
     demand = np.zeros((4, 1, 4))
     demand[1] = [1.0, 2.0, 3.0, 4.0]
     rule = rule_named("fixed_cycle", drawn, demand, [CriticalRatio()], backorders=True)
@@ -140,6 +140,9 @@ def test_where_demand_waits_costs_are_weighed_by_what_waiting_costs():
     one = rule_named("cheapest_line", drawn, demand, [CriticalRatio()], backorders=True)
     assert one(Known.at_start(drawn)).tolist() == [[3.0]]
     assert one.backorders
+    assigned = Assigned(np.array(["dynamic"]), (CriticalRatio(),))
+    ((_, often),) = assigned.rules(replace(drawn, lead_time=np.array([1])), demand, waits=True)
+    assert often.order_levels(Known.at_start(drawn)).reorder_point.tolist() == [[3.0]]
     assert rule_named("projected_inventory", drawn, demand, [CriticalRatio()], backorders=True).backorders
 
 
@@ -159,6 +162,12 @@ def test_the_comparison_plays_the_rule_after_the_order_of_today(unmet_demand):
     assert (history.orders[0] == today).all()
     assert (found[t.PLAN_COST][1], found[t.PLAN_SOLD][1]) == (approx(played.cost[0]), approx(played.sold[0]))
     assert found[t.PLAN_COST][1] != program[t.PLAN_COST][1]
+
+
+def test_a_series_that_no_order_can_reach_is_decided_by_nobody():
+    decisions = decide(items(2, lead_time_days=[70.0, 7.0]), paths(2), with_policies(default="dynamic"))
+    assert decisions[t.SOLVER].tolist() == ["none", "rule"]
+    assert decisions[t.TARGET].tolist()[0] == decisions[t.ORDER_QUANTITY].tolist()[0] == 0.0
 
 
 def test_each_row_alone_is_planned_as_in_its_bucket():

@@ -78,17 +78,29 @@ def test_every_period_is_in_the_histogram_of_the_transform_once() -> None:
     assert counts[t.VALUE].sum() == 5 * HORIZON
 
 
-def forecast(kind: str, by_segment: dict[str, str], **fakes: Fake) -> dict[str, tuple[str, str | None]]:
-    """Return sku -> model and reason."""
+def forecast_rows(kind: str, by_segment: dict[str, str], **fakes: Fake) -> pd.DataFrame:
     panel = VIEW.at(VIEW.panel(series()), PERIODS[-1])
     segmentation = Segmentation(CONFIG.features, abc_limits(recent_revenue(panel, 52), CONFIG.features.classes.abc))
     models = {name: Versioned(f"version of {name}", fake) for name, fake in fakes.items()}
-    stage = Forecasting(VIEW, models, Champions(by_segment, kind, segmentation), ["good"], 3, (0.5,), 1)
-    rows = stage(series())
+    return Forecasting(VIEW, models, Champions(by_segment, kind, segmentation), ["good"], 3, (0.5,), 1)(series())
+
+
+def forecast(kind: str, by_segment: dict[str, str], **fakes: Fake) -> dict[str, tuple[str, str | None]]:
+    """Return sku -> model and reason."""
+    rows = forecast_rows(kind, by_segment, **fakes)
     assert sorted(rows[t.SKU]) == list(SKUS)
     made = rows[rows[t.MEAN].notna()]
     assert (made[t.MODEL_VERSION] == "version of " + made[t.MODEL]).all()
     return {row[t.SKU]: (row[t.MODEL], row[t.REASON]) for row in rows.to_dict("records")}
+
+
+def test_forecasts_say_the_classes_of_their_series_whatever_champions_are_chosen_by() -> None:
+    rows = forecast_rows("category", {"all": "good", "category=food": "best"}, good=Fake(1.0, "acdf"), best=Fake(2.0, "b"))
+    found = {row[t.SKU]: (row[t.DEMAND_CLASS], row[t.ABC_CLASS]) for row in rows.to_dict("records")}
+    assert found == {
+        "a": ("smooth", "A"), "b": ("smooth", "B"), "c": ("smooth", "B"), "d": ("smooth", "C"), "f": ("intermittent", "C"),
+        "e": (None, None),
+    }  # fmt: skip
 
 
 def test_each_series_is_forecast_by_the_champion_of_its_segment() -> None:
