@@ -1,6 +1,7 @@
 """The planner's solvers against the ways a linear program a SKU is solved elsewhere, same instances, one core.
 
-python tests/benchmarks/bench_planning.py --series 100000 [--points 16] [--peers 2000] [--sections chain,packs,lost_sales] [--smoke]
+python tests/benchmarks/bench_planning.py --series 100000 [--points 16] [--peers 2000] [--sections chain,packs,lost_sales]
+    [--smoke]
 
 chain: backorder programs of 13 periods with lead time 2, `points` of each period's cumulative demand. Peers, on the first
 `--peers` series: `scipy.optimize.linprog` called for each with arrays built for the call, as in a user's UDF; HiGHS through
