@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
+from replen.plan import packs
 from replen.plan.levels import worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.outcome import plan_series
@@ -119,3 +120,12 @@ def test_lines_that_cost_money_are_merged_over_several_steps():
     outcome = plan_series(positions(1, 8, order_cost=1.2, lost_sale_cost=50.0), np.ones((8, 1, 2)))
     assert outcome.quantities.tolist() == [[4.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0]]
     assert outcome.feasible_cost == approx([8.0 + 3.6])
+
+
+def test_longer_cycles_are_found_where_lines_cost_much(monkeypatch):
+    rng = np.random.default_rng(6)
+    series = positions(60, 10, order_cost=10.0, holding_cost=0.05, lead_time=1, on_hand=rng.poisson(8, 60))
+    demand = rng.poisson(6.0, (10, 60, 30)).astype(float)
+    cheap = plan_series(series, demand).feasible_cost
+    monkeypatch.setattr(packs, "CYCLES", ())
+    assert cheap.sum() < 0.995 * plan_series(series, demand).feasible_cost.sum()
