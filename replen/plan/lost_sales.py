@@ -22,6 +22,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from replen.plan.path_packs import solve_whole_rows
 from replen.plan.path_simplex import solve_rows
 from replen.plan.problem import Problem
 from replen.plan.program import highs
@@ -29,6 +30,7 @@ from replen.plan.timing import FloatArray
 
 SHAKING = 1e-8  # share of the largest need over all steps
 GAP = 1e-6  # of max(1, cost): a larger one is no proof
+WHOLE = 1e-9  # packs: numbers nearer to whole ones are whole
 Solver = Callable[[Problem], tuple[FloatArray, FloatArray]]
 
 
@@ -58,6 +60,18 @@ def path_simplex(problem: Problem) -> tuple[FloatArray, FloatArray]:
     if len(open_rows):
         quantities[open_rows], bound[open_rows] = highs(problem.take(open_rows))
     return quantities, bound
+
+
+def whole_simplex(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """Return quantities in whole packs (n_series, n_steps), and the money (n_series,) that no such plan costs less than.
+
+    Lines neither cost money nor have a minimum here (see `packs`). The proof closes the gap but for rounding errors.
+    """
+    needs, terms, costs = problem.net_needs, problem.terms, problem.positions
+    multiple = costs.order_multiple
+    upper = np.floor(terms.upper / multiple[:, None] + WHOLE) * multiple[:, None]
+    shaking = _shaking(len(needs), needs.shape[2] * (len(needs) + 1))
+    return solve_whole_rows(needs, terms._replace(upper=upper), shaking, costs.lost_sale_cost, multiple)
 
 
 def solve_lost_sales(problem: Problem, *, solver: Solver = path_simplex) -> Relaxed:

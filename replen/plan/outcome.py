@@ -143,12 +143,12 @@ def _decide(positions: Positions, demand: FloatArray, idle: Projection, solver: 
     )
     for rows, problem in problems(positions, demand, idle):
         relaxed = solve_lost_sales(problem, solver=solver)
-        whole = whole_packs(problem, relaxed.quantities)
-        cells = (rows[:, None], np.arange(whole.shape[1]))
-        decided.quantities[cells], decided.targets[cells] = whole, relaxed.quantities
-        decided.least_cost[rows], decided.solved[rows] = relaxed.cost, relaxed.solved
-        ordered = np.flatnonzero(whole[:, 0] > 0)
-        decided.levels[rows[ordered]] = _levels(problem.take(ordered), whole[ordered])
+        whole = whole_packs(problem, relaxed)
+        cells = (rows[:, None], np.arange(whole.quantities.shape[1]))
+        decided.quantities[cells], decided.targets[cells] = whole.quantities, relaxed.quantities
+        decided.least_cost[rows], decided.solved[rows] = whole.bound, relaxed.solved
+        ordered = np.flatnonzero(whole.quantities[:, 0] > 0)
+        decided.levels[rows[ordered]] = _levels(problem.take(ordered), whole.quantities[ordered])
     return decided
 
 
