@@ -4,7 +4,7 @@ For cumulative orders Y in whole packs, stock is a difference of a = Y - N at tw
 whole packs up with the same chance U, uniform on [0, 1), at every step of a path, N(U) = pack * floor(N / pack + U), keeps the
 order of the a's, so that stock-outs stay where they were, and its mean over U is N. So the cost of whole packs is exactly the
 mean cost over the rounded paths: as many as there are intervals of U in which nothing changes. Over these all data of the
-program are whole packs, its matrix is that of a network, and its cheapest vertex is in whole packs: the optimum, with its proof.
+program are whole packs, its matrix is that of a network, and its cheapest vertex is in whole packs: the optimum, proven.
 
 Source: total unimodularity of networks; the same interpolation between whole numbers makes an L-natural-convex function convex
 (Murota, Discrete Convex Analysis, ch. 7).
@@ -13,7 +13,7 @@ Source: total unimodularity of networks; the same interpolation between whole nu
 import numpy as np
 from numba import njit
 
-from replen.plan.path_simplex import FEW, ZERO, descend, largest_need, mean, vertex_quantities
+from replen.plan.path_simplex import FEW, ZERO, descend, largest_need, mean, vertex_cost, vertex_quantities
 from replen.plan.path_tree import Paths, Terms, newsvendor_tree, paths_of
 from replen.plan.timing import FloatArray
 
@@ -23,30 +23,32 @@ SAME = 1e-9  # chances nearer to each other are one
 @njit(cache=True)
 def solve_whole_rows(
     needs: FloatArray, terms: Terms, shaking: FloatArray, lost_sale_cost: FloatArray, multiple: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return the cheapest quantities in whole packs (n_series, n_steps), and their proven bound (n_series,), money.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the cheapest quantities in whole packs (n_series, n_steps), their cost and the proven bound, (n_series,) each.
 
     Args:
         needs: shape (n_steps, n_series, n_paths), units; opening stock is taken off the first step.
         terms: by series and step; largest orders in whole packs.
-        shaking: shape (n_steps, n_paths * (n_steps + 1)), as of `path_simplex.solve_rows`.
+        shaking: shape (n_steps, n_paths * (n_steps + 1)), packs that no two ties happen at once with; too few to matter.
         lost_sale_cost: shape (n_series,), money a unit.
         multiple: shape (n_series,), units in a pack.
     """
     n_steps, n_series, n_paths = needs.shape
-    quantities, bound = np.empty((n_series, n_steps)), np.empty(n_series)
+    quantities, cost, bound = np.empty((n_series, n_steps)), np.empty(n_series), np.empty(n_series)
     share = np.full(n_paths, 1.0 / n_paths)
     for row in range(n_series):
         exact = paths_of(needs[:, row].copy(), share)
         whole, size = whole_paths(exact, multiple[row]), max(largest_need(exact), 1e-300)
-        shaken = paths_of(whole.need + size * shaking[:, : len(whole.share)], whole.share)
+        shaken = paths_of(whole.need + multiple[row] * shaking[:, : len(whole.share)], whole.share)
         own = Terms(terms.order[row], terms.stock[row], terms.upper[row])
         some = paths_of(shaken.need[:, :n_paths].copy(), share)
         tree = newsvendor_tree(Paths(some.need[:, :FEW], some.total[:, :FEW], share[:FEW]), own)
         descend(tree, some, own, ZERO * size, some)
-        bound[row] = lost_sale_cost[row] * mean(share, exact.total[-1]) + descend(tree, shaken, own, ZERO * size, whole)
+        least = descend(tree, shaken, own, ZERO * size, whole)
         quantities[row] = vertex_quantities(tree, whole, own, size)
-    return quantities, bound
+        missed = lost_sale_cost[row] * mean(share, exact.total[-1])
+        cost[row], bound[row] = missed + vertex_cost(quantities[row], exact, own), missed + least
+    return quantities, cost, bound
 
 
 @njit(cache=True)

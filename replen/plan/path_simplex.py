@@ -25,7 +25,7 @@ from replen.plan.path_walk import no_way, pivot
 from replen.plan.timing import FloatArray
 
 MOST_PIVOTS = 200  # a step; far fewer are needed
-ZERO = 1e-13  # share of the largest need over all steps below which stock is none
+ZERO = 3e-14  # share of the largest need over all steps below which stock is none
 FEW = 25  # paths that say where to start
 FLOOR = 1e-11  # share of the money of a lost sale that no move is made for
 
@@ -56,7 +56,7 @@ def solve_rows(
         least = descend(tree, shaken, own, ZERO * size, exact)
         quantities[row] = vertex_quantities(tree, exact, own, size)
         missed = lost_sale_cost[row] * mean(share, exact.total[-1])
-        cost[row] = missed + _cost(quantities[row], exact, own)
+        cost[row] = missed + vertex_cost(quantities[row], exact, own)
         bound[row] = missed + least
     return quantities, cost, bound
 
@@ -184,7 +184,7 @@ def vertex_quantities(tree: Tree, paths: Paths, terms: Terms, size: float) -> Fl
 
 
 @njit(cache=True)
-def _cost(quantities: FloatArray, paths: Paths, terms: Terms) -> float:
+def vertex_cost(quantities: FloatArray, paths: Paths, terms: Terms) -> float:
     """Return the expected money of orders less that of losing all sales."""
     stock, cost = np.zeros(len(paths.share)), 0.0
     for t in range(len(quantities)):
