@@ -70,7 +70,8 @@ def _series(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     yield f"{forecast['forecast']:>10,}  forecast"
     yield from (f"{count:>10,}  {name}" for name, count in sorted(forecast.items()) if name.startswith("not forecast"))
     yield f"{plan['planned']:>10,}  planned"
-    yield from (f"{count:>10,}  {name}" for name, count in sorted(plan.items()) if name.startswith("not planned"))
+    for start in ("planned by", "not planned"):
+        yield from (f"{count:>10,}  {name}" for name, count in sorted(plan.items()) if name.startswith(start))
 
 
 def _forecasters(config: Config, outcome: Outcome) -> Iterator[str]:

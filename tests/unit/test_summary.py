@@ -47,13 +47,19 @@ def outcome() -> Outcome:
         cutoff="2024-01-29",
         counts={
             "forecast": {"series": 1200, "forecast": 1150, "not forecast: inactive": 40, "not forecast: no known sales": 10},
-            "plan_orders": {"planned": 1100, "not planned: no_supply": 70, "not planned: inactive": 30},
+            "plan_orders": {
+                "planned": 1100,
+                "planned by hybrid": 60,
+                "not planned: no_supply": 70,
+                "not planned: inactive": 30,
+            },
         },
         metrics=pd.DataFrame(metric_rows(), columns=t.METRICS.names),
         models=pd.DataFrame(models, columns=t.MODELS.names),
         policies=pd.DataFrame(policies, columns=t.POLICIES.names),
         certificates=pd.DataFrame(
-            [(RUN, ALL, 8000.0, 8100.0, 0.0125, 0.0, 1, {"exact": 1000, "bound": 100})], columns=t.CERTIFICATES.names
+            [(RUN, ALL, 8000.0, 8100.0, 0.0125, 0.0, 1, None, None, None, {"exact": 1000, "bound": 100})],
+            columns=t.CERTIFICATES.names,
         ),
         orders=pd.DataFrame([(321, 4567.0, 89012.0)], columns=["lines", "units", "value"]),
         exceptions=pd.DataFrame(
@@ -82,6 +88,7 @@ def test_series_add_up(config: Config, outcome: Outcome) -> None:
     assert not_planned == {"not planned: inactive": 30, "not planned: no_supply": 70}
     assert count["in"] == 1200 == count["forecast"] + sum(not_forecast.values())
     assert count["in"] == count["planned"] + sum(not_planned.values())
+    assert count["planned by hybrid"] == 60
 
 
 def test_head_quality_and_places(config: Config, outcome: Outcome) -> None:
