@@ -58,7 +58,7 @@ def _compare(
         positions, demand = serve_backorders(positions, demand)
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())
     planned = score(positions, play_plan(positions, demand, quantities, waits=waits), backorders=waits)
-    cost, sold = planned.cost, planned.sold
+    cost, sold = planned.cost, planned.sold.copy()
     for rows, rule in Assigned.of(items, settings.policy).rules(positions, demand, waits=waits):
         history = simulate(rule.positions, demand[:, rows], Begun(quantities[rows, 0], rule), backorders=waits)
         played = score(positions.take(rows), history, backorders=waits)
