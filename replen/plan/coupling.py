@@ -144,9 +144,10 @@ def _keep(search: _Search) -> Coupled:
         excess = totals.usage.sum(axis=0) - search.limits
         if np.all(excess <= TOUCHED * np.abs(search.limits)):
             found = _coupled(search, choice, totals)
-            return found if found.cost < best.cost else best
+            best = found if found.cost < best.cost else best
+            break
         less = less + np.maximum(excess, 0.0) * MORE_THAN_EXCESS
-    return best
+    return replace(best, passes=search.passes)
 
 
 def _mixed(search: _Search, mixture: Mixture) -> Totals:
