@@ -369,6 +369,7 @@ class Plan(Section):
     horizon: Count
     n_paths: Count
     unmet_demand: Literal["lost", "waits"]
+    frozen_periods: NonNegativeCount
     rule: Rule
     exceptions: ExceptionRules
 

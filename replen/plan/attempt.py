@@ -18,7 +18,7 @@ from replen.plan.outcome import Outcome, plan_series
 from replen.plan.positions import chunks
 from replen.plan.projection import by_step
 from replen.plan.sharing import N_CELLS, Sharing
-from replen.plan.timing import FloatArray
+from replen.plan.timing import Calendar, FloatArray
 
 CHUNK = 2048  # series whose paths are worked on at once
 Rows = NDArray[np.intp]
@@ -41,6 +41,12 @@ class Terms:
     freq: str
     limits: Limits
     choice: Choice
+
+    @property
+    def calendar(self) -> Calendar:
+        """Return the periods of the plan."""
+        frozen = self.settings.frozen_periods
+        return Calendar(np.datetime64(self.plan_date), self.settings.horizon, self.freq, frozen)
 
     @classmethod
     def uncoupled(cls, settings: Plan, plan_date: dt.date, freq: str) -> Self:
@@ -92,7 +98,7 @@ def bucket_totals(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -
 def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms, *, with_levels: bool) -> Attempt:
     """Return what comes of one chunk; where a row breaks the rest, each is planned alone and only broken ones are left out."""
     try:
-        positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=terms.freq)
+        positions = read_positions(items.iloc[rows], terms.calendar)
         sharing = Sharing.of(items.iloc[rows], terms.limits, terms.choice)
         prices = sharing.series_prices(demand_paths.shape[2])
         waits = terms.settings.unmet_demand == "waits"

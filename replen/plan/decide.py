@@ -15,7 +15,7 @@ from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions
 from replen.plan.problem import Prices, Problem, may_order, problems
 from replen.plan.projection import Projection
-from replen.plan.timing import FloatArray, IntArray
+from replen.plan.timing import FloatArray, IntArray, by_order_step
 
 FURTHER_UNIT = 1e-6  # packs: "a further unit" when levels are read off
 
@@ -119,13 +119,6 @@ def by_arrival(by_step: FloatArray, lead_time: IntArray) -> FloatArray:
     """Return values by step of the order as values by step of the arrival, (n_series, horizon); 0 before the first arrival."""
     steps = np.arange(by_step.shape[1]) - lead_time[:, None]
     return np.where(steps >= 0, np.take_along_axis(by_step, np.maximum(steps, 0), axis=1), 0.0)
-
-
-def by_order_step(by_arrival: FloatArray, lead_time: IntArray) -> FloatArray:
-    """Return values by step of the arrival as values by step of the order, (n_series, horizon); 0 past the last arrival."""
-    horizon = by_arrival.shape[1]
-    steps = np.arange(horizon) + lead_time[:, None]
-    return np.where(steps < horizon, np.take_along_axis(by_arrival, np.minimum(steps, horizon - 1), axis=1), 0.0)
 
 
 def _chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:

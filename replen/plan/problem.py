@@ -104,9 +104,8 @@ class Prices:
 
 
 def may_order(positions: Positions, prices: Prices) -> NDArray[np.bool_]:
-    """Return at which steps an order may be placed, (n_series, horizon): at reviews, and where a limit leaves any room."""
-    steps = np.arange(positions.receipts.shape[1])
-    return np.asarray((steps % positions.review_period[:, None] == 0) & np.isfinite(prices.order))
+    """Return at which steps an order may be placed, (n_series, horizon), and limits leave any room for one."""
+    return np.asarray(positions.may_order & np.isfinite(prices.order))
 
 
 def problems(
