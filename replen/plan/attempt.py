@@ -102,7 +102,10 @@ def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
         sharing = Sharing.of(items.iloc[rows], terms.limits, terms.choice)
         prices = sharing.series_prices(demand_paths.shape[2])
         waits = terms.settings.unmet_demand == "waits"
-        outcome = plan_series(positions, by_step(demand_paths[rows]), prices, waits=waits, with_levels=with_levels)
+        safety_stock = terms.settings.safety_stock
+        outcome = plan_series(
+            positions, by_step(demand_paths[rows]), prices, waits=waits, with_levels=with_levels, safety_stock=safety_stock
+        )
     except Exception as error:  # a failing series becomes a row with a reason, never a failing bucket
         if len(rows) == 1:
             return Attempt(rows[:0], None, None, {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"})

@@ -13,6 +13,7 @@ from replen.plan.outcome import Outcome
 from replen.plan.timing import FloatArray
 
 MOST = 0.5  # a stock-out that loses more than this share of demand is critical
+LEAST = 1e-6  # units: less is rounding
 ACTIONS = {
     "inactive": "sell off or write off what is left; to sell it again, order by hand until it has sales",
     "no_forecast": "find out why there is no forecast (column reason of forecasts), or order by hand",
@@ -30,6 +31,7 @@ ACTIONS = {
     "max_order_quantity_binds": "ask the supplier for more, or find a second one",
     "min_order_quantity_binds": "ask for a smaller minimum or pack: the order is larger than needed",
     "limit_exceeded": "raise the limit, or dispose of stock and open orders: if nothing is ordered, it is exceeded by",
+    "safety_stock_not_met": "lower the safety stock by {:g} units, or raise max_order_quantity: no more can be ordered in time",
     "order_below_minimum": "nothing is ordered though there is need: the smallest line costs more than the sales it saves",
 }
 
@@ -43,12 +45,14 @@ class Finding:
         severity: info, warning or critical.
         rows: shape (n_found,), rows of the series.
         value_at_risk: shape (n_found,), money; NaN = unknown, null in the tables.
+        amounts: shape (n_found,), units that the action names; None = it names none.
     """
 
     kind: str
     severity: str
     rows: NDArray[np.intp]
     value_at_risk: FloatArray
+    amounts: FloatArray | None = None
 
 
 def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
@@ -57,11 +61,12 @@ def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
     columns: dict[t.Column, list[list[object]]] = {name: [[] for _ in range(n_series)] for name in names}
     kinds, severities, values, actions = columns.values()
     for finding in sorted(findings, key=lambda one: ("critical", "warning", "info").index(one.severity)):
-        for row, value in zip(finding.rows, finding.value_at_risk, strict=True):
+        amounts = np.zeros(len(finding.rows)) if finding.amounts is None else finding.amounts
+        for row, value, amount in zip(finding.rows, finding.value_at_risk, amounts, strict=True):
             kinds[row].append(finding.kind)
             severities[row].append(finding.severity)
             values[row].append(float(value) if np.isfinite(value) else None)
-            actions[row].append(ACTIONS[finding.kind])
+            actions[row].append(ACTIONS[finding.kind].format(round(amount, 4)))
     return pd.DataFrame(columns)
 
 
@@ -87,4 +92,7 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
         ("order_below_minimum", "info"): (~no_line & (today == 0) & (target >= positions.smallest_order / 2), lost_later),
         ("min_order_quantity_binds", "info"): (outcome.binding == t.MIN_ORDER_QUANTITY, (today - target) * unit_cost),
     }
-    return [Finding(*key, np.flatnonzero(mask), value[mask]) for key, (mask, value) in masks.items()]
+    found = [Finding(*key, np.flatnonzero(mask), value[mask]) for key, (mask, value) in masks.items()]
+    missing = outcome.missing.max(axis=1)
+    rows = np.flatnonzero(missing > LEAST)
+    return [*found, Finding("safety_stock_not_met", "warning", rows, (missing * unit_cost)[rows], missing[rows])]

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen import tables as t
+from replen.config import SafetyStock
 from replen.plan.decide import backorders, lost_sales
 from replen.plan.positions import Positions, serve_backorders
 from replen.plan.problem import Prices
 from replen.plan.projection import Projection, arrivals, project, project_backorders, step_costs
+from replen.plan.safety import Floor
 from replen.plan.timing import FloatArray
 
 ROUNDED = 1e-6  # units: smaller differences are the solver's
@@ -28,7 +30,7 @@ class Outcome:
         mean_demand: shape (n_series, horizon), units.
         mean_on_hand: shape (n_series, horizon), expected units at the end of the step.
         expected_short: shape (n_series, horizon), units lost, or owed at the end of the step.
-        expected_cost: shape (n_series, horizon), money, without end value.
+        expected_cost: shape (n_series, horizon), money, without end value; units below a soft safety stock at their price.
         stock_at_arrival: shape (n_series,), expected units when today's order arrives; NaN if after the horizon.
         idle_end: shape (n_series,), expected units at the horizon if nothing is ordered.
         reorder_point: shape (n_series,), units; NaN where nothing is ordered today.
@@ -37,6 +39,7 @@ class Outcome:
         feasible_cost: shape (n_series,), money, end value taken off.
         constant_cost: shape (n_series,), money.
         solver: shape (n_series,), what found the quantities; `none` where nothing was to be decided.
+        missing: shape (n_series, horizon), units by which a hard safety stock gives way.
     """
 
     positions: Positions
@@ -55,6 +58,7 @@ class Outcome:
     feasible_cost: FloatArray
     constant_cost: FloatArray
     solver: NDArray[np.str_]
+    missing: FloatArray
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
@@ -81,6 +85,7 @@ def plan_series(
     *,
     waits: bool = False,
     with_levels: bool = True,
+    safety_stock: SafetyStock | None = None,
 ) -> Outcome:
     """Return the plans of all series.
 
@@ -90,6 +95,7 @@ def plan_series(
         prices: of limits that couple series, in the dual bound but not in the costs; None = there are none.
         waits: True: demand that is not met waits (backorders); False: it is lost.
         with_levels: False leaves reorder point and order-up-to level NaN, which a pass of the coupling has no use for.
+        safety_stock: asked for beside what costs ask for, where demand waits; None = none.
     """
     prices = prices or Prices.none(positions)
     nothing, early = np.zeros(positions.receipts.shape), np.arange(len(demand)) < positions.lead_time[:, None]
@@ -104,13 +110,14 @@ def plan_series(
     idle = played(nothing)
     constant = np.where(early, step_costs(served, nothing, idle, short_cost), 0.0).sum(axis=1)
     stored = (prices.stock * np.where(early, idle.ending.mean(axis=2).T, 0.0)).sum(axis=1)
+    floor = Floor.of(safety_stock, positions, demand) if waits and safety_stock else Floor.none(positions)
     if waits:
-        decided = backorders(served, wanted, prices, constant=constant + stored, with_levels=with_levels)
+        decided = backorders(served, wanted, prices, floor, constant=constant + stored, with_levels=with_levels)
     else:
         decided = lost_sales(served, wanted, idle, prices, with_levels=with_levels)
     projection = played(decided.quantities)
-    costs = step_costs(served, decided.quantities, projection, short_cost)
-    worth = projection.ending[-1] - projection.short[-1] if waits else projection.ending[-1]
+    net = projection.ending - projection.short if waits else projection.ending
+    costs = step_costs(served, decided.quantities, projection, short_cost) + floor.soft_costs(net.mean(axis=2).T)
     return Outcome(
         positions=positions,
         quantities=decided.quantities,
@@ -125,9 +132,10 @@ def plan_series(
         reorder_point=positions.inventory_position + decided.levels[:, 0],
         order_up_to_level=positions.inventory_position + decided.levels[:, 1],
         dual_bound=constant + stored + (prices.receipt * positions.receipts).sum(axis=1) + decided.least_cost,
-        feasible_cost=costs.sum(axis=1) - positions.end_value * worth.mean(axis=1),
+        feasible_cost=costs.sum(axis=1) - positions.end_value * net[-1].mean(axis=1),
         constant_cost=constant,
         solver=decided.solver,
+        missing=decided.missing,
     )
 
 

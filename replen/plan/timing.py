@@ -98,6 +98,12 @@ def on_sale(launch: DateArray, end: DateArray, dates: DateArray) -> BoolArray:
     return np.asarray(launched & (np.isnat(end)[:, None] | (end[:, None] >= dates)))
 
 
+def by_arrival(by_step: FloatArray, lead_time: IntArray) -> FloatArray:
+    """Return values by step of the order as values by step of the arrival, (n_series, horizon); 0 before the first arrival."""
+    steps = np.arange(by_step.shape[1]) - lead_time[:, None]
+    return np.where(steps >= 0, np.take_along_axis(by_step, np.maximum(steps, 0), axis=1), 0.0)
+
+
 def by_order_step(by_arrival: FloatArray, lead_time: IntArray) -> FloatArray:
     """Return values by step of the arrival as values by step of the order, (n_series, horizon); 0 past the last arrival."""
     horizon = by_arrival.shape[1]

@@ -17,8 +17,8 @@ from replen.plan.backorders import (
     solve_backorders,
 )
 from replen.plan.chain import with_prices
-from replen.plan.decide import by_arrival
 from replen.plan.lattice import OrderLines, placeable, solve_lattice
+from replen.plan.timing import by_arrival
 from tests.unit.chain_instances import drawn_chains
 from tests.unit.plan_instances import instances, positions
 

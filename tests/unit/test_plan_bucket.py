@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from replen import tables as t
-from replen.config import ExceptionRules, Plan, Rule
+from replen.config import ExceptionRules, Plan, Rule, SafetyStock
 from replen.evaluate import comparison
 from replen.evaluate.comparison import compare_with_rule
 from replen.plan import attempt
@@ -27,6 +27,7 @@ SETTINGS = Plan(
     n_paths=N_PATHS,
     unmet_demand="lost",
     frozen_periods=0,
+    safety_stock=SafetyStock(kind="none", cover_periods=0, price=0),
     rule=Rule(cycle_service_level=0.95),
     exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26),
 )
