@@ -361,6 +361,7 @@ class ExceptionRules(Section):
 
     stock_out_share: Share
     overstock_periods: Positive
+    expiry_share: Share
 
 
 class SafetyStock(Section):

@@ -181,8 +181,9 @@ FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the prot
 PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand when the order arrives")
 TARGET = Column("target", "double", "quantity the program asked for before packs, units")
 BINDING = Column(
-    "binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, or a limit"
-)
+    "binding", "string",
+    "what held the quantity: none, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
+)  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
 KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity")

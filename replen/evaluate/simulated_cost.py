@@ -120,7 +120,7 @@ class Trials:
         left_out = {"n_no_terms": ~sound, "n_too_late": sound & ~in_time, "n_unknown_sales": sound & in_time & ~known}
         rate = np.nan_to_num(known_mean(panel.past[t.SALES_HISTORY][:, -horizon:])[:, 0])
         stocked = priced.assign(**{str(t.ON_HAND): lead_time * rate})
-        stocked[[t.BACKORDERS, t.RECEIPTS]] = None
+        stocked[[t.BACKORDERS, t.RECEIPTS, t.SHELF_LIFE_DAYS]] = None
         return Trial(
             tried=tried,
             left_out={name: rows.astype(np.float64) for name, rows in left_out.items()},

@@ -13,7 +13,7 @@ from replen.plan.levels import further_units, worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions
-from replen.plan.problem import Prices, Problem, may_order, problems
+from replen.plan.problem import Prices, Problem, largest_orders, problems
 from replen.plan.projection import Projection
 from replen.plan.safety import Floor
 from replen.plan.timing import FloatArray, by_arrival, by_order_step
@@ -116,7 +116,7 @@ def chains_of(positions: Positions, demand: FloatArray, prices: Prices) -> Chain
     chains = backorder_chains(
         cumulative_demand(demand, n_paths) - net[:, :, None],
         StockCosts(positions.holding_cost, positions.backorder_cost, positions.end_value),
-        limit=by_arrival(np.where(may_order(positions, prices), positions.largest_order[:, None], 0.0), lead_time),
+        limit=by_arrival(largest_orders(positions, prices), lead_time),
         multiple=positions.order_multiple,
     )
     priced = replace(chains, jump=chains.jump + prices.stock / n_paths)

@@ -21,13 +21,15 @@ ACTIONS = {
     "no_supply": "give a supply row with a supplier, or end the product",
     "no_costs": "give unit_cost in supply and unit_price in the catalogue, or a row in costs (holding_cost where goods cost 0)",
     "bad_stock": "correct on_hand and open orders: they must be finite and not negative",
-    "bad_supply": "correct the supply row: lead time, review period, packs, limits",
+    "bad_supply": "correct the supply row: lead time, order days, review period, packs, limits",
+    "bad_shelf_life": "correct shelf_life_days in the catalogue: above 0, or null where goods keep",
     "bad_costs": "correct the costs: unit_cost < lost_sale_cost, end_value < unit_cost + holding_cost, holding_cost > 0",
     "not_solved": "report it with the row's data; order by hand meanwhile",
     "horizon_too_short": "raise plan.horizon above the lead time, or order by hand",
     "no_line_fits": "raise max_order_quantity to a whole pack of at least min_order_quantity",
     "stock_out_expected": "expedite an open order, transfer stock or buy elsewhere: today's order comes too late",
     "overstock": "cancel open orders, return or mark down",
+    "expires_before_sale": "mark down, transfer or return: it is not expected to be sold in its shelf life",
     "max_order_quantity_binds": "ask the supplier for more, or find a second one",
     "min_order_quantity_binds": "ask for a smaller minimum or pack: the order is larger than needed",
     "limit_exceeded": "raise the limit, or dispose of stock and open orders: if nothing is ordered, it is exceeded by",
@@ -82,12 +84,14 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
     today, target, unit_cost = outcome.quantities[:, 0], outcome.targets[:, 0], positions.unit_cost
     no_line, too_late = positions.largest_order == 0, positions.lead_time >= horizon
     short = ~too_late & (lost > rules.stock_out_share * demand)
+    perishes = outcome.expiring > rules.expiry_share * (positions.on_hand + positions.receipts.sum(axis=1))
     masks = {
         ("horizon_too_short", "critical"): (too_late, outcome.expected_short.sum(axis=1) * positions.lost_sale_cost),
         ("no_line_fits", "critical"): (no_line, lost_later),
         ("stock_out_expected", "critical"): (short & (lost > MOST * demand), lost * positions.lost_sale_cost),
         ("stock_out_expected", "warning"): (short & (lost <= MOST * demand), lost * positions.lost_sale_cost),
         ("overstock", "warning"): (excess > 0, excess * unit_cost),
+        ("expires_before_sale", "warning"): (perishes, outcome.expiring * unit_cost),
         ("max_order_quantity_binds", "warning"): (outcome.binding == t.MAX_ORDER_QUANTITY, lost_later),
         ("order_below_minimum", "info"): (~no_line & (today == 0) & (target >= positions.smallest_order / 2), lost_later),
         ("min_order_quantity_binds", "info"): (outcome.binding == t.MIN_ORDER_QUANTITY, (today - target) * unit_cost),

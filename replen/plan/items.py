@@ -8,13 +8,25 @@ import pandas as pd
 from replen import tables as t
 from replen.plan.exceptions import Finding
 from replen.plan.positions import Positions
-from replen.plan.timing import WEEKDAYS, BoolArray, Calendar, FloatArray, IntArray, by_order_step, on_sale, periods, step_dates
+from replen.plan.timing import (
+    PERIOD_DAYS,
+    WEEKDAYS,
+    BoolArray,
+    Calendar,
+    FloatArray,
+    IntArray,
+    by_order_step,
+    on_sale,
+    periods,
+    step_dates,
+)
 
 LONGEST_DAYS = 3650.0  # a longer lead time or review period is a mistake
 COLUMNS = (
     t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.ORDER_DAYS, t.REVIEW_PERIOD_DAYS,
     t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST,
-    t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE, t.LAUNCH_DATE, t.END_DATE, t.MODEL, t.MODEL_VERSION, t.REASON,
+    t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE, t.LAUNCH_DATE, t.END_DATE, t.SHELF_LIFE_DAYS, t.MODEL, t.MODEL_VERSION,
+    t.REASON,
 )  # fmt: skip
 
 
@@ -35,7 +47,8 @@ TERMS = {
     t.MAX_ORDER_QUANTITY: Optional(np.inf, 0.0, np.inf),
 }
 COSTS = {t.BACKORDER_COST: Optional(0.0, 0.0), t.ORDER_COST: Optional(0.0, 0.0), t.END_VALUE: Optional(0.0, 0.0)}
-OPTIONAL = STOCK | TERMS | COSTS
+PRODUCT = {t.SHELF_LIFE_DAYS: Optional(np.inf, 1e-9, np.inf)}
+OPTIONAL = STOCK | TERMS | COSTS | PRODUCT
 
 
 def numbers(items: pd.DataFrame, column: t.Column) -> FloatArray:
@@ -70,6 +83,12 @@ def lead_periods(items: pd.DataFrame, calendar: Calendar) -> IntArray:
     return periods(days_to_order(items, calendar) + numbers(items, t.LEAD_TIME_DAYS), calendar.freq)
 
 
+def shelf_periods(items: pd.DataFrame, calendar: Calendar) -> IntArray:
+    """Return whole periods in which a unit can be sold, (n_series,), at least one; beyond the horizon all are alike."""
+    whole = np.floor(numbers(items, t.SHELF_LIFE_DAYS) / PERIOD_DAYS[calendar.freq])
+    return np.clip(whole, 1, calendar.horizon + 1).astype(np.int64)
+
+
 def order_window(items: pd.DataFrame, calendar: Calendar, lead_time: IntArray) -> BoolArray:
     """Return the steps in which an order may be placed, (n_series, horizon).
 
@@ -93,6 +112,7 @@ def read_positions(items: pd.DataFrame, calendar: Calendar) -> Positions:
         lead_time=lead_time,
         review_period=np.maximum(periods(numbers(items, t.REVIEW_PERIOD_DAYS), calendar.freq), 1),
         order_window=order_window(items, calendar, lead_time),
+        shelf_life=shelf_periods(items, calendar),
         **{str(column): numbers(items, column) for column in plain},
     )
 
@@ -139,6 +159,7 @@ def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
         "no_stock": no_stock,
         "bad_stock": (~no_stock & ~good_stock) | ~good_receipts | _out_of_range(items, STOCK),
         **term_refusals(items),
+        "bad_shelf_life": _out_of_range(items, PRODUCT),
     }
     found = {kind: np.flatnonzero(mask & ~inactive) for kind, mask in masks.items()}
     refused = [Finding(kind, "critical", rows, at_risk[rows]) for kind, rows in found.items()]

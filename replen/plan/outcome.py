@@ -1,6 +1,6 @@
 """A bucket planned: positions and paths in, quantities by step with their projection, levels and proof out."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from replen.plan.positions import Positions, serve_backorders
 from replen.plan.problem import Prices
 from replen.plan.projection import Projection, arrivals, project, project_backorders, step_costs
 from replen.plan.safety import Floor
+from replen.plan.shelf_life import expiring, largest_in_time
 from replen.plan.timing import FloatArray
 
 ROUNDED = 1e-6  # units: smaller differences are the solver's
@@ -40,6 +41,8 @@ class Outcome:
         constant_cost: shape (n_series,), money.
         solver: shape (n_series,), what found the quantities; `none` where nothing was to be decided.
         missing: shape (n_series, horizon), units by which a hard safety stock gives way.
+        expiring: shape (n_series,), expected units of stock and open orders that expire unsold.
+        largest: shape (n_series,), units that today's line may have at most.
     """
 
     positions: Positions
@@ -59,6 +62,8 @@ class Outcome:
     constant_cost: FloatArray
     solver: NDArray[np.str_]
     missing: FloatArray
+    expiring: FloatArray
+    largest: FloatArray
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
@@ -69,11 +74,11 @@ class Outcome:
     def binding(self) -> NDArray[np.str_]:
         """Return what held today's quantity, (n_series,): a limit, the pack, or `none`."""
         today, target, packs = self.quantities[:, 0], self.targets[:, 0], self.positions
-        at_limit = (today > 0) & (today == packs.largest_order) & (target >= today)
+        at_most = (today > 0) & (today == self.largest) & (target >= today)
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
-            [at_limit, at_minimum, np.abs(today - target) > ROUNDED],
-            [str(column) for column in (t.MAX_ORDER_QUANTITY, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)],
+            [at_most & (today == packs.largest_order), at_most, at_minimum, np.abs(today - target) > ROUNDED],
+            [str(column) for column in (t.MAX_ORDER_QUANTITY, t.SHELF_LIFE_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)],
             default="none",
         )
 
@@ -99,7 +104,9 @@ def plan_series(
     """
     prices = prices or Prices.none(positions)
     nothing, early = np.zeros(positions.receipts.shape), np.arange(len(demand)) < positions.lead_time[:, None]
-    served, wanted = (positions, demand) if waits else serve_backorders(positions, demand)
+    served, demand = (positions, demand) if waits else serve_backorders(positions, demand)
+    expired = expiring(served, demand, waits=waits)
+    served, wanted = replace(served, line_limit=largest_in_time(served, demand)), demand + expired
     short_cost = positions.backorder_cost if waits else positions.lost_sale_cost
 
     def played(quantities: FloatArray) -> Projection:
@@ -110,7 +117,7 @@ def plan_series(
     idle = played(nothing)
     constant = np.where(early, step_costs(served, nothing, idle, short_cost), 0.0).sum(axis=1)
     stored = (prices.stock * np.where(early, idle.ending.mean(axis=2).T, 0.0)).sum(axis=1)
-    floor = Floor.of(safety_stock, positions, demand) if waits and safety_stock else Floor.none(positions)
+    floor = Floor.of(safety_stock, served, demand) if waits and safety_stock else Floor.none(served)
     if waits:
         decided = backorders(served, wanted, prices, floor, constant=constant + stored, with_levels=with_levels)
     else:
@@ -123,7 +130,7 @@ def plan_series(
         quantities=decided.quantities,
         targets=decided.targets,
         receipts=arrivals(positions, decided.quantities),
-        mean_demand=wanted.mean(axis=2).T,
+        mean_demand=demand.mean(axis=2).T,
         mean_on_hand=projection.ending.mean(axis=2).T,
         expected_short=projection.short.mean(axis=2).T,
         expected_cost=costs,
@@ -136,6 +143,8 @@ def plan_series(
         constant_cost=constant,
         solver=decided.solver,
         missing=decided.missing,
+        expiring=expired.sum(axis=0).mean(axis=1),
+        largest=served.largest_by_step[:, 0],
     )
 
 

@@ -29,6 +29,9 @@ class Positions:
         order_cost: shape (n_series,), money an order line.
         end_value: shape (n_series,), money a unit left at the horizon is worth.
         order_window: shape (n_series, horizon), steps in which an order may be placed, whenever the review is; None = all.
+        shelf_life: shape (n_series,), periods in which a unit can be sold, that of its arrival included, >= 1; None = it keeps.
+        line_limit: shape (n_series, horizon), units a line of each step has at most: nothing or a line that may be placed;
+            None = whatever may be placed.
     """
 
     on_hand: FloatArray
@@ -46,6 +49,8 @@ class Positions:
     order_cost: FloatArray
     end_value: FloatArray
     order_window: BoolArray | None = None
+    shelf_life: IntArray | None = None
+    line_limit: FloatArray | None = None
 
     @property
     def n_series(self) -> int:
@@ -80,6 +85,12 @@ class Positions:
         before = np.column_stack([np.full(self.n_series, -1), last[:, :-1]])
         reviewed = steps // self.review_period[:, None] > before // self.review_period[:, None]
         return np.asarray(in_window & reviewed & (steps + self.lead_time[:, None] < len(steps)))
+
+    @property
+    def largest_by_step(self) -> FloatArray:
+        """Return the units that may be ordered at each step at most, (n_series, horizon); 0 where no order may be placed."""
+        largest = self.largest_order[:, None] if self.line_limit is None else self.line_limit
+        return np.where(self.may_order, largest, 0.0)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return the chosen series."""

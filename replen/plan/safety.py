@@ -40,7 +40,7 @@ class Floor:
         if settings.kind == "none":
             return cls.none(positions)
         mean = demand.mean(axis=2).T
-        arrives = by_arrival(np.where(positions.may_order, positions.largest_order[:, None], 0.0), positions.lead_time) > 0
+        arrives = by_arrival(positions.largest_by_step, positions.lead_time) > 0
         price = np.inf if settings.kind == "hard" else settings.price
         return cls(
             settings.cover_periods * np.column_stack([mean[:, 1:], mean[:, -1:]]),

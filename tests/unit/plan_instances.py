@@ -28,8 +28,9 @@ PLAIN = {
 
 def positions(n_series=1, horizon=4, **changed):
     """Return plain positions, all values those of PLAIN but for what is changed (a number, or an array by series)."""
-    assert set(changed) <= {*PLAIN, "order_window"}
-    arrays = {"order_window": changed.get("order_window")}
+    optional = ("order_window", "shelf_life", "line_limit")
+    assert set(changed) <= {*PLAIN, *optional}
+    arrays = {name: changed.get(name) for name in optional}
     for name, plain in PLAIN.items():
         shape = (n_series, horizon) if name == "receipts" else (n_series,)
         arrays[name] = np.array(

@@ -29,7 +29,7 @@ SETTINGS = Plan(
     frozen_periods=0,
     safety_stock=SafetyStock(kind="none", cover_periods=0, price=0),
     rule=Rule(cycle_service_level=0.95),
-    exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26),
+    exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26, expiry_share=0.05),
 )
 CALENDAR = Calendar(np.datetime64(PLAN_DATE), HORIZON, "W")
 
@@ -41,7 +41,8 @@ def items(n_series=1, **changed):
         t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n_series, t.LEAD_TIME_DAYS: 10.0, t.ORDER_DAYS: None,
         t.REVIEW_PERIOD_DAYS: 7.0, t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 6.0, t.MAX_ORDER_QUANTITY: np.nan,
         t.UNIT_COST: 2.0, t.HOLDING_COST: 0.05, t.LOST_SALE_COST: 5.0, t.BACKORDER_COST: np.nan, t.ORDER_COST: np.nan,
-        t.END_VALUE: 1.8, t.LAUNCH_DATE: pd.NaT, t.END_DATE: pd.NaT, t.MODEL: "lstm", t.MODEL_VERSION: "3", t.REASON: None,
+        t.END_VALUE: 1.8, t.LAUNCH_DATE: pd.NaT, t.END_DATE: pd.NaT, t.SHELF_LIFE_DAYS: np.nan,
+        t.MODEL: "lstm", t.MODEL_VERSION: "3", t.REASON: None,
     }  # fmt: skip
     rows = pd.DataFrame({str(name): value for name, value in plain.items()}, index=range(n_series))
     return rows.assign(**{str(name): value for name, value in changed.items()})[[str(name) for name in COLUMNS]]
@@ -96,6 +97,7 @@ MORE_BAD = [
     ("bad_supply", {t.MIN_ORDER_QUANTITY: -1.0}),
     ("bad_supply", {t.MAX_ORDER_QUANTITY: -1.0}),
     ("bad_stock", {t.ON_HAND: np.inf}),
+    ("bad_shelf_life", {t.SHELF_LIFE_DAYS: 0.0}),
     ("bad_costs", {t.LOST_SALE_COST: 2.0}),
     ("bad_stock", {t.BACKORDERS: -1.0}),
     ("bad_costs", {t.HOLDING_COST: 0.0}),
