@@ -18,6 +18,7 @@ demo: setup  ## the main job on a generated platform: transactions in, order tab
 	@$(BIN)/replen run --config conf/demo.yaml
 
 test: setup lint types  ## lint, types and all tests
+	find replen -name '*.nb[ci]' -delete  # numba compiles again when a function's own file changes, not one it calls into
 	$(BIN)/python -m pytest -q
 
 unit: setup  ## only the tests that need no JVM
@@ -35,3 +36,4 @@ ui: setup  ## the MLflow UI on the runs of $(CONFIG)
 
 clean:  ## remove what runs have written (not .venv)
 	rm -rf warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find replen -name '*.nb[ci]' -delete

@@ -58,28 +58,29 @@ class _Search:
 
     def price(self, prices: FloatArray) -> float:
         """Return the bound that all series solved at these prices prove, after keeping their plans as columns."""
-        totals = self._totals(Choice.at(prices, self.n_cells))
+        totals = self.look(Choice.at(prices, self.n_cells))
         self.tried.append(prices)
         self.columns.append(totals)
-        if not np.isfinite(prices).all():
-            self.cuts.append(totals)
-            return -np.inf
-        self.cuts.append(replace(totals, cost=totals.bound - totals.usage @ prices))
-        bound = float(totals.bound.sum() - prices @ self.limits)
+        bound, cut = -np.inf, totals
+        if np.isfinite(prices).all():
+            bound = float(totals.bound.sum() - prices @ self.limits)
+            cut = replace(totals, cost=totals.bound - totals.usage @ prices)
+        self.cuts.append(cut)
         if bound > self.best:
             self.best, self.center = bound, prices
+        self._tell(totals)
         return bound
 
     def measure(self, choice: Choice) -> Totals:
         """Return what the chosen plans cost and use."""
-        return self._totals(choice)
-
-    def _totals(self, choice: Choice) -> Totals:
         totals = self.look(choice)
+        self._tell(totals)
+        return totals
+
+    def _tell(self, totals: Totals) -> None:
         self.passes += 1
         excess = float((totals.usage.sum(axis=0) - self.limits).max(initial=0.0))
         self.watch(Step(self.passes, self.best, float(totals.cost.sum()), max(excess, 0.0)))
-        return totals
 
 
 def couple(look: Pass, limits: FloatArray, *, n_cells: int, watch: Observer = lambda step: None) -> Coupled:
@@ -143,9 +144,10 @@ def _keep(search: _Search) -> Coupled:
         excess = totals.usage.sum(axis=0) - search.limits
         if np.all(excess <= TOUCHED * np.abs(search.limits)):
             found = _coupled(search, choice, totals)
-            return found if found.cost < best.cost else best
+            best = found if found.cost < best.cost else best
+            break
         less = less + np.maximum(excess, 0.0) * MORE_THAN_EXCESS
-    return best
+    return replace(best, passes=search.passes)
 
 
 def _mixed(search: _Search, mixture: Mixture) -> Totals:

@@ -64,13 +64,13 @@ def lost_sales(positions: Positions, demand: FloatArray, idle: Projection, price
     decided = Decided.nothing(-positions.end_value * idle.ending[-1].mean(axis=1), len(demand))
     for rows, problem in problems(positions, demand, idle, prices):
         relaxed = solve_lost_sales(problem)
-        whole = whole_packs(problem, relaxed.quantities)
-        cells = (rows[:, None], np.arange(whole.shape[1]))
-        decided.quantities[cells], decided.targets[cells] = whole, relaxed.quantities
-        decided.least_cost[rows] = relaxed.cost
+        whole = whole_packs(problem, relaxed)
+        cells = (rows[:, None], np.arange(whole.quantities.shape[1]))
+        decided.quantities[cells], decided.targets[cells] = whole.quantities, relaxed.quantities
+        decided.least_cost[rows] = whole.bound
         decided.solver[rows[relaxed.solved]] = "path_simplex"
-        ordered = np.flatnonzero(whole[:, 0] > 0) if with_levels else rows[:0]
-        decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole[ordered])
+        ordered = np.flatnonzero(whole.quantities[:, 0] > 0) if with_levels else rows[:0]
+        decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
     return decided
 
 

@@ -22,13 +22,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from replen.plan.path_packs import solve_whole_rows
 from replen.plan.path_simplex import solve_rows
 from replen.plan.problem import Problem
 from replen.plan.program import highs
 from replen.plan.timing import FloatArray
 
-SHAKING = 1e-8  # share of the largest need over all steps
+SHAKING = 1e-7  # share of the largest need over all steps
+SHAKEN_PACK = 1e-2  # packs over all steps: less than would make another plan in whole packs feasible
+SEEDS = 3
 GAP = 1e-6  # of max(1, cost): a larger one is no proof
+WHOLE = 1e-9  # packs: numbers nearer to whole ones are whole
+Solved = tuple[FloatArray, FloatArray, FloatArray]
 Solver = Callable[[Problem], tuple[FloatArray, FloatArray]]
 
 
@@ -52,12 +57,46 @@ def path_simplex(problem: Problem) -> tuple[FloatArray, FloatArray]:
 
     Should rounding errors have kept a series from its proof, which no test has seen, HiGHS solves it.
     """
-    needs = problem.net_needs
-    quantities, cost, bound = solve_rows(needs, problem.terms, _shaking(*needs[:, 0].shape), problem.positions.lost_sale_cost)
-    open_rows = np.flatnonzero(~(cost - bound <= GAP * np.maximum(1.0, np.abs(cost))))
-    if len(open_rows):
-        quantities[open_rows], bound[open_rows] = highs(problem.take(open_rows))
+    quantities, bound, unproven = _proven(_in_units, problem)
+    if len(unproven):
+        quantities[unproven], bound[unproven] = highs(problem.take(unproven))
     return quantities, bound
+
+
+def whole_simplex(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """Return quantities in whole packs (n_series, n_steps), and the money (n_series,) that no such plan costs less than.
+
+    Lines neither cost money nor have a minimum here (see `packs`). The proof closes the gap but for rounding errors.
+    """
+    quantities, bound, _ = _proven(_in_packs, problem)
+    return quantities, bound
+
+
+def _proven(solve: Callable[[Problem, int], Solved], problem: Problem) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
+    """Return quantities, bounds, and the rows whose gap no seed closed: where two ties stay one, another seed parts them."""
+    quantities, cost, bound = solve(problem, 0)
+    for seed in range(1, SEEDS + 1):
+        unproven = np.flatnonzero(~(cost - bound <= GAP * np.maximum(1.0, np.abs(cost))))
+        if not len(unproven) or seed == SEEDS:
+            break
+        quantities[unproven], cost[unproven], bound[unproven] = solve(problem.take(unproven), seed)
+    return quantities, bound, unproven
+
+
+def _in_units(problem: Problem, seed: int) -> Solved:
+    """Return quantities, cost and bound of the program."""
+    needs = problem.net_needs
+    shaking = SHAKING * _noise(*needs[:, 0].shape, seed)
+    return solve_rows(needs, problem.terms, shaking, problem.positions.lost_sale_cost)
+
+
+def _in_packs(problem: Problem, seed: int) -> Solved:
+    """Return quantities, cost and bound of the program in whole packs."""
+    needs, terms, costs = problem.net_needs, problem.terms, problem.positions
+    n_steps, multiple = len(needs), costs.order_multiple
+    upper = np.floor(terms.upper / multiple[:, None] + WHOLE) * multiple[:, None]
+    shaking = SHAKEN_PACK / n_steps * _noise(n_steps, needs.shape[2] * (n_steps + 1), seed)
+    return solve_whole_rows(needs, terms._replace(upper=upper), shaking, costs.lost_sale_cost, multiple)
 
 
 def solve_lost_sales(problem: Problem, *, solver: Solver = path_simplex) -> Relaxed:
@@ -74,6 +113,6 @@ def solve_lost_sales(problem: Problem, *, solver: Solver = path_simplex) -> Rela
 
 
 @lru_cache(maxsize=32)
-def _shaking(n_steps: int, n_paths: int) -> FloatArray:
-    """Return the same small random numbers for every series, (n_steps, n_paths)."""
-    return SHAKING * np.random.default_rng(0).random((n_steps, n_paths))
+def _noise(n_steps: int, n_paths: int, seed: int) -> FloatArray:
+    """Return the same random numbers in [0, 1) for every series, (n_steps, n_paths)."""
+    return np.random.default_rng(seed).random((n_steps, n_paths))

@@ -13,7 +13,7 @@ from replen.plan.timing import FloatArray
 
 NOTHING = 1e-9
 """Shares below it are the solver's rounding."""
-WHOLE_OPTIONS = {"time_limit": 20.0, "mip_rel_gap": 1e-6}
+WHOLE_OPTIONS = {"time_limit": 5.0, "mip_rel_gap": 1e-5}
 
 
 class Column(Protocol):

@@ -1,16 +1,17 @@
-"""Whole packs, minimum and maximum quantities: a search by exact cost over the paths, not a rounding.
+"""Whole packs, minimum and maximum quantities, decided by exact cost over the paths, not by rounding.
 
-A line is nothing or a number of packs between `smallest_order` and the step's largest. From the best rounding of the program's
-optimum the search adds, takes, moves and merges packs until no such move saves money (`packs_kernel`); the optimum of the
-program is the dual bound. Where lines cost money or have a minimum, cost is not convex in packs: there the search also starts
-from programs that may order at every second, third or fourth of the steps only.
+A line is nothing or a number of packs between `smallest_order` and the step's largest. Where a line may be any number of packs
+the program is solved in whole packs, and proven (`path_packs`). Where lines cost money or have a minimum, cost is not convex in
+packs: a search adds, takes, moves and merges packs until no such move saves money (`packs_kernel`). It starts from the rounded
+program, from the program in whole packs, which still proves a bound, and from programs that may order at every second, third
+or fourth of the steps only.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replen.plan.lost_sales import solve_lost_sales
+from replen.plan.lost_sales import Relaxed, solve_lost_sales, whole_simplex
 from replen.plan.packs_kernel import Lines, search_rows
 from replen.plan.positions import Positions
 from replen.plan.problem import Problem
@@ -20,24 +21,51 @@ ROUNDING = 1e-6  # packs: what the solver may be off
 CYCLES = (2, 3, 4)
 
 
-def whole_packs(problem: Problem, quantities: FloatArray) -> FloatArray:
-    """Return quantities that may be ordered, (n_series, n_steps), cheap on the paths, near the program's.
+@dataclass(frozen=True)
+class Whole:
+    """Plans of whole lines.
+
+    Attributes:
+        quantities: shape (n_series, n_steps), units by step of the order, whole lines.
+        bound: shape (n_series,), expected money from the first arrival on; no plan of whole lines costs less.
+    """
+
+    quantities: FloatArray
+    bound: FloatArray
+
+
+def whole_packs(problem: Problem, relaxed: Relaxed) -> Whole:
+    """Return the cheapest plans of whole packs; where lines cost money or have a minimum, cheap ones.
 
     Args:
         problem: series with one lead time.
-        quantities: shape (n_series, n_steps), the program's optimum, units.
+        relaxed: the program's optimum.
     """
-    best, costs = _searched(problem, quantities), problem.positions
+    costs, whole = problem.positions, Whole(_in_packs(problem.positions, relaxed.quantities), relaxed.cost.copy())
+    rounded = np.abs(whole.quantities - relaxed.quantities).max(axis=1) > ROUNDING * costs.order_multiple
+    rows = np.flatnonzero(rounded)
+    whole.quantities[rows], least = whole_simplex(problem.take(rows))
+    whole.bound[rows] = np.maximum(whole.bound[rows], least)
     lumpy = np.flatnonzero((costs.order_cost > 0) | (costs.smallest_order > costs.order_multiple))
-    some, least = problem.take(lumpy), problem.take(lumpy).cost(best[lumpy])
-    place = np.cumsum(some.largest > 0, axis=1) - 1
+    starts = [relaxed.quantities[lumpy], whole.quantities[lumpy]]
+    whole.quantities[lumpy] = cheap_lines(problem.take(lumpy), starts)
+    return Whole(_in_packs(costs, whole.quantities), whole.bound)
+
+
+def cheap_lines(problem: Problem, starts: list[FloatArray]) -> FloatArray:
+    """Return quantities that may be ordered, (n_series, n_steps), which no move of packs makes cheaper on the paths.
+
+    Args:
+        problem: series with one lead time.
+        starts: quantities near which to search, (n_series, n_steps) each, units; fewer, larger lines are tried beside them.
+    """
+    place = np.cumsum(problem.largest > 0, axis=1) - 1
     for cycle in CYCLES:
-        fewer = replace(some, largest=np.where(place % cycle == 0, some.largest, 0.0))
-        plans = _searched(some, solve_lost_sales(fewer).quantities)
-        money = some.cost(plans)
-        better = money < least
-        best[lumpy[better]], least[better] = plans[better], money[better]
-    return best
+        fewer = replace(problem, largest=np.where(place % cycle == 0, problem.largest, 0.0))
+        starts = [*starts, solve_lost_sales(fewer).quantities]
+    plans = np.stack([_searched(problem, start) for start in starts])
+    cheapest = np.argmin([problem.cost(plan) for plan in plans], axis=0)
+    return np.asarray(plans[cheapest, np.arange(len(cheapest))])
 
 
 def _searched(problem: Problem, quantities: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ from replen.plan.path_walk import no_way, pivot
 from replen.plan.timing import FloatArray
 
 MOST_PIVOTS = 200  # a step; far fewer are needed
-ZERO = 1e-13  # share of the largest need over all steps below which stock is none
+ZERO = 3e-14  # share of the largest need over all steps below which stock is none
 FEW = 25  # paths that say where to start
 FLOOR = 1e-11  # share of the money of a lost sale that no move is made for
 
@@ -48,15 +48,15 @@ def solve_rows(
     share = np.full(n_paths, 1.0 / n_paths)
     for row in range(n_series):
         exact = paths_of(needs[:, row].copy(), share)
-        size = max(_largest_need(exact), 1e-300)
+        size = max(largest_need(exact), 1e-300)
         shaken = paths_of(exact.need + size * shaking, share)
         own = Terms(terms.order[row], terms.stock[row], terms.upper[row])
         few = Paths(shaken.need[:, :FEW], shaken.total[:, :FEW], share[:FEW])
         tree = newsvendor_tree(few, own)
         least = descend(tree, shaken, own, ZERO * size, exact)
-        quantities[row] = _quantities(tree, exact, own, size)
-        missed = lost_sale_cost[row] * _mean(share, exact.total[-1])
-        cost[row] = missed + _cost(quantities[row], exact, own)
+        quantities[row] = vertex_quantities(tree, exact, own, size)
+        missed = lost_sale_cost[row] * mean(share, exact.total[-1])
+        cost[row] = missed + vertex_cost(quantities[row], exact, own)
         bound[row] = missed + least
     return quantities, cost, bound
 
@@ -77,7 +77,8 @@ def descend(tree: Tree, paths: Paths, terms: Terms, zero: float, exact: Paths) -
     net = way.net
     floor = -FLOOR * np.abs(terms.order).max()
     for _ in range(MOST_PIVOTS * n_steps):
-        orient(tree, NOTHING)
+        if orient(tree, NOTHING) <= n_steps:  # not a tree: rounding errors, which no test has seen
+            return -np.inf
         fill_levels(tree, paths, terms, way.level)
         fill_net(paths, way.level, net)
         for edge in range(n_steps):
@@ -106,7 +107,7 @@ def _fill_flow(
         for w in range(len(worth)):
             more = kept + worth[w]
             worth[w] = more if row[w] > 0.0 else 0.0
-        here = terms.order[t] + _mean(paths.share, worth)
+        here = terms.order[t] + mean(paths.share, worth)
         cost[t + 1] = here - after
         after = here
     cost[0] = 0.0
@@ -158,7 +159,7 @@ def _bound(tree: Tree, paths: Paths, terms: Terms, net: FloatArray, flow: FloatA
     Prices are cut to their limits, so that the bound holds whatever rounding errors they have.
     """
     n_steps, n_paths = net.shape
-    worth, met, enough, bound = np.zeros(n_paths), np.zeros(n_steps), _largest_need(paths), 0.0
+    worth, met, enough, bound = np.zeros(n_paths), np.zeros(n_steps), largest_need(paths), 0.0
     for t in range(n_steps - 1, -1, -1):
         for edge in range(n_steps):
             if tree.kind[edge] == TIE and tree.high[edge] == t + 1:
@@ -168,13 +169,13 @@ def _bound(tree: Tree, paths: Paths, terms: Terms, net: FloatArray, flow: FloatA
         for edge in range(n_steps):
             if tree.kind[edge] == TIE and tree.high[edge] == t + 1:
                 worth[tree.path[edge]] = met[edge]
-        order = terms.order[t] + _mean(paths.share, worth)
-        bound += min(order, 0.0) * min(terms.upper[t], enough) - _mean(paths.share, worth * paths.need[t])
+        order = terms.order[t] + mean(paths.share, worth)
+        bound += min(order, 0.0) * min(terms.upper[t], enough) - mean(paths.share, worth * paths.need[t])
     return bound
 
 
 @njit(cache=True)
-def _quantities(tree: Tree, paths: Paths, terms: Terms, size: float) -> FloatArray:
+def vertex_quantities(tree: Tree, paths: Paths, terms: Terms, size: float) -> FloatArray:
     """Return the orders of a vertex, (n_steps,), units, free of rounding errors below nothing or above the largest."""
     level = np.empty(len(tree.order))
     fill_levels(tree, paths, terms, level)
@@ -183,17 +184,17 @@ def _quantities(tree: Tree, paths: Paths, terms: Terms, size: float) -> FloatArr
 
 
 @njit(cache=True)
-def _cost(quantities: FloatArray, paths: Paths, terms: Terms) -> float:
+def vertex_cost(quantities: FloatArray, paths: Paths, terms: Terms) -> float:
     """Return the expected money of orders less that of losing all sales."""
     stock, cost = np.zeros(len(paths.share)), 0.0
     for t in range(len(quantities)):
         stock = np.maximum(stock + (quantities[t] - paths.need[t]), 0.0)
-        cost += terms.order[t] * quantities[t] + terms.stock[t] * _mean(paths.share, stock)
+        cost += terms.order[t] * quantities[t] + terms.stock[t] * mean(paths.share, stock)
     return cost
 
 
 @njit(cache=True)
-def _largest_need(paths: Paths) -> float:
+def largest_need(paths: Paths) -> float:
     """Return units that no path can need more of over all steps."""
     needed = np.zeros(paths.need.shape[1])
     for t in range(len(paths.need)):
@@ -202,7 +203,7 @@ def _largest_need(paths: Paths) -> float:
 
 
 @njit(cache=True)
-def _mean(share: FloatArray, value: FloatArray) -> float:
+def mean(share: FloatArray, value: FloatArray) -> float:
     """Return the expected value, summed in an order that no processor changes."""
     a = b = c = d = 0.0
     rest = len(value) % 4

@@ -93,8 +93,8 @@ def orient(tree: Tree, without: int) -> int:
             if edge == without or edge == tree.parent[node]:
                 continue
             high, low = tree.high[edge], tree.low[edge]
-            if node in (high, low):
-                other = high + low - node
+            other = low if node == high else high
+            if node in (high, low) and other != 0 and tree.parent[other] == NOTHING:
                 tree.order[count], tree.parent[other] = other, edge
                 count += 1
     return count

@@ -1,6 +1,7 @@
 """The planner's solvers against the ways a linear program a SKU is solved elsewhere, same instances, one core.
 
-python tests/benchmarks/bench_planning.py --series 100000 [--points 16] [--peers 2000] [--sections chain,packs] [--smoke]
+python tests/benchmarks/bench_planning.py --series 100000 [--points 16] [--peers 2000] [--sections chain,packs,lost_sales]
+    [--smoke]
 
 chain: backorder programs of 13 periods with lead time 2, `points` of each period's cumulative demand. Peers, on the first
 `--peers` series: `scipy.optimize.linprog` called for each with arrays built for the call, as in a user's UDF; HiGHS through
@@ -11,6 +12,8 @@ series must be the chain's to 1e-6 of max(1, cost less what no order changes).
 
 packs: slow movers in packs of 6 to 24: whole packs inside the program against its optimum in single units rounded afterwards,
 to the nearest pack and up, as a share of the cost less what no order changes.
+
+lost_sales: the program over 100 sample paths, the path simplex beside HiGHS (`planning_lost_sales.py`).
 
 Times are processor time of this one process. The last line of output is one JSON object.
 """
@@ -31,6 +34,7 @@ from scipy.optimize import linprog
 from replen.plan.backorders import StockCosts, arrival_limits, backorder_chains, cumulative_demand, solve_backorders
 from replen.plan.chain import Chains, cost, solve, with_prices
 from replen.plan.lattice import OrderLines
+from tests.benchmarks import planning_lost_sales
 
 FloatArray = NDArray[np.float64]
 N_STEPS, LEAD_TIME, N_PATHS, BLOCK, CHUNK, SEED = 13, 2, 64, 50, 5000, 20261121
@@ -245,8 +249,19 @@ def packs_section(size: Size, rng: np.random.Generator) -> dict[str, float]:
     return found
 
 
+def lost_sales_section(size: Size, rng: np.random.Generator) -> dict[str, float]:
+    """Return what the lost-sales program over 100 paths takes, path simplex beside HiGHS; its instances have their own seed."""
+    del rng
+    found = planning_lost_sales.compare(min(size.n_peers, LOST_SALES_SERIES))
+    print("\nlost sales over 100 paths")
+    for name, value in found.items():
+        print(f"{name:36}{value:>16,.6g}")
+    return found
+
+
 METHODS = ("chain", "linprog", "highspy", "blocks")
-SECTIONS = {"chain": chain_section, "packs": packs_section}
+SECTIONS = {"chain": chain_section, "packs": packs_section, "lost_sales": lost_sales_section}
+LOST_SALES_SERIES = 500
 
 
 def main() -> None:

@@ -64,3 +64,9 @@ def test_the_benchmark_of_coupling_limits_runs() -> None:
     assert found["largest_violation"] == 0
     assert 0 <= found["gap"] < 1e-3
     assert found["limits_that_bind"] > 0
+
+
+def test_the_benchmark_of_limits_over_paths_runs() -> None:
+    found = report("bench_limits.py", "--smoke")
+    assert found["largest_violation"] == 0
+    assert 0 <= found["gap"] < 0.05

@@ -57,8 +57,8 @@ def test_with_prices_the_bound_is_cost_and_priced_usage(instance, seed):
 def test_a_newsvendor_by_hand():
     """One period, demand 1..10 equally likely, h = 1, b = 3.5: the critical ratio 7/9 orders up to 8; two are owed already.
 
-    Nothing is on hand, so 10 units are ordered: 8 and the two owed. From 7 + x a whole unit saves (1 - x) * (0.3 * 3.5 - 0.7)
-    up to 8 and costs x * (0.8 - 0.2 * 3.5) beyond, so it pays up to x = 0.35 / 0.45 = 7/9: the reorder point.
+    Nothing is on hand, so 10 units are ordered: 8 and the two owed. Below 8 a unit saves 0.3 b - 0.7 h = 0.35, above it costs
+    0.8 h - 0.2 b = 0.1: a line of one unit pays below the x of 0.35 (8 - x) = 0.1 (x + 1 - 8), the reorder point 7 7/9.
     """
     found = positions(1, 1, backorders=2.0, unit_cost=0.0, end_value=0.0, holding_cost=1.0, backorder_cost=3.5)
     outcome = plan_series(found, np.arange(1.0, 11.0)[None, None], waits=True)

@@ -7,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
+from replen.plan import packs
 from replen.plan.levels import worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.outcome import plan_series
 from replen.plan.packs import nearest_line, whole_packs
+from replen.plan.path_packs import whole_paths
+from replen.plan.path_tree import paths_of
 from replen.plan.problem import problems
 from replen.plan.projection import project
 from tests.unit.plan_instances import instances, positions, row_problem
@@ -35,7 +38,7 @@ def test_every_line_may_be_placed_and_costs_no_less_than_the_bound(instance):
 
 @settings(deadline=None, max_examples=100)
 @given(instance=instances(max_series=1))
-def test_search_is_near_brute_force(instance):
+def test_packs_cost_what_brute_force_finds_and_lumps_nearly(instance):
     problem = row_problem(*instance, 0)
     if problem is None:
         return
@@ -48,17 +51,22 @@ def test_search_is_near_brute_force(instance):
     plans[:, steps] = list(itertools.product(lines, repeat=len(steps)))
     everyone = problem.take(np.zeros(len(plans), dtype=int))
     costs = everyone.cost(plans)
-    found = problem.cost(whole_packs(problem, solve_lost_sales(problem).quantities))[0]
+    whole = whole_packs(problem, solve_lost_sales(problem))
+    found, tolerance = problem.cost(whole.quantities)[0], 1e-7 * max(1.0, np.abs(costs).max())
+    if packs.order_cost[0] == 0 and packs.smallest_order[0] == packs.order_multiple[0]:
+        assert abs(found - costs.min()) <= tolerance
+        assert abs(whole.bound[0] - found) <= tolerance
     assert found - costs.min() <= 0.05 * (costs[0] - costs.min()) + 1e-9  # plans[0] orders nothing
+    assert whole.bound[0] <= costs.min() + tolerance
 
 
-def test_search_beats_rounding_up_on_slow_movers():
+def test_packs_decided_inside_beat_rounding_up_on_slow_movers():
     slow = positions(200, 8, order_multiple=12.0, lead_time=2, holding_cost=0.05)
     demand = np.random.default_rng(1).poisson(0.6, (8, 200, 32)).astype(float)
     ((_, problem),) = problems(slow, demand, project(slow.on_hand, slow.receipts, demand))
-    relaxed = solve_lost_sales(problem).quantities
-    searched, rounded = whole_packs(problem, relaxed), 12.0 * np.ceil(relaxed / 12.0)
-    assert problem.cost(searched).sum() < 0.9 * problem.cost(rounded).sum()
+    relaxed = solve_lost_sales(problem)
+    decided, rounded = whole_packs(problem, relaxed).quantities, 12.0 * np.ceil(relaxed.quantities / 12.0)
+    assert problem.cost(decided).sum() < 0.9 * problem.cost(rounded).sum()
 
 
 @given(
@@ -98,7 +106,7 @@ def test_a_further_line_pays_up_to_the_worthwhile_units_and_not_beyond(instance,
     problem = row_problem(*instance, 0)
     if problem is None:
         return
-    plan = whole_packs(problem, solve_lost_sales(problem).quantities)
+    plan = whole_packs(problem, solve_lost_sales(problem)).quantities
 
     def saved(today):
         with_today = [np.column_stack([[units], plan[:, 1:]]) for units in (today, today + line)]
@@ -119,3 +127,36 @@ def test_lines_that_cost_money_are_merged_over_several_steps():
     outcome = plan_series(positions(1, 8, order_cost=1.2, lost_sale_cost=50.0), np.ones((8, 1, 2)))
     assert outcome.quantities.tolist() == [[4.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0]]
     assert outcome.feasible_cost == approx([8.0 + 3.6])
+
+
+def test_longer_cycles_are_found_where_lines_cost_much(monkeypatch):
+    rng = np.random.default_rng(6)
+    series = positions(60, 10, order_cost=10.0, holding_cost=0.05, lead_time=1, on_hand=rng.poisson(8, 60))
+    demand = rng.poisson(6.0, (10, 60, 30)).astype(float)
+    cheap = plan_series(series, demand).feasible_cost
+    monkeypatch.setattr(packs, "CYCLES", ())
+    assert cheap.sum() < 0.995 * plan_series(series, demand).feasible_cost.sum()
+
+
+def test_whole_packs_are_proven_over_many_paths():
+    rng = np.random.default_rng(7)
+    for multiple in (1.0, 2.5, 6.0, 24.0):
+        series = positions(40, 10, order_multiple=multiple, lead_time=1, holding_cost=rng.choice([0.02, 0.3], 40))
+        demand = rng.gamma(0.8, 4.0, (10, 40, 50))
+        outcome = plan_series(series, demand)
+        gap = (outcome.feasible_cost - outcome.dual_bound) / np.maximum(1.0, outcome.feasible_cost)
+        assert np.abs(gap).max() <= 1e-7
+        assert may_be_placed(series, outcome.quantities)
+
+
+@given(needs=st.lists(st.floats(-30, 60), min_size=1, max_size=6), multiple=st.sampled_from([1.0, 2.5, 12.0]))
+def test_rounded_paths_are_whole_and_cost_the_same_in_whole_packs(needs, multiple):
+    paths = paths_of(np.array(needs)[:, None], np.ones(1))
+    whole = whole_paths(paths, multiple)
+    assert whole.share.sum() == approx(1.0)
+    np.testing.assert_allclose(whole.need / multiple, np.round(whole.need / multiple), atol=1e-9)
+    for packs_a_step in (0, 1, 2):
+        stock, rounded, left = 0.0, np.zeros(len(whole.share)), packs_a_step * multiple
+        for step, need in enumerate(needs):
+            stock, rounded = max(stock + left - need, 0.0), np.maximum(rounded + left - whole.need[step], 0.0)
+            assert whole.share @ rounded == approx(stock, abs=1e-6)

@@ -53,7 +53,8 @@ def outcome() -> Outcome:
         models=pd.DataFrame(models, columns=t.MODELS.names),
         policies=pd.DataFrame(policies, columns=t.POLICIES.names),
         certificates=pd.DataFrame(
-            [(RUN, ALL, 8000.0, 8100.0, 0.0125, 0.0, 1, {"exact": 1000, "bound": 100})], columns=t.CERTIFICATES.names
+            [(RUN, ALL, 8000.0, 8100.0, 0.0125, 0.0, 1, None, None, None, {"exact": 1000, "bound": 100})],
+            columns=t.CERTIFICATES.names,
         ),
         orders=pd.DataFrame([(321, 4567.0, 89012.0)], columns=["lines", "units", "value"]),
         exceptions=pd.DataFrame(

@@ -50,7 +50,9 @@ def test_steps_before_the_first_scored_are_free_and_backorders_wait():
     drawn, nothing = positions(1, 3), lambda known: np.zeros((1, 1))
     assert Window(drawn, demand).cost(nothing) == approx([3 * 2 * 3.0])
     assert Window(drawn, demand, first_step=1).cost(nothing) == approx([2 * 2 * 3.0])
-    assert Window(drawn, demand, backorders=True).cost(nothing) == approx([2.0 + 4.0 + 6.0])
+    assert Window(drawn, demand, backorders=True).cost(nothing) == approx(
+        [2.0 + 4.0 + 6.0 + 0.5 * 6.0]
+    )  # what is owed at the end still costs its end value
 
 
 def test_the_bootstrap_is_deterministic_and_holds_the_mean():

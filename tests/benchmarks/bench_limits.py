@@ -1,0 +1,127 @@
+"""The program over paths under limits, as the plan job runs it, without Spark: packs, minimum quantities, line costs.
+
+python tests/benchmarks/bench_limits.py [--series 100000] [--paths 64] [--waits]
+
+SKUs made up from a seed: two sites, five suppliers, lead times of one to three weeks; a budget each week, a supplier's capacity
+each week, a site's volume at the end of each week, each a share of what is used without limits. Prints each pass; the last line
+is JSON. The gap has two parts, both in it: of the limits, and of each SKU's own program where lines cost money or have a
+minimum (`gap_without_limits`). `--waits`: backorders instead.
+"""
+
+import argparse
+import datetime as dt
+import json
+import resource
+import time
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from replen import tables as t
+from replen.config import LimitRule, Plan
+from replen.overlays import load_config
+from replen.plan.attempt import Terms, bucket_totals
+from replen.plan.choice import Choice, Coupled, Totals
+from replen.plan.coupling import couple
+from replen.plan.limits import Limits, limit_rows, read_limits
+from replen.plan.sharing import N_CELLS
+
+HORIZON, CHUNK, SEED, PLAN_DATE, SHARE = 8, 4096, 20261121, dt.date(2024, 4, 15), 0.85
+NO_TABLE = pd.DataFrame(columns=t.LIMITS.names, dtype=object)
+Part = tuple[pd.DataFrame, "np.ndarray[tuple[int, int, int], np.dtype[np.float32]]"]
+
+
+def part(first: int, n: int, n_paths: int) -> Part:
+    """Return items and their demand paths."""
+    rng = np.random.default_rng([SEED, first])
+    mean, unit_cost = rng.gamma(0.6, 8, n) + 0.2, rng.gamma(2, 5, n) + 0.5
+    columns = {
+        t.SKU: [f"sku {number}" for number in range(first, first + n)], t.SITE: rng.choice(["north", "south"], n),
+        t.SUPPLIER: rng.choice([f"mill {number}" for number in range(5)], n), t.CATEGORY: "all",
+        t.ON_HAND: rng.poisson(2 * mean).astype(float), t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n,
+        t.LEAD_TIME_DAYS: rng.choice([7.0, 14.0, 21.0], n), t.REVIEW_PERIOD_DAYS: rng.choice([7.0, 14.0], n),
+        t.ORDER_DAYS: None, t.LEAD_TIME_SD_DAYS: np.nan, t.SHELF_LIFE_DAYS: np.nan, t.LAUNCH_DATE: None, t.END_DATE: None,
+        t.MIN_ORDER_QUANTITY: rng.choice([0.0, 0.0, 12.0], n), t.ORDER_MULTIPLE: rng.choice([1.0, 1.0, 6.0, 12.0], n),
+        t.MAX_ORDER_QUANTITY: np.nan, t.UNIT_COST: unit_cost, t.UNIT_VOLUME: rng.gamma(2, 0.01, n),
+        t.HOLDING_COST: 0.005 * unit_cost, t.LOST_SALE_COST: 1.6 * unit_cost, t.BACKORDER_COST: 0.15 * unit_cost,
+        t.ORDER_COST: rng.choice([0.0, 0.0, 2.0], n), t.END_VALUE: 0.9 * unit_cost, t.MODEL: "made up", t.MODEL_VERSION: "1",
+        t.REASON: None,
+    }  # fmt: skip
+    demand = rng.negative_binomial(1.5, 1.5 / (1.5 + mean[:, None, None]), (n, n_paths, HORIZON)).astype(np.float32)
+    return pd.DataFrame({str(name): values for name, values in columns.items()}), demand
+
+
+def look(choice: Choice, parts: list[Part], limits: Limits, settings: Plan) -> Totals:
+    """Return one pass over all parts."""
+    terms = Terms(settings, PLAN_DATE, "W", limits, choice)
+    found = [bucket_totals(items, demand, terms) for items, demand in parts]
+    return sum(found[1:], start=found[0])
+
+
+def limits_of(budget: float, capacity: float, volume: float) -> Limits:
+    """Return a budget, a supplier's capacity and a site's volume of each week."""
+    rules = {
+        "budget": {"kind": "budget", "limit": budget},
+        "capacity": {"kind": "capacity", "scope": "supplier", "scope_value": "mill 1", "limit": capacity},
+        "space": {"kind": "volume", "scope": "site", "scope_value": "north", "limit": volume},
+    }
+    rows = limit_rows(NO_TABLE, {name: LimitRule.model_validate(rule) for name, rule in rules.items()})
+    return read_limits(rows, PLAN_DATE, horizon=HORIZON, freq="W")
+
+
+def coupled_plan(parts: list[Part], settings: Plan) -> tuple[Coupled, Limits, Totals]:
+    """Return the plan under limits, the limits, and what plans without them cost and use."""
+    endless = limits_of(1e300, 1e300, 1e300)
+    free = look(Choice.at(np.zeros(len(endless)), N_CELLS), parts, endless, settings)
+    used = pd.Series(free.usage.sum(axis=0), index=endless.labels)
+    limits = limits_of(*(SHARE * used.filter(regex=f"^{name}").mean() for name in ("budget", "capacity", "space")))
+    began = time.perf_counter()
+    coupled = couple(
+        partial(look, parts=parts, limits=limits, settings=settings),
+        limits.limits,
+        n_cells=N_CELLS,
+        watch=lambda step: print(
+            f"{time.perf_counter() - began:8.1f} s  pass {step.number:3}  bound {step.bound:16,.0f}  cost {step.cost:16,.0f}  "
+            f"over a limit by {step.violation:12,.0f}"
+        ),
+    )
+    return coupled, limits, free
+
+
+def main() -> None:
+    """Run and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--series", type=int, default=100_000)
+    parser.add_argument("--paths", type=int, default=64)
+    parser.add_argument("--waits", action="store_true", help="unmet demand waits")
+    parser.add_argument("--smoke", action="store_true", help="the smallest size that runs every part")
+    asked = parser.parse_args()
+    n_series = 300 if asked.smoke else asked.series
+    changed = {"horizon": HORIZON, "n_paths": asked.paths, "unmet_demand": "waits" if asked.waits else "lost"}
+    settings = load_config(None, []).plan.model_copy(update=changed)
+    coupled_plan([part(0, 50, asked.paths)], settings)  # compiles
+    parts = [part(first, min(CHUNK, n_series - first), asked.paths) for first in range(0, n_series, CHUNK)]
+    wall, cpu = time.perf_counter(), time.process_time()
+    coupled, limits, free = coupled_plan(parts, settings)
+    report = {
+        "series": n_series,
+        "paths": asked.paths,
+        "unmet_demand": settings.unmet_demand,
+        "seconds": time.perf_counter() - wall,
+        "processor_seconds": time.process_time() - cpu,
+        "passes": coupled.passes,
+        "dual_bound": coupled.dual_bound,
+        "cost": coupled.cost,
+        "gap": (coupled.cost - coupled.dual_bound) / max(1.0, abs(coupled.cost)),
+        "gap_without_limits": float((free.cost.sum() - free.bound.sum()) / abs(free.cost.sum())),
+        "largest_violation": float(coupled.violation(limits.limits).max()),
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+    for name, value in report.items():
+        print(f"{name:24}{value:>20,.6g}" if isinstance(value, (int, float)) else f"{name:24}{value:>20}")
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
