@@ -31,7 +31,7 @@ from replen.plan.items import on_sale_by_step
 from replen.plan.limits import Limits, limit_rows, read_limits
 from replen.plan.policies.assigned import PROGRAM
 from replen.plan.sharing import N_CELLS
-from replen.plan.timing import FloatArray
+from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
@@ -52,7 +52,8 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     done = jobs.committed(JOB) or make_plan(jobs, plan_date, progress)
     if config.orders.database is not None:
         frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}
-        written = OrderDatabase(config.orders.database).write_run(done.producer, plan_date, frames)
+        database, days = OrderDatabase(config.orders.database), PERIOD_DAYS[config.freq]
+        written = database.write_run(done.producer, plan_date, frames, days=days)
         progress.note(
             f"database: {written.rows[t.ORDERS.name]:,} orders proposed, {written.frozen} approved ones left as they are"
         )
@@ -128,7 +129,8 @@ class Planner:
         decisions = plan_bucket(priced, self._paths(priced, 0), self.terms)
         # Paths that the plan was not made on, or it would be flattered.
         fresh = self._paths(priced, 1)
-        return with_order_ids(compare_with_rule(decisions, priced, fresh, settings=self.terms.settings, freq=self.terms.freq))
+        settings, calendar = self.terms.settings, self.terms.calendar
+        return with_order_ids(compare_with_rule(decisions, priced, fresh, settings=settings, calendar=calendar))
 
     def _paths(self, items: pd.DataFrame, draw: int) -> FloatArray:
         """Return sample paths of demand while a product is on sale, shape (n_series, n_paths, horizon), units."""

@@ -361,6 +361,15 @@ class ExceptionRules(Section):
 
     stock_out_share: Share
     overstock_periods: Positive
+    expiry_share: Share
+
+
+class SafetyStock(Section):
+    """Stock that the plan keeps beside what the costs ask for."""
+
+    kind: Literal["none", "hard", "soft"]
+    cover_periods: NonNegative
+    price: NonNegative
 
 
 Policy = Literal[
@@ -419,8 +428,20 @@ class Plan(Section):
     n_paths: Count
     unmet_demand: Literal["lost", "waits"]
     policy: Policies
+    frozen_periods: NonNegativeCount
+    safety_stock: SafetyStock
     rule: Rule
     exceptions: ExceptionRules
+
+    @model_validator(mode="after")
+    def check_safety_stock(self) -> Self:
+        """Refuse a safety stock that the program over paths cannot keep."""
+        if self.safety_stock.kind != "none" and self.unmet_demand == "lost":
+            raise ValueError(
+                f"plan.safety_stock.kind: expected none where plan.unmet_demand is lost, found {self.safety_stock.kind}: stock "
+                "that is kept back would not be there to save a sale; raise lost_sale_cost, or let demand wait"
+            )
+        return self
 
 
 class LimitRule(Section):

@@ -172,8 +172,8 @@ RECEIPTS = Column("receipts", "array<double>", "units of open orders by step fro
 PROJECTED_ON_HAND = Column("projected_on_hand", "double", "expected units at the end of the period")
 EXPECTED_LOST = Column("expected_lost", "double", "expected units of lost sale in the period, or units owed at its end")
 EXPECTED_COST = Column("expected_cost", "double", "expected money in the period: purchase, order line, holding, lost sales")
-ORDER_ID = Column("order_id", "string", "hash(plan_date, sku, site, supplier)")
-ORDER_DATE = Column("order_date", "date", "plan date: the day after the cutoff ends")
+ORDER_ID = Column("order_id", "string", "hash(order_date, sku, site, supplier)")
+ORDER_DATE = Column("order_date", "date", "plan date, or the first order day after it within the first period")
 NEXT_ORDER_DATE = Column("next_order_date", "date", "first later date on which the plan orders; null = not within the horizon")
 REORDER_POINT = Column("reorder_point", "double", "largest inventory position at which the policy orders today, units")
 ORDER_UP_TO_LEVEL = Column("order_up_to_level", "double", "inventory position that the policy orders up to before packs, units")
@@ -185,8 +185,9 @@ FORECAST_DEMAND = Column("forecast_demand", "double", "mean demand over the prot
 PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand when the order arrives")
 TARGET = Column("target", "double", "quantity the policy asked for before packs, units")
 BINDING = Column(
-    "binding", "string", "what held the quantity: none, min_order_quantity, max_order_quantity, order_multiple, or a limit"
-)
+    "binding", "string",
+    "what held the quantity: none, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
+)  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
 KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity")

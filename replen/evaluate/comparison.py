@@ -20,13 +20,13 @@ from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_
 from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions, chunks, serve_backorders
 from replen.plan.projection import arrivals, by_step, project
-from replen.plan.timing import FloatArray
+from replen.plan.timing import Calendar, FloatArray
 
 CHUNK = 1024  # series played at once
 
 
 def compare_with_rule(
-    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, freq: str
+    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, calendar: Calendar
 ) -> pd.DataFrame:
     """Return decisions with mean_demand, and cost and units sold of plan and rule; null where there is no plan.
 
@@ -35,11 +35,13 @@ def compare_with_rule(
         items: one row a series, in the same order.
         demand_paths: shape (n_series, n_paths, horizon), units.
         settings: the `plan` section: policies, the simple rule, and whether unmet demand waits.
-        freq: D or W.
+        calendar: of the plan.
     """
     planned = np.flatnonzero(decisions[t.REASON].isna())
     parts = [
-        _compare(decisions.iloc[rows], items.iloc[rows], demand_paths[rows], settings=settings, freq=freq).set_index(rows)
+        _compare(decisions.iloc[rows], items.iloc[rows], demand_paths[rows], settings=settings, calendar=calendar).set_index(
+            rows
+        )
         for rows in chunks(planned, CHUNK)
     ]
     if not parts:
@@ -49,11 +51,11 @@ def compare_with_rule(
 
 
 def _compare(
-    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, freq: str
+    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, calendar: Calendar
 ) -> pd.DataFrame:
     """Return the compared columns of series that have a plan."""
     waits = settings.unmet_demand == "waits"
-    positions, demand = read_positions(items, horizon=demand_paths.shape[2], freq=freq), by_step(demand_paths)
+    positions, demand = read_positions(items, calendar), by_step(demand_paths)
     if not waits:
         positions, demand = serve_backorders(positions, demand)
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())

@@ -24,15 +24,15 @@ from replen.features.periods import Freq
 from replen.forecast import random
 from replen.forecast.chain import Answer
 from replen.plan.costs import fill_costs
-from replen.plan.items import numbers, on_sale_by_step, read_positions, term_refusals
+from replen.plan.items import lead_periods, on_sale_by_step, read_positions, term_refusals
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels
 from replen.plan.positions import Positions, chunks
 from replen.plan.projection import by_step, project
-from replen.plan.timing import PERIOD_DAYS, periods
+from replen.plan.timing import PERIOD_DAYS, Calendar
 
 TERMS = (
-    t.SUPPLIER, t.LEAD_TIME_DAYS, t.REVIEW_PERIOD_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY,
-    t.UNIT_COST, *t.COSTS.values,
+    t.SUPPLIER, t.LEAD_TIME_DAYS, t.ORDER_DAYS, t.REVIEW_PERIOD_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE,
+    t.MAX_ORDER_QUANTITY, t.UNIT_COST, *t.COSTS.values,
 )  # fmt: skip
 PARTS = ("n_simulated", "simulated_periods", SIMULATED_COST, "simulated_demand", "simulated_sold")
 ASSUMED = "assumed"  # supplier of series that have none
@@ -112,18 +112,19 @@ class Trials:
         """
         horizon, priced = self.evaluate.horizon, self._with_terms(items)
         sound = ~np.any(list(term_refusals(priced).values()), axis=0)
-        lead_time = periods(np.where(sound, numbers(priced, t.LEAD_TIME_DAYS), 0.0), self.freq)
+        first_day = panel.cutoff.astype("datetime64[D]") + PERIOD_DAYS[self.freq]
+        calendar, lead_time = Calendar(first_day, horizon, self.freq), np.zeros(len(priced), np.int64)
+        lead_time[sound] = lead_periods(priced[sound], calendar)
         in_time, known = lead_time < horizon, np.isfinite(actual).all(axis=1)
         tried = sound & in_time & known
         left_out = {"n_no_terms": ~sound, "n_too_late": sound & ~in_time, "n_unknown_sales": sound & in_time & ~known}
         rate = np.nan_to_num(known_mean(panel.past[t.SALES_HISTORY][:, -horizon:])[:, 0])
         stocked = priced.assign(**{str(t.ON_HAND): lead_time * rate})
-        stocked[[t.BACKORDERS, t.RECEIPTS]] = None
-        first_day = panel.cutoff.astype("datetime64[D]") + PERIOD_DAYS[self.freq]
+        stocked[[t.BACKORDERS, t.RECEIPTS, t.SHELF_LIFE_DAYS]] = None
         return Trial(
             tried=tried,
             left_out={name: rows.astype(np.float64) for name, rows in left_out.items()},
-            positions=read_positions(stocked[tried], horizon=horizon, freq=self.freq),
+            positions=read_positions(stocked[tried], calendar),
             sold=by_step(actual[tried][:, None, :].astype(np.float64)),
             on_sale=on_sale_by_step(items, first_day, horizon=horizon, freq=self.freq),
             seeds=random.series_seeds(panel.keys, panel.cutoff, seed=self.seed),

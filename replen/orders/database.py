@@ -52,7 +52,7 @@ class OrderDatabase:
                 f"sqlite:///orders.db; found: {_first_line(error)}"
             ) from error
 
-    def write_run(self, run_id: str, plan_date: dt.date, frames: Mapping[str, Frames]) -> Written:
+    def write_run(self, run_id: str, plan_date: dt.date, frames: Mapping[str, Frames], *, days: int = 1) -> Written:
         """Return what was written: the run replaces the proposals of its plan date, all of it or nothing.
 
         Writing the same run again changes nothing. Orders that a person has approved (any status but `proposed`) stay as they
@@ -60,15 +60,16 @@ class OrderDatabase:
 
         Args:
             run_id: the run the frames belong to.
-            plan_date: order_date of its orders.
+            plan_date: first order_date of its orders.
             frames: table name -> frames in the columns of `tables.ORDERS`, `EXPLANATIONS`, `EXCEPTIONS`, `CERTIFICATES`.
+            days: from the plan date on, on which its orders may be placed: those of a period.
 
         Raises:
             TableError: a frame lacks columns or breaks a key or a check, or the database fails; nothing is then written.
         """
         try:
             with self._engine.begin() as connection:
-                return _Run(connection, run_id, plan_date).write(frames)
+                return _Run(connection, run_id, (plan_date, plan_date + dt.timedelta(days=days - 1))).write(frames)
         except sa.exc.DBAPIError as error:
             raise TableError(
                 f"orders database, run {run_id}: nothing was written, the last run stands. Expected rows that keep the tables' "
@@ -86,11 +87,11 @@ class OrderDatabase:
 class _Run:
     """One run inside its transaction."""
 
-    def __init__(self, connection: sa.Connection, run_id: str, plan_date: dt.date) -> None:
-        """Read what a person has approved on the plan date."""
+    def __init__(self, connection: sa.Connection, run_id: str, order_dates: tuple[dt.date, dt.date]) -> None:
+        """Read what a person has approved between the first and the last order date of the run."""
         orders = SCHEMA[t.ORDERS.name]
         self._connection, self._run_id = connection, run_id
-        self._same_date = orders.c[t.ORDER_DATE] == plan_date
+        self._same_date = orders.c[t.ORDER_DATE].between(*order_dates)
         approved = sa.select(orders.c[t.ORDER_ID], orders.c[t.ORDER_QUANTITY], orders.c[t.STATUS]).where(
             self._same_date, orders.c[t.STATUS] != PROPOSED
         )

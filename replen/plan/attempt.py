@@ -19,7 +19,7 @@ from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import chunks
 from replen.plan.projection import by_step
 from replen.plan.sharing import N_CELLS, Sharing
-from replen.plan.timing import FloatArray
+from replen.plan.timing import Calendar, FloatArray
 
 CHUNK = 2048  # series whose paths are worked on at once
 Rows = NDArray[np.intp]
@@ -42,6 +42,12 @@ class Terms:
     freq: str
     limits: Limits
     choice: Choice
+
+    @property
+    def calendar(self) -> Calendar:
+        """Return the periods of the plan."""
+        frozen = self.settings.frozen_periods
+        return Calendar(np.datetime64(self.plan_date), self.settings.horizon, self.freq, frozen)
 
     @classmethod
     def uncoupled(cls, settings: Plan, plan_date: dt.date, freq: str) -> Self:
@@ -93,13 +99,19 @@ def bucket_totals(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -
 def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms, *, with_levels: bool) -> Attempt:
     """Return what comes of one chunk; where a row breaks the rest, each is planned alone and only broken ones are left out."""
     try:
-        positions = read_positions(items.iloc[rows], horizon=demand_paths.shape[2], freq=terms.freq)
+        positions = read_positions(items.iloc[rows], terms.calendar)
         sharing = Sharing.of(items.iloc[rows], terms.limits, terms.choice)
         prices = sharing.series_prices(demand_paths.shape[2])
-        waits = terms.settings.unmet_demand == "waits"
-        assigned = Assigned.of(items.iloc[rows], terms.settings.policy)
-        demand = by_step(demand_paths[rows])
-        outcome = plan_series(positions, demand, prices, assigned=assigned, waits=waits, with_levels=with_levels)
+        settings, demand = terms.settings, by_step(demand_paths[rows])
+        outcome = plan_series(
+            positions,
+            demand,
+            prices,
+            assigned=Assigned.of(items.iloc[rows], settings.policy),
+            waits=settings.unmet_demand == "waits",
+            with_levels=with_levels,
+            safety_stock=settings.safety_stock,
+        )
     except Exception as error:  # a failing series becomes a row with a reason, never a failing bucket
         if len(rows) == 1:
             return Attempt(rows[:0], None, None, {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"})

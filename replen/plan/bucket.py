@@ -9,11 +9,11 @@ import pandas as pd
 from replen import tables as t
 from replen.plan.attempt import Terms, attempts, sound_rows
 from replen.plan.exceptions import Finding, listed, planned_findings
-from replen.plan.items import numbers
+from replen.plan.items import days_to_order, numbers
 from replen.plan.outcome import Outcome
 from replen.plan.policies.assigned import PROGRAM
 from replen.plan.policies.service import protection_demand
-from replen.plan.timing import FloatArray, step_dates
+from replen.plan.timing import FloatArray, IntArray, step_dates
 
 PASSED_THROUGH = (t.SKU, t.SITE, t.SUPPLIER, t.MODEL, t.MODEL_VERSION)
 
@@ -67,7 +67,8 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
     dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq).tolist()
     forecast_demand = protection_demand(outcome.positions, outcome.mean_demand.T[:, :, None])[0, :, 0]
     protecting = np.where(outcome.policy == PROGRAM, outcome.order_up_to_level, outcome.reorder_point)
-    lead_days = np.ceil(numbers(items, t.LEAD_TIME_DAYS)).astype(int)
+    lead_days, waiting = np.ceil(numbers(items, t.LEAD_TIME_DAYS)).astype(int), days_to_order(items, terms.calendar)
+    order_dates = [plan_date + dt.timedelta(days=days) for days in waiting.tolist()]
     by_step_columns = {
         t.ORDER_QUANTITY: outcome.quantities,
         t.RECEIPT: outcome.receipts,
@@ -79,9 +80,11 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
         {
             t.DATE.by_step(): [dates] * len(items),
             **{column.by_step(): list(values) for column, values in by_step_columns.items()},
-            t.ORDER_DATE: plan_date,
-            t.EXPECTED_DATE: [plan_date + dt.timedelta(days=int(days)) for days in lead_days],
-            t.NEXT_ORDER_DATE: _next_order_dates(outcome.quantities, dates),
+            t.ORDER_DATE: order_dates,
+            t.EXPECTED_DATE: [
+                date + dt.timedelta(days=days) for date, days in zip(order_dates, lead_days.tolist(), strict=True)
+            ],
+            t.NEXT_ORDER_DATE: _next_order_dates(outcome.quantities, dates, waiting),
             t.ORDER_QUANTITY: today,
             t.REORDER_POINT: outcome.reorder_point,
             t.ORDER_UP_TO_LEVEL: outcome.order_up_to_level,
@@ -109,7 +112,8 @@ def _binding(outcome: Outcome, prices: list[dict[str, float]]) -> list[str]:
     return [max(priced, key=priced.__getitem__) if held == "none" and priced else held for held, priced in found]
 
 
-def _next_order_dates(quantities: FloatArray, dates: list[dt.date]) -> list[dt.date | None]:
+def _next_order_dates(quantities: FloatArray, dates: list[dt.date], waiting: IntArray) -> list[dt.date | None]:
     """Return the first later date of each series on which an order is planned, null if there is none within the horizon."""
     later = [np.flatnonzero(ordered) for ordered in quantities[:, 1:] > 0]
-    return [dates[1 + steps[0]] if len(steps) else None for steps in later]
+    found = zip(later, waiting.tolist(), strict=True)
+    return [dates[1 + steps[0]] + dt.timedelta(days=days) if len(steps) else None for steps, days in found]

@@ -13,11 +13,13 @@ from replen.plan.levels import further_units, worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions
-from replen.plan.problem import Prices, Problem, may_order, problems
+from replen.plan.problem import Prices, Problem, largest_orders, problems
 from replen.plan.projection import Projection
-from replen.plan.timing import FloatArray, IntArray
+from replen.plan.safety import Floor
+from replen.plan.timing import FloatArray, by_arrival, by_order_step
 
 FURTHER_UNIT = 1e-6  # packs: "a further unit" when levels are read off
+STEEP = 1e3  # times the dearest unit of a chain: what levels are read off at in place of a hard bound
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Decided:
         levels: shape (n_series, 2), reorder point and order-up-to level less the inventory position; NaN = no order today.
         least_cost: shape (n_series,), money from the first arrival on, prices of limits included; no plan costs less.
         solver: shape (n_series,), what found the quantities, `none` where nothing was to be decided.
+        missing: shape (n_series, horizon), units by which a hard safety stock gives way, the least that limits leave.
     """
 
     quantities: FloatArray
@@ -37,13 +40,15 @@ class Decided:
     levels: FloatArray
     least_cost: FloatArray
     solver: NDArray[np.str_]
+    missing: FloatArray
 
     @classmethod
     def nothing(cls, least_cost: FloatArray, horizon: int) -> Self:
         """Return no orders."""
         n_series = len(least_cost)
-        quantities, targets = np.zeros((n_series, horizon)), np.zeros((n_series, horizon))
-        return cls(quantities, targets, np.full((n_series, 2), np.nan), least_cost, np.full(n_series, "none", dtype="<U16"))
+        quantities, targets, missing = (np.zeros((n_series, horizon)) for _ in range(3))
+        levels, solver = np.full((n_series, 2), np.nan), np.full(n_series, "none", dtype="<U16")
+        return cls(quantities, targets, levels, least_cost, solver, missing)
 
 
 def lost_sales(positions: Positions, demand: FloatArray, idle: Projection, prices: Prices, *, with_levels: bool) -> Decided:
@@ -75,20 +80,23 @@ def _lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
     return np.stack([worthwhile_units(problem, quantities, line) for line in lines], axis=1)
 
 
-def backorders(positions: Positions, demand: FloatArray, prices: Prices, *, constant: FloatArray, with_levels: bool) -> Decided:
+def backorders(
+    positions: Positions, demand: FloatArray, prices: Prices, floor: Floor, *, constant: FloatArray, with_levels: bool
+) -> Decided:
     """Return what to order where demand that is not met waits.
 
     Args:
         positions: n_series positions.
         demand: shape (horizon, n_series, n_paths), units.
         prices: of limits that couple series.
+        floor: safety stock.
         constant: shape (n_series,), money before the first arrival, which no order changes.
         with_levels: whether levels are wanted.
     """
-    chains, horizon = chains_of(positions, demand, prices), len(demand)
+    chains, horizon = with_floor(chains_of(positions, demand, prices), floor), len(demand)
     lines = OrderLines(positions.smallest_order, positions.order_cost)
     solved = solve_backorders(chains, lines)
-    decided = Decided.nothing(solved.lower_bound - constant, horizon)
+    decided = replace(Decided.nothing(solved.lower_bound - constant, horizon), missing=solved.missing)
     decided.quantities[:] = by_order_step(solved.quantities, positions.lead_time)
     free = replace(chains, multiple=np.zeros(positions.n_series))
     decided.targets[:] = by_order_step(solve(free), positions.lead_time)
@@ -108,36 +116,40 @@ def chains_of(positions: Positions, demand: FloatArray, prices: Prices) -> Chain
     chains = backorder_chains(
         cumulative_demand(demand, n_paths) - net[:, :, None],
         StockCosts(positions.holding_cost, positions.backorder_cost, positions.end_value),
-        limit=by_arrival(np.where(may_order(positions, prices), positions.largest_order[:, None], 0.0), lead_time),
+        limit=by_arrival(largest_orders(positions, prices), lead_time),
         multiple=positions.order_multiple,
     )
     priced = replace(chains, jump=chains.jump + prices.stock / n_paths)
     return with_prices(priced, by_arrival(order, lead_time) + prices.receipt)
 
 
-def by_arrival(by_step: FloatArray, lead_time: IntArray) -> FloatArray:
-    """Return values by step of the order as values by step of the arrival, (n_series, horizon); 0 before the first arrival."""
-    steps = np.arange(by_step.shape[1]) - lead_time[:, None]
-    return np.where(steps >= 0, np.take_along_axis(by_step, np.maximum(steps, 0), axis=1), 0.0)
-
-
-def by_order_step(by_arrival: FloatArray, lead_time: IntArray) -> FloatArray:
-    """Return values by step of the arrival as values by step of the order, (n_series, horizon); 0 past the last arrival."""
-    horizon = by_arrival.shape[1]
-    steps = np.arange(horizon) + lead_time[:, None]
-    return np.where(steps < horizon, np.take_along_axis(by_arrival, np.minimum(steps, horizon - 1), axis=1), 0.0)
+def with_floor(chains: Chains, floor: Floor) -> Chains:
+    """Return the chains with safety stock: what must have arrived so that the expected stock reaches the floor."""
+    if not floor.price.any():
+        return chains
+    return replace(chains, floor=chains.at.mean(axis=2) + floor.units, shortfall=floor.price)
 
 
 def _chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:
     """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
     rows, arrival = np.arange(positions.n_series), positions.lead_time
-    unlimited = replace(free, limit=np.full(free.limit.shape, np.inf))
+    unlimited = _without_bounds(free)
 
     def money(today: FloatArray) -> FloatArray:
         tried = quantities.copy()
         tried[rows, arrival] = today
         return cost(unlimited, tried)
 
-    most = np.maximum(free.at.max(axis=(1, 2)), quantities[rows, arrival])
+    needed = free.at.max(axis=2) if free.floor is None else np.maximum(free.at.max(axis=2), free.floor)
+    most = np.maximum(needed.max(axis=1), quantities[rows, arrival])
     lines = (positions.smallest_order, FURTHER_UNIT * positions.order_multiple)
     return np.stack([further_units(money, most + line, line) for line in lines], axis=1)
+
+
+def _without_bounds(chains: Chains) -> Chains:
+    """Return the chains with steep prices for bounds, so that every plan has a cost and more of it below a hard floor."""
+    chains = replace(chains, limit=np.full(chains.limit.shape, np.inf))
+    if chains.shortfall is None:
+        return chains
+    steep = STEEP * (np.abs(chains.slope) + chains.jump * chains.at.shape[2]).max(axis=1, keepdims=True)
+    return replace(chains, shortfall=np.where(np.isinf(chains.shortfall), steep, chains.shortfall))

@@ -13,6 +13,7 @@ from replen.plan.outcome import Outcome
 from replen.plan.timing import FloatArray
 
 MOST = 0.5  # a stock-out that loses more than this share of demand is critical
+LEAST = 1e-6  # units: less is rounding
 ACTIONS = {
     "inactive": "sell off or write off what is left; to sell it again, order by hand until it has sales",
     "no_forecast": "find out why there is no forecast (column reason of forecasts), or order by hand",
@@ -20,16 +21,19 @@ ACTIONS = {
     "no_supply": "give a supply row with a supplier, or end the product",
     "no_costs": "give unit_cost in supply and unit_price in the catalogue, or a row in costs (holding_cost where goods cost 0)",
     "bad_stock": "correct on_hand and open orders: they must be finite and not negative",
-    "bad_supply": "correct the supply row: lead time, review period, packs, limits",
+    "bad_supply": "correct the supply row: lead time, order days, review period, packs, limits",
+    "bad_shelf_life": "correct shelf_life_days in the catalogue: above 0, or null where goods keep",
     "bad_costs": "correct the costs: unit_cost < lost_sale_cost, end_value < unit_cost + holding_cost, holding_cost > 0",
     "not_solved": "report it with the row's data; order by hand meanwhile",
     "horizon_too_short": "raise plan.horizon above the lead time, or order by hand",
     "no_line_fits": "raise max_order_quantity to a whole pack of at least min_order_quantity",
     "stock_out_expected": "expedite an open order, transfer stock or buy elsewhere: today's order comes too late",
     "overstock": "cancel open orders, return or mark down",
+    "expires_before_sale": "mark down, transfer or return: it is not expected to be sold in its shelf life",
     "max_order_quantity_binds": "ask the supplier for more, or find a second one",
     "min_order_quantity_binds": "ask for a smaller minimum or pack: the order is larger than needed",
     "limit_exceeded": "raise the limit, or dispose of stock and open orders: if nothing is ordered, it is exceeded by",
+    "safety_stock_not_met": "lower the safety stock by {:g} units, or raise max_order_quantity: no more can be ordered in time",
     "order_below_minimum": "nothing is ordered though there is need: the smallest line costs more than the sales it saves",
 }
 
@@ -43,12 +47,14 @@ class Finding:
         severity: info, warning or critical.
         rows: shape (n_found,), rows of the series.
         value_at_risk: shape (n_found,), money; NaN = unknown, null in the tables.
+        amounts: shape (n_found,), units that the action names; None = it names none.
     """
 
     kind: str
     severity: str
     rows: NDArray[np.intp]
     value_at_risk: FloatArray
+    amounts: FloatArray | None = None
 
 
 def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
@@ -57,11 +63,12 @@ def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
     columns: dict[t.Column, list[list[object]]] = {name: [[] for _ in range(n_series)] for name in names}
     kinds, severities, values, actions = columns.values()
     for finding in sorted(findings, key=lambda one: ("critical", "warning", "info").index(one.severity)):
-        for row, value in zip(finding.rows, finding.value_at_risk, strict=True):
+        amounts = np.zeros(len(finding.rows)) if finding.amounts is None else finding.amounts
+        for row, value, amount in zip(finding.rows, finding.value_at_risk, amounts, strict=True):
             kinds[row].append(finding.kind)
             severities[row].append(finding.severity)
             values[row].append(float(value) if np.isfinite(value) else None)
-            actions[row].append(ACTIONS[finding.kind])
+            actions[row].append(ACTIONS[finding.kind].format(round(amount, 4)))
     return pd.DataFrame(columns)
 
 
@@ -77,14 +84,19 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
     today, target, unit_cost = outcome.quantities[:, 0], outcome.targets[:, 0], positions.unit_cost
     no_line, too_late = positions.largest_order == 0, positions.lead_time >= horizon
     short = ~too_late & (lost > rules.stock_out_share * demand)
+    perishes = outcome.expiring > rules.expiry_share * (positions.on_hand + positions.receipts.sum(axis=1))
     masks = {
         ("horizon_too_short", "critical"): (too_late, outcome.expected_short.sum(axis=1) * positions.lost_sale_cost),
         ("no_line_fits", "critical"): (no_line, lost_later),
         ("stock_out_expected", "critical"): (short & (lost > MOST * demand), lost * positions.lost_sale_cost),
         ("stock_out_expected", "warning"): (short & (lost <= MOST * demand), lost * positions.lost_sale_cost),
         ("overstock", "warning"): (excess > 0, excess * unit_cost),
+        ("expires_before_sale", "warning"): (perishes, outcome.expiring * unit_cost),
         ("max_order_quantity_binds", "warning"): (outcome.binding == t.MAX_ORDER_QUANTITY, lost_later),
         ("order_below_minimum", "info"): (~no_line & (today == 0) & (target >= positions.smallest_order / 2), lost_later),
         ("min_order_quantity_binds", "info"): (outcome.binding == t.MIN_ORDER_QUANTITY, (today - target) * unit_cost),
     }
-    return [Finding(*key, np.flatnonzero(mask), value[mask]) for key, (mask, value) in masks.items()]
+    found = [Finding(*key, np.flatnonzero(mask), value[mask]) for key, (mask, value) in masks.items()]
+    missing = outcome.missing.max(axis=1)
+    rows = np.flatnonzero(missing > LEAST)
+    return [*found, Finding("safety_stock_not_met", "warning", rows, (missing * unit_cost)[rows], missing[rows])]

@@ -4,19 +4,29 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.plan.exceptions import Finding
 from replen.plan.positions import Positions
-from replen.plan.timing import FloatArray, on_sale, periods, step_dates
+from replen.plan.timing import (
+    PERIOD_DAYS,
+    WEEKDAYS,
+    BoolArray,
+    Calendar,
+    FloatArray,
+    IntArray,
+    by_order_step,
+    on_sale,
+    periods,
+    step_dates,
+)
 
 LONGEST_DAYS = 3650.0  # a longer lead time or review period is a mistake
-BoolArray = NDArray[np.bool_]
 COLUMNS = (
-    t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.REVIEW_PERIOD_DAYS,
+    t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.ORDER_DAYS, t.REVIEW_PERIOD_DAYS,
     t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST,
-    t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE, t.MODEL, t.MODEL_VERSION, t.REASON,
+    t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE, t.LAUNCH_DATE, t.END_DATE, t.SHELF_LIFE_DAYS, t.MODEL, t.MODEL_VERSION,
+    t.REASON,
 )  # fmt: skip
 
 
@@ -37,7 +47,8 @@ TERMS = {
     t.MAX_ORDER_QUANTITY: Optional(np.inf, 0.0, np.inf),
 }
 COSTS = {t.BACKORDER_COST: Optional(0.0, 0.0), t.ORDER_COST: Optional(0.0, 0.0), t.END_VALUE: Optional(0.0, 0.0)}
-OPTIONAL = STOCK | TERMS | COSTS
+PRODUCT = {t.SHELF_LIFE_DAYS: Optional(np.inf, 1e-9, np.inf)}
+OPTIONAL = STOCK | TERMS | COSTS | PRODUCT
 
 
 def numbers(items: pd.DataFrame, column: t.Column) -> FloatArray:
@@ -56,16 +67,52 @@ def receipts_by_step(items: pd.DataFrame, horizon: int) -> FloatArray:
     return receipts
 
 
-def read_positions(items: pd.DataFrame, *, horizon: int, freq: str) -> Positions:
+def order_weekdays(items: pd.DataFrame) -> BoolArray:
+    """Return the weekdays, Monday first, on which the supplier takes orders, (n_series, 7); null = on all of them."""
+    named = items[t.ORDER_DAYS].astype("string").fillna(",".join(WEEKDAYS))
+    return np.column_stack([named.str.contains(day).to_numpy(dtype=bool) for day in WEEKDAYS])
+
+
+def days_to_order(items: pd.DataFrame, calendar: Calendar) -> IntArray:
+    """Return days from the start of a step to the order placed in it, (n_series,)."""
+    return calendar.days_to_order(order_weekdays(items))
+
+
+def lead_periods(items: pd.DataFrame, calendar: Calendar) -> IntArray:
+    """Return periods from the step of an order to that of its arrival, (n_series,): the wait for an order day counts too."""
+    return periods(days_to_order(items, calendar) + numbers(items, t.LEAD_TIME_DAYS), calendar.freq)
+
+
+def shelf_periods(items: pd.DataFrame, calendar: Calendar) -> IntArray:
+    """Return whole periods in which a unit can be sold, (n_series,), at least one; beyond the horizon all are alike."""
+    whole = np.floor(numbers(items, t.SHELF_LIFE_DAYS) / PERIOD_DAYS[calendar.freq])
+    return np.clip(whole, 1, calendar.horizon + 1).astype(np.int64)
+
+
+def order_window(items: pd.DataFrame, calendar: Calendar, lead_time: IntArray) -> BoolArray:
+    """Return the steps in which an order may be placed, (n_series, horizon).
+
+    The supplier takes it, the step is not frozen, and the units arrive neither before the product is launched nor after its
+    last day.
+    """
+    sold = on_sale_by_step(items, calendar.first_day, horizon=calendar.horizon, freq=calendar.freq)
+    arrives_on_sale = by_order_step(sold.astype(np.float64), lead_time) > 0
+    return calendar.order_steps(order_weekdays(items)) & arrives_on_sale
+
+
+def read_positions(items: pd.DataFrame, calendar: Calendar) -> Positions:
     """Return the positions of rows that `refusals` finds nothing against."""
+    lead_time = lead_periods(items, calendar)
     plain = (t.ORDER_MULTIPLE, t.MIN_ORDER_QUANTITY, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST,
              t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE)  # fmt: skip
     return Positions(
         on_hand=numbers(items, t.ON_HAND),
         backorders=numbers(items, t.BACKORDERS),
-        receipts=receipts_by_step(items, horizon),
-        lead_time=periods(numbers(items, t.LEAD_TIME_DAYS), freq),
-        review_period=np.maximum(periods(numbers(items, t.REVIEW_PERIOD_DAYS), freq), 1),
+        receipts=receipts_by_step(items, calendar.horizon),
+        lead_time=lead_time,
+        review_period=np.maximum(periods(numbers(items, t.REVIEW_PERIOD_DAYS), calendar.freq), 1),
+        order_window=order_window(items, calendar, lead_time),
+        shelf_life=shelf_periods(items, calendar),
         **{str(column): numbers(items, column) for column in plain},
     )
 
@@ -82,10 +129,11 @@ def term_refusals(items: pd.DataFrame) -> dict[str, BoolArray]:
     no_costs = np.isnan(numbers(items, t.UNIT_COST) + numbers(items, t.LOST_SALE_COST) + numbers(items, t.HOLDING_COST))
     no_supply = items[t.SUPPLIER].isna().to_numpy()
     good_lead_time = (lead_time >= 0) & (lead_time <= LONGEST_DAYS)
+    no_order_day = ~order_weekdays(items).any(axis=1)
     return {
         "no_supply": no_supply,
         "no_costs": no_costs & ~no_supply,
-        "bad_supply": ~no_supply & (~good_lead_time | _out_of_range(items, TERMS)),
+        "bad_supply": ~no_supply & (~good_lead_time | no_order_day | _out_of_range(items, TERMS)),
         "bad_costs": ~no_costs & ~no_supply & (absurd_costs(items) | _out_of_range(items, COSTS)),
     }
 
@@ -111,6 +159,7 @@ def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
         "no_stock": no_stock,
         "bad_stock": (~no_stock & ~good_stock) | ~good_receipts | _out_of_range(items, STOCK),
         **term_refusals(items),
+        "bad_shelf_life": _out_of_range(items, PRODUCT),
     }
     found = {kind: np.flatnonzero(mask & ~inactive) for kind, mask in masks.items()}
     refused = [Finding(kind, "critical", rows, at_risk[rows]) for kind, rows in found.items()]

@@ -1,18 +1,21 @@
 """A bucket planned: positions and paths in, quantities by step with their projection, levels and proof out."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from replen import tables as t
+from replen.config import SafetyStock
 from replen.plan.decide import backorders, lost_sales
 from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import Positions, serve_backorders
 from replen.plan.problem import Prices
 from replen.plan.projection import Projection, arrivals, project, project_backorders, step_costs
 from replen.plan.ruled import under_rules
+from replen.plan.safety import Floor
+from replen.plan.shelf_life import expiring, largest_in_time
 from replen.plan.timing import FloatArray
 
 ROUNDED = 1e-6  # units: smaller differences are the solver's
@@ -30,7 +33,7 @@ class Outcome:
         mean_demand: shape (n_series, horizon), units.
         mean_on_hand: shape (n_series, horizon), expected units at the end of the step.
         expected_short: shape (n_series, horizon), units lost, or owed at the end of the step.
-        expected_cost: shape (n_series, horizon), money, without end value.
+        expected_cost: shape (n_series, horizon), money, without end value; units below a soft safety stock at their price.
         stock_at_arrival: shape (n_series,), expected units when today's order arrives; NaN if after the horizon.
         idle_end: shape (n_series,), expected units at the horizon if nothing is ordered.
         reorder_point: shape (n_series,), units; NaN where the program orders nothing today.
@@ -40,6 +43,9 @@ class Outcome:
         constant_cost: shape (n_series,), money.
         solver: shape (n_series,), what found the quantities; `none` where nothing was to be decided.
         policy: shape (n_series,), what set the quantities: the program, or the name of a rule.
+        missing: shape (n_series, horizon), units by which a hard safety stock gives way.
+        expiring: shape (n_series,), expected units of stock and open orders that expire unsold.
+        largest: shape (n_series,), units that today's line may have at most.
     """
 
     positions: Positions
@@ -59,6 +65,9 @@ class Outcome:
     constant_cost: FloatArray
     solver: NDArray[np.str_]
     policy: NDArray[np.str_]
+    missing: FloatArray
+    expiring: FloatArray
+    largest: FloatArray
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
@@ -69,11 +78,11 @@ class Outcome:
     def binding(self) -> NDArray[np.str_]:
         """Return what held today's quantity, (n_series,): a limit, the pack, or `none`."""
         today, target, packs = self.quantities[:, 0], self.targets[:, 0], self.positions
-        at_limit = (today > 0) & (today == packs.largest_order) & (target >= today)
+        at_most = (today > 0) & (today == self.largest) & (target >= today)
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
-            [at_limit, at_minimum, np.abs(today - target) > ROUNDED],
-            [str(column) for column in (t.MAX_ORDER_QUANTITY, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)],
+            [at_most & (today == packs.largest_order), at_most, at_minimum, np.abs(today - target) > ROUNDED],
+            [str(column) for column in (t.MAX_ORDER_QUANTITY, t.SHELF_LIFE_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)],
             default="none",
         )
 
@@ -86,6 +95,7 @@ def plan_series(
     assigned: Assigned | None = None,
     waits: bool = False,
     with_levels: bool = True,
+    safety_stock: SafetyStock | None = None,
 ) -> Outcome:
     """Return the plans of all series.
 
@@ -96,11 +106,14 @@ def plan_series(
         assigned: which policy each series has; None = the program has all.
         waits: True: demand that is not met waits (backorders); False: it is lost.
         with_levels: False leaves reorder point and order-up-to level NaN, which a pass of the coupling has no use for.
+        safety_stock: asked for beside what costs ask for, where demand waits; None = none.
     """
     prices, assigned = prices or Prices.none(positions), assigned or Assigned.program(positions.n_series)
     positions = assigned.reviewed(positions)
     nothing, early = np.zeros(positions.receipts.shape), np.arange(len(demand)) < positions.lead_time[:, None]
-    served, wanted = (positions, demand) if waits else serve_backorders(positions, demand)
+    served, demand = (positions, demand) if waits else serve_backorders(positions, demand)
+    expired = expiring(served, demand, waits=waits)
+    served, wanted = replace(served, line_limit=largest_in_time(served, demand)), demand + expired
     short_cost = positions.backorder_cost if waits else positions.lost_sale_cost
 
     def played(quantities: FloatArray) -> Projection:
@@ -111,20 +124,21 @@ def plan_series(
     idle = played(nothing)
     constant = np.where(early, step_costs(served, nothing, idle, short_cost), 0.0).sum(axis=1)
     stored = (prices.stock * np.where(early, idle.ending.mean(axis=2).T, 0.0)).sum(axis=1)
+    floor = Floor.of(safety_stock, served, demand) if waits and safety_stock else Floor.none(served)
     if waits:
-        decided = backorders(served, wanted, prices, constant=constant + stored, with_levels=with_levels)
+        decided = backorders(served, wanted, prices, floor, constant=constant + stored, with_levels=with_levels)
     else:
         decided = lost_sales(served, wanted, idle, prices, with_levels=with_levels)
     decided = under_rules(decided, assigned, served, wanted, waits=waits)
     projection = played(decided.quantities)
-    costs = step_costs(served, decided.quantities, projection, short_cost)
-    worth = projection.ending[-1] - projection.short[-1] if waits else projection.ending[-1]
+    net = projection.ending - projection.short if waits else projection.ending
+    costs = step_costs(served, decided.quantities, projection, short_cost) + floor.soft_costs(net.mean(axis=2).T)
     return Outcome(
         positions=positions,
         quantities=decided.quantities,
         targets=decided.targets,
         receipts=arrivals(positions, decided.quantities),
-        mean_demand=wanted.mean(axis=2).T,
+        mean_demand=demand.mean(axis=2).T,
         mean_on_hand=projection.ending.mean(axis=2).T,
         expected_short=projection.short.mean(axis=2).T,
         expected_cost=costs,
@@ -133,10 +147,13 @@ def plan_series(
         reorder_point=positions.inventory_position + decided.levels[:, 0],
         order_up_to_level=positions.inventory_position + decided.levels[:, 1],
         dual_bound=constant + stored + (prices.receipt * positions.receipts).sum(axis=1) + decided.least_cost,
-        feasible_cost=costs.sum(axis=1) - positions.end_value * worth.mean(axis=1),
+        feasible_cost=costs.sum(axis=1) - positions.end_value * net[-1].mean(axis=1),
         constant_cost=constant,
         solver=decided.solver,
         policy=assigned.policies,
+        missing=decided.missing,
+        expiring=expired.sum(axis=0).mean(axis=1),
+        largest=served.largest_by_step[:, 0],
     )
 
 

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from replen.plan.timing import FloatArray, IntArray
+from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Positions:
         backorder_cost: shape (n_series,), money a unit owed at the end of a period.
         order_cost: shape (n_series,), money an order line.
         end_value: shape (n_series,), money a unit left at the horizon is worth.
+        order_window: shape (n_series, horizon), steps in which an order may be placed, whenever the review is; None = all.
+        shelf_life: shape (n_series,), periods in which a unit can be sold, that of its arrival included, >= 1; None = it keeps.
+        line_limit: shape (n_series, horizon), units a line of each step has at most: nothing or a line that may be placed;
+            None = whatever may be placed.
     """
 
     on_hand: FloatArray
@@ -44,6 +48,9 @@ class Positions:
     backorder_cost: FloatArray
     order_cost: FloatArray
     end_value: FloatArray
+    order_window: BoolArray | None = None
+    shelf_life: IntArray | None = None
+    line_limit: FloatArray | None = None
 
     @property
     def n_series(self) -> int:
@@ -66,9 +73,29 @@ class Positions:
         largest = np.floor(self.max_order_quantity / self.order_multiple + 1e-9) * self.order_multiple
         return np.where(largest < self.smallest_order, 0.0, largest)
 
+    @property
+    def may_order(self) -> BoolArray:
+        """Return at which steps an order may be placed, (n_series, horizon).
+
+        A review outside the order window waits for the next step inside; an order must arrive within the horizon.
+        """
+        steps = np.arange(self.receipts.shape[1])
+        in_window = np.ones(self.receipts.shape, dtype=bool) if self.order_window is None else self.order_window
+        last = np.maximum.accumulate(np.where(in_window, steps, -1), axis=1)
+        before = np.column_stack([np.full(self.n_series, -1), last[:, :-1]])
+        reviewed = steps // self.review_period[:, None] > before // self.review_period[:, None]
+        return np.asarray(in_window & reviewed & (steps + self.lead_time[:, None] < len(steps)))
+
+    @property
+    def largest_by_step(self) -> FloatArray:
+        """Return the units that may be ordered at each step at most, (n_series, horizon); 0 where no order may be placed."""
+        largest = self.largest_order[:, None] if self.line_limit is None else self.line_limit
+        return np.where(self.may_order, largest, 0.0)
+
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return the chosen series."""
-        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})
 
 
 def chunks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:

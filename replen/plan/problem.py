@@ -103,10 +103,9 @@ class Prices:
         return cls(nothing, nothing, nothing)
 
 
-def may_order(positions: Positions, prices: Prices) -> NDArray[np.bool_]:
-    """Return at which steps an order may be placed, (n_series, horizon): at reviews, and where a limit leaves any room."""
-    steps = np.arange(positions.receipts.shape[1])
-    return np.asarray((steps % positions.review_period[:, None] == 0) & np.isfinite(prices.order))
+def largest_orders(positions: Positions, prices: Prices) -> FloatArray:
+    """Return the units that may be ordered at each step at most, (n_series, horizon); 0 where limits leave no room."""
+    return np.where(np.isfinite(prices.order), positions.largest_by_step, 0.0)
 
 
 def problems(
@@ -121,13 +120,13 @@ def problems(
         prices: of limits that couple series; None = there are none.
     """
     prices = prices or Prices.none(positions)
+    largest = largest_orders(positions, prices)
     for lead_time in np.unique(positions.lead_time[positions.lead_time < len(demand)]):
         rows = np.flatnonzero(positions.lead_time == lead_time)
         group, needs = positions.take(rows), demand[lead_time:, rows]
         opening = idle.ending[lead_time - 1, rows] if lead_time else np.repeat(group.on_hand[:, None], needs.shape[2], axis=1)
         steps = np.arange(len(needs))
         order_price = prices.order[rows, : len(steps)] + prices.receipt[rows, lead_time:]
-        allowed = may_order(positions, prices)[rows, : len(steps)]
         yield (
             rows,
             Problem(
@@ -136,6 +135,6 @@ def problems(
                 needs=needs - group.receipts[:, lead_time:].T[:, :, None],
                 unit_cost=group.unit_cost[:, None] + np.where(np.isfinite(order_price), order_price, 0.0),
                 holding_cost=group.holding_cost[:, None] + prices.stock[rows, lead_time:],
-                largest=np.where(allowed, group.largest_order[:, None], 0.0),
+                largest=largest[rows, : len(steps)],
             ),
         )

@@ -35,7 +35,9 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         .join(receipts, on=KEY, how="left")
         .join(tables[t.COSTS], on=KEY, how="left")
         .join(
-            tables[t.CATALOGUE].select(t.SKU, t.CATEGORY, t.UNIT_PRICE, t.UNIT_VOLUME, t.LAUNCH_DATE, t.END_DATE),
+            tables[t.CATALOGUE].select(
+                t.SKU, t.CATEGORY, t.UNIT_PRICE, t.UNIT_VOLUME, t.SHELF_LIFE_DAYS, t.LAUNCH_DATE, t.END_DATE
+            ),
             on=t.SKU,
             how="left",
         )

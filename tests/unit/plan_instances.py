@@ -1,7 +1,5 @@
 """Small random planning problems, and the naive oracles they are checked with."""
 
-from dataclasses import fields
-
 import numpy as np
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -30,8 +28,9 @@ PLAIN = {
 
 def positions(n_series=1, horizon=4, **changed):
     """Return plain positions, all values those of PLAIN but for what is changed (a number, or an array by series)."""
-    assert set(changed) <= set(PLAIN)
-    arrays = {}
+    optional = ("order_window", "shelf_life", "line_limit")
+    assert set(changed) <= {*PLAIN, *optional}
+    arrays = {name: changed.get(name) for name in optional}
     for name, plain in PLAIN.items():
         shape = (n_series, horizon) if name == "receipts" else (n_series,)
         arrays[name] = np.array(
@@ -63,6 +62,7 @@ def instances(draw, *, max_series=3, backorders=False):
         lost_sale_cost=unit_cost + rng.choice([0.5, 2.0, 10.0], n_series),
         order_cost=rng.choice([0.0, 0.0, 3.0], n_series),
         end_value=unit_cost * rng.choice([0.0, 0.5, 1.0], n_series),
+        order_window=draw(st.sampled_from([None, rng.random((n_series, horizon)) < 0.7])),
     )
     return drawn, rng.poisson(level, (horizon, n_series, n_paths)).astype(float)
 
@@ -80,7 +80,7 @@ def least_cost(problem):
     Columns: orders by step, then stock, then lost units by step and path. Rows: stock - stock before - order - lost = - needs.
     """
     n_steps, _, n_paths = problem.needs.shape
-    costs = {field.name: getattr(problem.positions, field.name)[0] for field in fields(problem.positions)}
+    costs = {name: values[0] for name, values in vars(problem.positions).items() if values is not None}
     n_cells = n_steps * n_paths
     cost = np.zeros(n_steps + 2 * n_cells)
     orders, stock, lost = np.split(cost, [n_steps, n_steps + n_cells])
@@ -103,15 +103,27 @@ def least_cost(problem):
     return result.fun
 
 
+def naive_order_steps(drawn, row):
+    """Return the steps at which one series may order, one step at a time."""
+    horizon, found, due = drawn.receipts.shape[1], [], False
+    for step in range(horizon - drawn.lead_time[row]):
+        due = due or step % drawn.review_period[row] == 0
+        if due and (drawn.order_window is None or drawn.order_window[row, step]):
+            found.append(step)
+            due = False
+    return found
+
+
 def naive_simulation(drawn, demand, order, *, backorders=False):
     """Return orders, ending stock, shortage and sales, (n_steps, n_series, n_paths), one series, path and step at a time."""
     orders, on_hand, short, sales = (np.zeros(demand.shape) for _ in range(4))
     n_steps = len(demand)
     for row, path in np.ndindex(demand.shape[1:]):
         stock, owed, due = drawn.on_hand[row], drawn.backorders[row], list(drawn.receipts[row])
+        allowed = naive_order_steps(drawn, row)
         for step in range(n_steps):
             arrival = step + drawn.lead_time[row]
-            if step % drawn.review_period[row] == 0 and arrival < n_steps:
+            if step in allowed:
                 orders[step, row, path] = order(step, row, stock + sum(due[step:]) - owed)
                 due[arrival] += orders[step, row, path]
             stock += due[step]

@@ -12,13 +12,13 @@ from replen.errors import PlanError
 from replen.evaluate.simulation import score, simulate
 from replen.plan.backorders import (
     StockCosts,
-    arrival_limits,
     backorder_chains,
     cumulative_demand,
     solve_backorders,
 )
 from replen.plan.chain import with_prices
 from replen.plan.lattice import OrderLines, placeable, solve_lattice
+from replen.plan.timing import by_arrival
 from tests.unit.chain_instances import drawn_chains
 from tests.unit.plan_instances import instances, positions
 
@@ -30,7 +30,7 @@ def chains_of(drawn, demand, n_points):
     chains = backorder_chains(
         cumulative_demand(demand, n_points) - supply[:, :, None],
         StockCosts(drawn.holding_cost, drawn.backorder_cost, drawn.end_value),
-        limit=arrival_limits(drawn.lead_time, drawn.review_period, drawn.largest_order, n_steps=n_steps),
+        limit=by_arrival(np.where(drawn.may_order, drawn.largest_order[:, None], 0.0), drawn.lead_time),
         multiple=drawn.order_multiple,
     )
     return with_prices(chains, np.repeat(drawn.unit_cost[:, None], n_steps, axis=1)), OrderLines(

@@ -14,7 +14,7 @@ from replen.orders.database import OrderDatabase
 from replen.orders.lines import order_id
 from replen.orders.schema import WRITTEN
 
-DATE = dt.date(2024, 4, 15)
+DATE, DAY = dt.date(2024, 4, 15), dt.timedelta(days=1)
 
 
 def frames(run_id="run", quantities=(6.0, 12.0, 18.0), suppliers="mill", date=DATE):
@@ -100,6 +100,14 @@ def test_a_later_run_of_the_date_replaces_the_proposals_and_leaves_other_dates(u
     assert orders.groupby(t.RUN_ID)[t.ORDER_QUANTITY].sum().to_dict() == {"old": 36.0, "second": 24.0}
     for table in WRITTEN:
         assert set(database.read(table)[t.RUN_ID]) == {"old", "second"}
+
+
+def test_orders_of_any_day_of_the_period_are_the_runs(tmp_path):
+    """A weekly plan orders on Monday or, where the supplier asks for it, on Sunday; the next Monday is another plan's."""
+    database, sunday, next_monday = OrderDatabase(f"sqlite:///{tmp_path / 'orders.db'}"), DATE + DAY * 6, DATE + DAY * 7
+    for run_id, date in (("next", next_monday), ("first", sunday), ("second", DATE)):
+        database.write_run(run_id, next_monday if run_id == "next" else DATE, frames(run_id, date=date), days=7)
+    assert set(database.read(t.ORDERS)[t.RUN_ID]) == {"next", "second"}
 
 
 def test_an_approved_order_is_not_touched_and_its_shortfall_is_an_exception(url):

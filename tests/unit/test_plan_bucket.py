@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from replen import tables as t
-from replen.config import ExceptionRules, Plan, Policies, Rule, ServiceTarget
+from replen.config import ExceptionRules, Plan, Policies, Rule, SafetyStock, ServiceTarget
 from replen.evaluate import comparison
 from replen.evaluate.comparison import compare_with_rule
 from replen.plan import attempt
@@ -19,6 +19,7 @@ from replen.plan.attempt import Terms
 from replen.plan.bucket import plan_bucket
 from replen.plan.exceptions import ACTIONS
 from replen.plan.items import COLUMNS
+from replen.plan.timing import Calendar
 
 HORIZON, N_PATHS, PLAN_DATE = 6, 16, dt.date(2024, 4, 15)
 SETTINGS = Plan(
@@ -32,18 +33,22 @@ SETTINGS = Plan(
         target=ServiceTarget(measure="cycle_service_level", value=0.95),
         target_by_segment={},
     ),
+    frozen_periods=0,
+    safety_stock=SafetyStock(kind="none", cover_periods=0, price=0),
     rule=Rule(cycle_service_level=0.95),
-    exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26),
+    exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26, expiry_share=0.05),
 )
+CALENDAR = Calendar(np.datetime64(PLAN_DATE), HORIZON, "W")
 
 
 def items(n_series=1, **changed):
     """Return plain rows: 10 on hand, lead time 10 days, review 7 days, packs of 6; columns changed as given."""
     plain = {
         t.SKU: [f"sku {row}" for row in range(n_series)], t.SITE: "shop", t.SUPPLIER: "mill", t.ON_HAND: 10.0,
-        t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n_series, t.LEAD_TIME_DAYS: 10.0, t.REVIEW_PERIOD_DAYS: 7.0,
-        t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 6.0, t.MAX_ORDER_QUANTITY: np.nan, t.UNIT_COST: 2.0,
-        t.HOLDING_COST: 0.05, t.LOST_SALE_COST: 5.0, t.BACKORDER_COST: np.nan, t.ORDER_COST: np.nan, t.END_VALUE: 1.8,
+        t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n_series, t.LEAD_TIME_DAYS: 10.0, t.ORDER_DAYS: None,
+        t.REVIEW_PERIOD_DAYS: 7.0, t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 6.0, t.MAX_ORDER_QUANTITY: np.nan,
+        t.UNIT_COST: 2.0, t.HOLDING_COST: 0.05, t.LOST_SALE_COST: 5.0, t.BACKORDER_COST: np.nan, t.ORDER_COST: np.nan,
+        t.END_VALUE: 1.8, t.LAUNCH_DATE: pd.NaT, t.END_DATE: pd.NaT, t.SHELF_LIFE_DAYS: np.nan,
         t.MODEL: "lstm", t.MODEL_VERSION: "3", t.REASON: None,
     }  # fmt: skip
     rows = pd.DataFrame({str(name): value for name, value in plain.items()}, index=range(n_series))
@@ -99,6 +104,7 @@ MORE_BAD = [
     ("bad_supply", {t.MIN_ORDER_QUANTITY: -1.0}),
     ("bad_supply", {t.MAX_ORDER_QUANTITY: -1.0}),
     ("bad_stock", {t.ON_HAND: np.inf}),
+    ("bad_shelf_life", {t.SHELF_LIFE_DAYS: 0.0}),
     ("bad_costs", {t.LOST_SALE_COST: 2.0}),
     ("bad_stock", {t.BACKORDERS: -1.0}),
     ("bad_costs", {t.HOLDING_COST: 0.0}),
@@ -204,10 +210,12 @@ def test_a_row_without_proof_is_a_reason(monkeypatch):
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_chunks_do_not_change_the_rows(monkeypatch, size):
     rows, demand = items(5, on_hand=[10.0, np.nan, 0.0, 40.0, 3.0]), paths(5)
-    whole = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, freq="W")
+    whole = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, calendar=CALENDAR)
     for module in (attempt, comparison):
         monkeypatch.setattr(module, "CHUNK", size)
-    pd.testing.assert_frame_equal(compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, freq="W"), whole)
+    pd.testing.assert_frame_equal(
+        compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, calendar=CALENDAR), whole
+    )
 
 
 def test_an_empty_bucket_has_no_rows():
@@ -231,7 +239,7 @@ def test_planned_series_in_trouble_are_exceptions():
 
 def test_comparison_plays_plan_and_rule_on_the_same_paths():
     rows, demand = items(4, on_hand=[10.0, np.nan, 0.0, 40.0], backorders=[0.0, 0.0, 3.0, 0.0]), paths(4)
-    compared = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, freq="W")
+    compared = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, calendar=CALENDAR)
     assert compared.columns.tolist() == t.DECISIONS.names
     planned = compared[compared[t.REASON].isna()]
     assert planned.index.tolist() == [0, 2, 3]
@@ -243,5 +251,5 @@ def test_comparison_plays_plan_and_rule_on_the_same_paths():
 
 def test_the_plan_is_cheaper_than_the_rule_where_stock_outs_are_cheap():
     rows, demand = items(50, lost_sale_cost=2.2, holding_cost=0.4), paths(50)
-    compared = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, freq="W")
+    compared = compare_with_rule(decide(rows, demand), rows, demand, settings=SETTINGS, calendar=CALENDAR)
     assert compared[t.PLAN_COST].sum() < compared[t.RULE_COST].sum()

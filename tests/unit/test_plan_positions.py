@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from replen.plan.positions import serve_backorders
-from replen.plan.timing import order_steps, periods, step_dates
-from tests.unit.plan_instances import instances, positions
+from replen.plan.timing import periods, step_dates
+from tests.unit.plan_instances import instances, naive_order_steps, positions
 
 
 @given(whole=st.integers(0, 300), extra=st.sampled_from([0.0, 1e-6, 0.5, 0.999]), freq=st.sampled_from(["D", "W"]))
@@ -22,7 +22,14 @@ def test_days_with_rounding_errors_are_whole_periods():
 
 def test_steps_are_weeks_from_the_plan_date():
     assert step_dates(np.datetime64("2024-12-30"), horizon=2, freq="W").astype(str).tolist() == ["2024-12-30", "2025-01-06"]
-    assert order_steps(8, 1, 8).tolist() == []
+
+
+@given(instance=instances())
+def test_a_review_outside_the_order_window_waits_for_the_next_step_inside(instance):
+    drawn, _ = instance
+    assert [np.flatnonzero(steps).tolist() for steps in drawn.may_order] == [
+        naive_order_steps(drawn, row) for row in range(drawn.n_series)
+    ]
 
 
 @settings(deadline=None)

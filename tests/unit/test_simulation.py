@@ -11,7 +11,7 @@ from replen.evaluate.nervousness import PlanChanges
 from replen.evaluate.simulation import Reality, score, simulate
 from replen.plan.outcome import plan_series
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
-from tests.unit.plan_instances import instances, naive_simulation, positions
+from tests.unit.plan_instances import instances, naive_order_steps, naive_simulation, positions
 
 PLAYED = ("review_period", "unit_cost", "holding_cost", "lost_sale_cost", "end_value")
 
@@ -197,7 +197,7 @@ def naive_reality(drawn, demand, level, *, lead_times, shelf_life, waits):
             coming = [(units, max(promised, step)) for units, promised, _ in on_order] + open_orders
             shown[step, row, path] = [sum(units for units, when in coming if when == later) for later in range(step, n_steps)]
             position = sum(units for units, _ in lots) - owed + sum(units for units, _ in coming)
-            if step % drawn.review_period[row] == 0 and step + drawn.lead_time[row] < n_steps:
+            if step in naive_order_steps(drawn, row):
                 orders[step, row, path] = units = max(level - position, 0.0)
                 on_order.append((units, step + drawn.lead_time[row], step + lead_times[step, row, path]))
             received = drawn.receipts[row, step] + sum(units for units, _, arrives in on_order if arrives == step)

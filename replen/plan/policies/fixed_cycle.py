@@ -8,7 +8,7 @@ from replen.plan.packs import nearest_line
 from replen.plan.policies.known import Known, OrderLevels
 from replen.plan.policies.service import CycleService, protection_demand, service_levels
 from replen.plan.positions import Positions
-from replen.plan.timing import FloatArray, order_steps
+from replen.plan.timing import FloatArray, IntArray
 
 HALVINGS = 30
 DECIMALS = 4
@@ -62,7 +62,7 @@ def cheapest_levels(positions: Positions, demand: FloatArray, lost: FloatArray) 
         shape (n_series, n_steps), units; 0 where there is no review.
     """
     levels = np.zeros(positions.receipts.shape)
-    timings = np.stack([positions.lead_time, positions.review_period], axis=1)
+    timings = np.column_stack([positions.lead_time, positions.may_order])
     for timing in np.unique(timings, axis=0):
         rows = np.flatnonzero((timings == timing).all(axis=1))
         levels[rows] = _levels_of_timing(positions.take(rows), demand[:, rows], (demand - lost)[:, rows])
@@ -70,35 +70,38 @@ def cheapest_levels(positions: Positions, demand: FloatArray, lost: FloatArray) 
 
 
 def _levels_of_timing(positions: Positions, demand: FloatArray, sold: FloatArray) -> FloatArray:
-    """Return the cheapest levels of series with one lead time and one review period, (n_series, n_steps)."""
-    lead_time, review_period = int(positions.lead_time[0]), int(positions.review_period[0])
-    n_steps = len(demand)
+    """Return the cheapest levels of series with one lead time that may order at the same steps, (n_series, n_steps)."""
+    lead_time, n_steps, reviews = int(positions.lead_time[0]), len(demand), np.flatnonzero(positions.may_order[0])
     levels = np.zeros((positions.n_series, n_steps))
-    for step in order_steps(lead_time, review_period, n_steps)[::-1]:
+    for step in reviews[::-1]:
         arrival = step + lead_time
         used = np.cumsum(np.concatenate([sold[step:arrival], demand[arrival:]]), axis=0)
         low, high = np.zeros(positions.n_series), used[-1].max(axis=1)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            pays = _cost_of_further_unit(positions, used, levels[:, step:], middle) < 0
+            later = reviews[reviews > step] - step
+            pays = _cost_of_further_unit(positions, used, levels[:, step:], middle, later=later) < 0
             low, high = np.where(pays, middle, low), np.where(pays, high, middle)
         levels[:, step] = np.round(high, DECIMALS)
     return levels
 
 
-def _cost_of_further_unit(positions: Positions, used: FloatArray, levels: FloatArray, level: FloatArray) -> FloatArray:
+def _cost_of_further_unit(
+    positions: Positions, used: FloatArray, levels: FloatArray, level: FloatArray, *, later: IntArray
+) -> FloatArray:
     """Return expected money that a unit above `level` costs, (n_series,); below zero it pays.
 
     Args:
-        positions: series with one lead time and one review period.
+        positions: series with one lead time.
         used: shape (n_left, n_series, n_paths), units that the position falls by up to the end of each step from the review on.
         levels: shape (n_series, n_left), of later reviews.
         level: shape (n_series,), inventory position without the unit.
+        later: reviews after this one, ascending, in steps from it.
     """
     lead_time, n_left = int(positions.lead_time[0]), len(used)
     excess = level[:, None] - used
     until = np.full(used.shape[1:], n_left)
-    for review in order_steps(lead_time, int(positions.review_period[0]), n_left)[:0:-1]:
+    for review in later[::-1]:
         until = np.where(excess[review - 1] < levels[:, review, None], review + lead_time, until)
     counted = np.arange(lead_time, n_left)[:, None, None] < until
     unsold = excess[lead_time:] >= 0

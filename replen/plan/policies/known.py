@@ -76,5 +76,4 @@ class Rule(Policy, Protocol):
 
 def may_order(positions: Positions, step: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Return which series are reviewed before a step and would get an order within the horizon, (n_series,)."""
-    in_time = step + positions.lead_time < positions.receipts.shape[1]
-    return np.asarray(in_time & (step % positions.review_period == 0))
+    return positions.may_order[:, step]

@@ -57,7 +57,12 @@ def positions_of(positions: Positions, known: Known, *, horizon: int) -> Positio
     due = known.due[:horizon].reshape(-1, n_series * n_paths)
     receipts[:, : len(due)] = due.T
     rows = positions.take(np.repeat(np.arange(n_series), n_paths))
-    return replace(rows, on_hand=known.on_hand.ravel(), backorders=known.backorders.ravel(), receipts=receipts)
+    window = None
+    if rows.order_window is not None:
+        ahead = rows.order_window[:, known.step :][:, :horizon]
+        window = np.pad(ahead, ((0, 0), (0, horizon - ahead.shape[1])), constant_values=True)
+    on_hand, backorders = known.on_hand.ravel(), known.backorders.ravel()
+    return replace(rows, on_hand=on_hand, backorders=backorders, receipts=receipts, order_window=window)
 
 
 def _of_rows(known: Known, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Known:
