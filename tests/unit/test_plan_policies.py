@@ -26,7 +26,7 @@ from replen.plan.policies.planned import planned
 from replen.plan.policies.service import CriticalRatio, CycleService, FillRate, protection_demand
 from replen.plan.projection import by_step
 from tests.unit.plan_instances import instances, positions
-from tests.unit.test_plan_bucket import HORIZON, PLAN_DATE, SETTINGS, items, paths
+from tests.unit.test_plan_bucket import CALENDAR, HORIZON, PLAN_DATE, SETTINGS, items, paths
 
 WAITS = {"lost": False, "waits": True}
 TARGET = CycleService(0.95)
@@ -43,7 +43,7 @@ def decide(rows, demand_paths, plan=SETTINGS):
 
 def by_rule(name, rows, demand_paths, *, target=TARGET, waits=False):
     """Return what `planned` says of the rule for rows without backorders, and the demand it was told."""
-    found, demand = read_positions(rows, horizon=HORIZON, freq="W"), by_step(demand_paths)
+    found, demand = read_positions(rows, CALENDAR), by_step(demand_paths)
     rule = rule_named(name, found, demand, [target] * len(rows), backorders=waits)
     return planned(rule, demand, backorders=waits), protection_demand(rule.positions, demand)[0].mean(axis=1)
 
@@ -151,10 +151,10 @@ def test_the_comparison_plays_the_rule_after_the_order_of_today(unmet_demand):
     rows, demand = items(2, on_hand=[0.0, 20.0], backorder_cost=1.0).assign(site=["shop", "store"]), paths(2, seed=7)
     plan = with_policies(unmet_demand, segment="site", by_segment={"store": "hybrid"})
     decisions = decide(rows, paths(2), plan)
-    found = compare_with_rule(decisions, rows, demand, settings=plan, freq="W")
+    found = compare_with_rule(decisions, rows, demand, settings=plan, calendar=CALENDAR)
     program = compare_with_rule(decide(rows, paths(2), plan), rows, demand, settings=with_policies(unmet_demand), freq="W")
     assert found[t.PLAN_COST][0] == program[t.PLAN_COST][0]
-    one, known = read_positions(rows.iloc[[1]], horizon=HORIZON, freq="W"), by_step(demand[1:])
+    one, known = read_positions(rows.iloc[[1]], CALENDAR), by_step(demand[1:])
     rule = rule_named("hybrid", one, known, [TARGET], backorders=WAITS[unmet_demand])
     today = decisions[t.ORDER_QUANTITY].to_numpy()[1:]
     history = simulate(rule.positions, known, Begun(today, rule), backorders=WAITS[unmet_demand])
