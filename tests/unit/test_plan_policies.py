@@ -152,7 +152,9 @@ def test_the_comparison_plays_the_rule_after_the_order_of_today(unmet_demand):
     plan = with_policies(unmet_demand, segment="site", by_segment={"store": "hybrid"})
     decisions = decide(rows, paths(2), plan)
     found = compare_with_rule(decisions, rows, demand, settings=plan, calendar=CALENDAR)
-    program = compare_with_rule(decide(rows, paths(2), plan), rows, demand, settings=with_policies(unmet_demand), freq="W")
+    program = compare_with_rule(
+        decide(rows, paths(2), plan), rows, demand, settings=with_policies(unmet_demand), calendar=CALENDAR
+    )
     assert found[t.PLAN_COST][0] == program[t.PLAN_COST][0]
     one, known = read_positions(rows.iloc[[1]], CALENDAR), by_step(demand[1:])
     rule = rule_named("hybrid", one, known, [TARGET], backorders=WAITS[unmet_demand])
