@@ -42,7 +42,7 @@ class Outcome:
         solver: shape (n_series,), what found the quantities; `none` where nothing was to be decided.
         missing: shape (n_series, horizon), units by which a hard safety stock gives way.
         expiring: shape (n_series,), expected units of stock and open orders that expire unsold.
-        largest: shape (n_series,), units that today's line may have at most.
+        largest: shape (n_series, horizon), units that may be ordered at each step at most.
     """
 
     positions: Positions
@@ -74,7 +74,7 @@ class Outcome:
     def binding(self) -> NDArray[np.str_]:
         """Return what held today's quantity, (n_series,): a limit, the pack, or `none`."""
         today, target, packs = self.quantities[:, 0], self.targets[:, 0], self.positions
-        at_most = (today > 0) & (today == self.largest) & (target >= today)
+        at_most = (today > 0) & (today == self.largest[:, 0]) & (target >= today)
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
             [at_most & (today == packs.largest_order), at_most, at_minimum, np.abs(today - target) > ROUNDED],
@@ -144,7 +144,7 @@ def plan_series(
         solver=decided.solver,
         missing=decided.missing,
         expiring=expired.sum(axis=0).mean(axis=1),
-        largest=served.largest_by_step[:, 0],
+        largest=served.largest_by_step,
     )
 
 
