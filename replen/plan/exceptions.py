@@ -30,6 +30,7 @@ ACTIONS = {
     "stock_out_expected": "expedite an open order, transfer stock or buy elsewhere: today's order comes too late",
     "overstock": "cancel open orders, return or mark down",
     "expires_before_sale": "mark down, transfer or return: it is not expected to be sold in its shelf life",
+    "smallest_line_expires": "ask for a smaller minimum or pack: nothing is ordered that would expire unsold",
     "max_order_quantity_binds": "ask the supplier for more, or find a second one",
     "min_order_quantity_binds": "ask for a smaller minimum or pack: the order is larger than needed",
     "limit_exceeded": "raise the limit, or dispose of stock and open orders: if nothing is ordered, it is exceeded by",
@@ -85,12 +86,14 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
     no_line, too_late = positions.largest_order == 0, positions.lead_time >= horizon
     short = ~too_late & (lost > rules.stock_out_share * demand)
     perishes = outcome.expiring > rules.expiry_share * (positions.on_hand + positions.receipts.sum(axis=1))
+    never = positions.may_order.any(axis=1) & ~no_line & (outcome.largest.max(axis=1) == 0)
     masks = {
         ("horizon_too_short", "critical"): (too_late, outcome.expected_short.sum(axis=1) * positions.lost_sale_cost),
         ("no_line_fits", "critical"): (no_line, lost_later),
         ("stock_out_expected", "critical"): (short & (lost > MOST * demand), lost * positions.lost_sale_cost),
         ("stock_out_expected", "warning"): (short & (lost <= MOST * demand), lost * positions.lost_sale_cost),
         ("overstock", "warning"): (excess > 0, excess * unit_cost),
+        ("smallest_line_expires", "warning"): (never & (lost_later > 0), lost_later),
         ("expires_before_sale", "warning"): (perishes, outcome.expiring * unit_cost),
         ("max_order_quantity_binds", "warning"): (outcome.binding == t.MAX_ORDER_QUANTITY, lost_later),
         ("order_below_minimum", "info"): (~no_line & (today == 0) & (target >= positions.smallest_order / 2), lost_later),

@@ -45,7 +45,7 @@ class Outcome:
         policy: shape (n_series,), what set the quantities: the program, or the name of a rule.
         missing: shape (n_series, horizon), units by which a hard safety stock gives way.
         expiring: shape (n_series,), expected units of stock and open orders that expire unsold.
-        largest: shape (n_series,), units that today's line may have at most.
+        largest: shape (n_series, horizon), units that may be ordered at each step at most.
     """
 
     positions: Positions
@@ -78,7 +78,7 @@ class Outcome:
     def binding(self) -> NDArray[np.str_]:
         """Return what held today's quantity, (n_series,): a limit, the pack, or `none`."""
         today, target, packs = self.quantities[:, 0], self.targets[:, 0], self.positions
-        at_most = (today > 0) & (today == self.largest) & (target >= today)
+        at_most = (today > 0) & (today == self.largest[:, 0]) & (target >= today)
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
             [at_most & (today == packs.largest_order), at_most, at_minimum, np.abs(today - target) > ROUNDED],
@@ -153,7 +153,7 @@ def plan_series(
         policy=assigned.policies,
         missing=decided.missing,
         expiring=expired.sum(axis=0).mean(axis=1),
-        largest=served.largest_by_step[:, 0],
+        largest=served.largest_by_step,
     )
 
 

@@ -95,3 +95,10 @@ def test_shelf_life_in_whole_periods_and_what_expires_is_an_exception():
     assert read_positions(rows, Calendar(MONDAY, 6, "W")).shelf_life.tolist() == [2, 1, 7, 7]
     kinds = planned(rows)[t.KIND.by_exception()]
     assert ["expires_before_sale" in found for found in kinds] == [False, True, False, False]
+
+
+def test_a_pack_that_would_expire_is_an_exception_and_no_order():
+    rows = items(2, **{t.SHELF_LIFE_DAYS: [7.0, None], t.ORDER_MULTIPLE: 500.0})
+    decisions = planned(rows)
+    assert ["smallest_line_expires" in found for found in decisions[t.KIND.by_exception()]] == [True, False]
+    assert decisions[t.ORDER_QUANTITY][0] == 0.0
