@@ -12,7 +12,7 @@ from replen.evaluate.simulation import Reality, score, simulate
 from replen.plan.items import read_positions
 from replen.plan.outcome import plan_series
 from replen.plan.positions import serve_backorders
-from replen.plan.shelf_life import expiring
+from replen.plan.shelf_life import expiring, largest_in_time
 from replen.plan.timing import Calendar
 from tests.unit.plan_instances import instances, positions
 from tests.unit.test_plan_backorders import Fixed
@@ -66,6 +66,12 @@ def test_an_order_that_keeps_for_one_period_is_a_newsvendors():
     ]
     assert [outcome.quantities[0, 0] for outcome in found] == [8.0, 6.0, 12.0, 0.0]
     assert found[0].binding.tolist() == [str(t.SHELF_LIFE_DAYS)]
+
+
+def test_a_line_counts_on_the_demand_from_its_arrival_on_and_of_steps_like_the_last():
+    """Certain demand 1, 2, 3, 4; lead time 1, two periods to sell: 2 + 3, 3 + 4, 4 + 4, 4 + 4 once more."""
+    drawn, demand = positions(1, 4, lead_time=1, shelf_life=np.array([2])), np.arange(1.0, 5.0)[:, None, None]
+    assert largest_in_time(drawn, demand).tolist() == [[5.0, 7.0, 8.0, 8.0]]
 
 
 def test_stock_that_expires_is_no_stock_by_hand():
