@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from replen.evaluate.nervousness import PlanChanges, Planning
 from replen.evaluate.pipeline import LatePipeline, PromptPipeline
-from replen.plan.policies.known import Known, Policy, may_order
+from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions
+from replen.plan.shelf_life import too_old
 from replen.plan.timing import FloatArray, IntArray
 
 
@@ -82,8 +83,9 @@ def simulate(
     seen = np.zeros_like(demand)  # filled as time goes by: what a policy is shown holds nothing of the future
     orders, on_hand, short, sold, waste = (np.zeros(demand.shape) for _ in range(5))
     net = np.repeat((positions.on_hand - positions.backorders)[:, None], n_paths, axis=1)
+    may_order = positions.may_order
     for step, wanted in enumerate(demand):
-        allowed = may_order(positions, step)
+        allowed = may_order[:, step]
         if allowed.any():
             due, past = _read_only(pipeline.expected(step)), _read_only(seen[:step])
             known = Known(step, np.maximum(net, 0.0), np.maximum(-net, 0.0), due, past)
@@ -131,11 +133,8 @@ class _Keeping:
 
     def expired(self, step: int, received: FloatArray, left: FloatArray) -> FloatArray:
         """Return units that cannot be sold after this step, (n_series, n_paths), of `left`."""
-        rows = np.arange(len(self._shelf_life))
         self._received[step + 1] = self._received[step] + received
-        first = step + 2 - self._shelf_life  # what arrived from this step on keeps
-        fresh = self._received[step + 1] - self._received[np.clip(first, 0, step + 1), rows]
-        return np.where((first > 0)[:, None], np.maximum(left - fresh, 0.0), 0.0)
+        return too_old(left, self._received, self._shelf_life, step=step)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from replen.errors import PlanError
 from replen.plan.chain import Chains, cost, solve, unreachable
 from replen.plan.chain_steps import WHOLE
 from replen.plan.lattice import OrderLines, placeable, solve_lattice
-from replen.plan.timing import FloatArray, IntArray
+from replen.plan.timing import FloatArray
 
 
 @dataclass(frozen=True)
@@ -71,22 +71,6 @@ def cumulative_demand(demand: FloatArray, n_points: int) -> FloatArray:
     """
     ordered = np.sort(np.cumsum(demand, axis=0).transpose(1, 0, 2), axis=2)
     return np.asarray(ordered.reshape(*ordered.shape[:2], n_points, -1).mean(axis=3))
-
-
-def arrival_limits(lead_time: IntArray, review_period: IntArray, largest: FloatArray, *, n_steps: int) -> FloatArray:
-    """Return the most units that an order can bring at each step, (n_series, n_steps); 0 where none can arrive.
-
-    Args:
-        lead_time: shape (n_series,), periods.
-        review_period: shape (n_series,), periods; the first order is placed at step 0.
-        largest: shape (n_series,), units an order has at most.
-        n_steps: steps planned.
-
-    >>> arrival_limits(np.array([1]), np.array([2]), np.array([9.0]), n_steps=5)
-    array([[0., 9., 0., 9., 0.]])
-    """
-    since = np.arange(n_steps) - lead_time[:, None]
-    return np.where((since >= 0) & (since % review_period[:, None] == 0), largest[:, None], 0.0)
 
 
 def backorder_chains(needs: FloatArray, costs: StockCosts, *, limit: FloatArray, multiple: FloatArray) -> Chains:

@@ -48,13 +48,22 @@ class _Search:
     columns: list[Totals] = field(default_factory=list)
     cuts: list[Totals] = field(default_factory=list)
     best: float = -np.inf
-    center: FloatArray = field(default_factory=lambda: np.zeros(0))
     passes: int = 0
-    relaxed: FloatArray = field(default_factory=lambda: np.zeros(0))
+    center: FloatArray = field(init=False)
+    relaxed: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with no limit relaxed."""
-        self.relaxed = np.zeros(len(self.limits))
+        """Begin with prices of 0 and no limit relaxed."""
+        self.center, self.relaxed = np.zeros(len(self.limits)), np.zeros(len(self.limits))
+
+    @property
+    def idle(self) -> Totals:
+        """Return what the second pass found: nothing is ordered."""
+        return self.columns[1]
+
+    def is_proven(self, cost: float) -> bool:
+        """Return whether a cost is hardly more than the bound, of what decisions can change."""
+        return cost - self.best <= ENOUGH * max(1.0, abs(cost - float(self.idle.cost.sum())))
 
     def price(self, prices: FloatArray) -> float:
         """Return the bound that all series solved at these prices prove, after keeping their plans as columns."""
@@ -98,7 +107,7 @@ def couple(look: Pass, limits: FloatArray, *, n_cells: int, watch: Observer = la
     if np.all(free.usage.sum(axis=0) <= limits * (1 + TOUCHED)):
         return _coupled(search, Choice.at(np.zeros(len(limits)), n_cells), free)
     search.price(np.full(len(limits), np.inf))
-    search.relaxed = np.maximum(search.columns[1].usage.sum(axis=0) - limits, 0.0)
+    search.relaxed = np.maximum(search.idle.usage.sum(axis=0) - limits, 0.0)
     search.limits = limits + search.relaxed
     _raise_bound(search)
     return _keep(search)
@@ -106,12 +115,12 @@ def couple(look: Pass, limits: FloatArray, *, n_cells: int, watch: Observer = la
 
 def _raise_bound(search: _Search) -> None:
     """Raise the bound, pass by pass, until the master's mixture costs hardly more."""
-    idle, radius = search.columns[1], _first_radius(search)
+    radius = _first_radius(search)
     for _ in range(MAX_PASSES):
         center, best = search.center, search.best
         mixture = Master(search.cuts, search.limits).mixture(center, radius)
         at_the_box = np.abs(mixture.prices - center) > ALMOST * radius
-        if mixture.cost - best <= ENOUGH * max(1.0, abs(mixture.cost - float(idle.cost.sum()))):
+        if search.is_proven(mixture.cost):
             if not at_the_box.any():
                 return
             radius = radius * 4  # nothing to gain near by: look further
@@ -125,7 +134,7 @@ def _raise_bound(search: _Search) -> None:
 
 def _first_radius(search: _Search) -> FloatArray:
     """Return how far prices may move at first, (n_limits,): what a unit of the limit is worth on average."""
-    free, idle = search.columns[:2]
+    free, idle = search.columns[0], search.idle
     used = np.maximum(np.abs(free.usage - idle.usage).sum(axis=0), 1e-12)
     return np.asarray(max(float(idle.cost.sum() - free.cost.sum()), 1e-12) / used / 4)
 
@@ -136,9 +145,9 @@ def _keep(search: _Search) -> Coupled:
     best = _coupled(search, _choice(search, whole), _mixed(search, whole))
     less = np.zeros(len(search.limits))
     for _ in range(MAX_REPAIRS):
-        if best.cost - search.best <= ENOUGH * max(1.0, abs(best.cost - float(search.columns[1].cost.sum()))):
+        if search.is_proven(best.cost):
             break
-        limits = np.maximum(search.limits - less, search.columns[1].usage.sum(axis=0))
+        limits = np.maximum(search.limits - less, search.idle.usage.sum(axis=0))
         choice = _choice(search, Master(search.columns, limits).keeping())
         totals = search.measure(choice)
         excess = totals.usage.sum(axis=0) - search.limits

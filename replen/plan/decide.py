@@ -91,18 +91,21 @@ def backorders(
         prices: of limits that couple series.
         floor: safety stock.
         constant: shape (n_series,), money before the first arrival, which no order changes.
-        with_levels: whether levels are wanted.
+        with_levels: whether levels and targets before packs are wanted.
     """
     chains, horizon = with_floor(chains_of(positions, demand, prices), floor), len(demand)
     lines = OrderLines(positions.smallest_order, positions.order_cost)
     solved = solve_backorders(chains, lines)
     decided = replace(Decided.nothing(solved.lower_bound - constant, horizon), missing=solved.missing)
     decided.quantities[:] = by_order_step(solved.quantities, positions.lead_time)
-    free = replace(chains, multiple=np.zeros(positions.n_series))
-    decided.targets[:] = by_order_step(solve(free), positions.lead_time)
     busy = (chains.limit > 0).any(axis=1)
     decided.solver[busy] = solved.solver[busy]
-    ordered = np.flatnonzero(decided.quantities[:, 0] > 0) if with_levels else np.zeros(0, np.intp)
+    decided.targets[:] = decided.quantities
+    if not with_levels:
+        return decided
+    free = replace(chains, multiple=np.zeros(positions.n_series))
+    decided.targets[:] = by_order_step(solve(free), positions.lead_time)
+    ordered = np.flatnonzero(decided.quantities[:, 0] > 0)
     if len(ordered):
         decided.levels[ordered] = _chain_levels(positions.take(ordered), free.take(ordered), solved.quantities[ordered])
     return decided

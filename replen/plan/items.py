@@ -69,8 +69,9 @@ def receipts_by_step(items: pd.DataFrame, horizon: int) -> FloatArray:
 
 def order_weekdays(items: pd.DataFrame) -> BoolArray:
     """Return the weekdays, Monday first, on which the supplier takes orders, (n_series, 7); null = on all of them."""
-    named = items[t.ORDER_DAYS].astype("string").fillna(",".join(WEEKDAYS))
-    return np.column_stack([named.str.contains(day).to_numpy(dtype=bool) for day in WEEKDAYS])
+    codes, named = pd.factorize(items[t.ORDER_DAYS].astype("string").fillna(",".join(WEEKDAYS)))  # few, of many series
+    taken = np.array([[day in days for day in WEEKDAYS] for days in named], dtype=bool).reshape(-1, len(WEEKDAYS))
+    return np.asarray(taken[codes])
 
 
 def days_to_order(items: pd.DataFrame, calendar: Calendar) -> IntArray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from replen.plan.packs_kernel import worthwhile_rows
 from replen.plan.problem import Problem
+from replen.plan.search import pays_up_to
 from replen.plan.timing import FloatArray
 
 DECIMALS = 4
@@ -34,9 +35,4 @@ def further_units(money: Callable[[FloatArray], FloatArray], most: FloatArray, l
         most: shape (n_series,), units above which they never pay.
         line: shape (n_series,), units, > 0.
     """
-    low, high = np.zeros(len(line)), most
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        pays = money(middle + line) < money(middle)
-        low, high = np.where(pays, middle, low), np.where(pays, high, middle)
-    return np.asarray(np.round(high, DECIMALS))
+    return np.round(pays_up_to(lambda units: money(units + line) < money(units), most, halvings=HALVINGS), DECIMALS)

@@ -105,7 +105,8 @@ def plan_series(
         prices: of limits that couple series, in the dual bound but not in the costs; None = there are none.
         assigned: which policy each series has; None = the program has all.
         waits: True: demand that is not met waits (backorders); False: it is lost.
-        with_levels: False leaves reorder point and order-up-to level NaN, which a pass of the coupling has no use for.
+        with_levels: False leaves reorder point and order-up-to level NaN, and targets what they are in whole lines: a pass of
+            the coupling has no use for them.
         safety_stock: asked for beside what costs ask for, where demand waits; None = none.
     """
     prices, assigned = prices or Prices.none(positions), assigned or Assigned.program(positions.n_series)
@@ -115,10 +116,11 @@ def plan_series(
     expired = expiring(served, demand, waits=waits)
     served, wanted = replace(served, line_limit=largest_in_time(served, demand)), demand + expired
     short_cost = positions.backorder_cost if waits else positions.lost_sale_cost
+    running = np.cumsum(wanted, axis=0) if waits else wanted
 
     def played(quantities: FloatArray) -> Projection:
         if waits:
-            return project_backorders(served.on_hand - served.backorders, arrivals(served, quantities), wanted)
+            return project_backorders(served.on_hand - served.backorders, arrivals(served, quantities), running)
         return project(served.on_hand, arrivals(served, quantities), wanted)
 
     idle = played(nothing)

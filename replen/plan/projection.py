@@ -57,16 +57,16 @@ def project(opening: FloatArray, receipts: FloatArray, demand: FloatArray) -> Pr
     return Projection(ending, short)
 
 
-def project_backorders(net: FloatArray, receipts: FloatArray, demand: FloatArray) -> Projection:
+def project_backorders(net: FloatArray, receipts: FloatArray, running: FloatArray) -> Projection:
     """Return the stock of every path where demand that is not met waits.
 
     Args:
         net: shape (n_series,), units on the shelf less those owed before the first step.
         receipts: shape (n_series, horizon), units at the start of each step.
-        demand: shape (horizon, n_series, n_paths), units.
+        running: shape (horizon, n_series, n_paths), units wanted up to and with each step.
     """
     supplied = net[:, None] + np.cumsum(receipts, axis=1)
-    left = supplied.T[:, :, None] - np.cumsum(demand, axis=0)
+    left = supplied.T[:, :, None] - running
     return Projection(np.maximum(left, 0.0), np.maximum(-left, 0.0))
 
 
@@ -85,16 +85,3 @@ def step_costs(
     holding = positions.holding_cost[:, None] * projection.ending.mean(axis=2).T
     short = (positions.lost_sale_cost if short_cost is None else short_cost)[:, None] * projection.short.mean(axis=2).T
     return np.asarray(purchase + holding + short)
-
-
-def expected_cost(positions: Positions, quantities: FloatArray, demand: FloatArray) -> FloatArray:
-    """Return the expected money of a plan, (n_series,): all steps, less the value of what is left at the horizon.
-
-    Args:
-        positions: n_series positions without backorders (see `serve_backorders`).
-        quantities: shape (n_series, horizon), units ordered by step.
-        demand: shape (horizon, n_series, n_paths), units.
-    """
-    projection = project(positions.on_hand, arrivals(positions, quantities), demand)
-    left = projection.ending[-1].mean(axis=1)
-    return np.asarray(step_costs(positions, quantities, projection).sum(axis=1) - positions.end_value * left)

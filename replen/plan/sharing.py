@@ -65,6 +65,9 @@ class Sharing:
             limits: of the plan.
             choice: prices by plan, and which cells take which.
         """
+        if not len(limits):
+            nobody = np.zeros(len(items), np.int64)
+            return cls((), nobody, nobody, np.zeros((1, 1)), ())
         members = [family.members(items) for family in limits.families]
         rows = [np.vstack([family.rows, np.full(family.rows.shape[1], NO_ROW)]) for family in limits.families]
         shares = tuple(

@@ -8,7 +8,8 @@ the age of every unit; instead an order has at most the units that would be boug
 import numpy as np
 
 from replen.plan.positions import Positions
-from replen.plan.timing import FloatArray
+from replen.plan.search import critical_value
+from replen.plan.timing import FloatArray, IntArray
 
 
 def expiring(positions: Positions, demand: FloatArray, *, waits: bool) -> FloatArray:
@@ -24,16 +25,28 @@ def expiring(positions: Positions, demand: FloatArray, *, waits: bool) -> FloatA
     some = positions.take(rows)
     if some.shelf_life is None or not len(rows):
         return expired
-    received = np.concatenate([np.zeros((1, len(rows))), np.cumsum(some.receipts, axis=1).T])
+    received = np.concatenate([np.zeros((1, len(rows))), np.cumsum(some.receipts, axis=1).T])[:, :, None]
     stock = (some.on_hand - some.backorders)[:, None]
     for step, wanted in enumerate(demand[:, rows]):
-        keeps_from = step + 2 - some.shelf_life  # units that arrive from this step on can be sold in the next
-        kept = received[step + 1] - received[np.clip(keeps_from, 0, step + 1), np.arange(len(rows))]
         stock = stock + some.receipts[:, step, None] - wanted
         stock = stock if waits else np.maximum(stock, 0.0)
-        expired[step, rows] = np.where((keeps_from > 0)[:, None], np.maximum(stock - kept[:, None], 0.0), 0.0)
+        expired[step, rows] = too_old(stock, received, some.shelf_life, step=step)
         stock = stock - expired[step, rows]
     return expired
+
+
+def too_old(left: FloatArray, received: FloatArray, shelf_life: IntArray, *, step: int) -> FloatArray:
+    """Return units of what is left that cannot be sold after a step, (n_series, n_paths): first in, first out.
+
+    Args:
+        left: shape (n_series, n_paths), units at the end of the step.
+        received: shape (n_steps + 1, n_series, n_paths or 1), units that have arrived before each step.
+        shelf_life: shape (n_series,), periods in which a unit can be sold, that of its arrival included.
+        step: of the n_steps.
+    """
+    keeps_from = step + 2 - shelf_life  # units that arrive from this step on can be sold in the next
+    kept = received[step + 1] - received[np.clip(keeps_from, 0, step + 1), np.arange(len(shelf_life))]
+    return np.where((keeps_from > 0)[:, None], np.maximum(left - kept, 0.0), 0.0)
 
 
 def largest_in_time(positions: Positions, demand: FloatArray) -> FloatArray:
@@ -65,9 +78,7 @@ def largest_in_time(positions: Positions, demand: FloatArray) -> FloatArray:
 def _largest_line(positions: Positions, sells: FloatArray) -> FloatArray:
     """Return the largest line, (n_series,), for what can be sold of it on each path, (n_series, n_paths), units."""
     margin = (positions.lost_sale_cost - positions.unit_cost) / positions.lost_sale_cost
-    rank = np.clip(np.ceil(margin * sells.shape[1] - 1e-9).astype(np.int64) - 1, 0, sells.shape[1] - 1)
-    wanted = np.sort(sells, axis=1)[np.arange(len(sells)), rank]
-    whole = np.floor(wanted / positions.order_multiple + 1e-9) * positions.order_multiple
+    whole = np.floor(critical_value(sells, margin) / positions.order_multiple + 1e-9) * positions.order_multiple
     smallest = positions.smallest_order
     earned = positions.lost_sale_cost * np.minimum(sells, smallest[:, None]).mean(axis=1)
     least = np.where(earned >= positions.unit_cost * smallest, smallest, 0.0)

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from replen.plan.backorders import StockCosts, arrival_limits, backorder_chains, cumulative_demand, solve_backorders
+from replen.plan.backorders import StockCosts, backorder_chains, cumulative_demand, solve_backorders
 from replen.plan.chain import Chains, with_prices
 from replen.plan.choice import Choice, Coupled, Step, Totals
 from replen.plan.coupling import couple
 from replen.plan.lattice import OrderLines
+from replen.plan.timing import by_arrival
 
 N_STEPS, LEAD_TIME, N_PATHS, N_SUPPLIERS, N_SITES, N_CELLS = 13, 2, 32, 20, 2, 512
 CHUNK, SEED = 20_000, 20261121
@@ -77,7 +78,7 @@ def parts(n_series: int, n_points: int) -> Iterator[Part]:
                 unit_cost * rng.uniform(0.08, 0.25, n),
                 unit_cost * rng.uniform(0.8, 0.95, n),
             ),
-            limit=arrival_limits(np.full(n, LEAD_TIME), np.ones(n, np.int64), np.full(n, np.inf), n_steps=N_STEPS),
+            limit=by_arrival(np.full((n, N_STEPS), np.inf), np.full(n, LEAD_TIME)),
             supplier=supplier,
             site=site,
             cell=(supplier * N_SITES + site) * room + rng.integers(0, room, n),

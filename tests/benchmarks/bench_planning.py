@@ -31,9 +31,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from replen.plan.backorders import StockCosts, arrival_limits, backorder_chains, cumulative_demand, solve_backorders
+from replen.plan.backorders import StockCosts, backorder_chains, cumulative_demand, solve_backorders
 from replen.plan.chain import Chains, cost, solve, with_prices
 from replen.plan.lattice import OrderLines
+from replen.plan.timing import by_arrival
 from tests.benchmarks import planning_lost_sales
 
 FloatArray = NDArray[np.float64]
@@ -61,11 +62,11 @@ class Instances:
 
     def chains(self, multiple: FloatArray | float = 0.0) -> Chains:
         """Return the chains."""
-        n_series, timing = len(self.needs), np.full((2, len(self.needs)), [[LEAD_TIME], [1]])
+        n_series = len(self.needs)
         chains = backorder_chains(
             self.needs,
             self.costs,
-            limit=arrival_limits(*timing, self.largest, n_steps=N_STEPS),
+            limit=by_arrival(np.repeat(self.largest[:, None], N_STEPS, axis=1), np.full(n_series, LEAD_TIME)),
             multiple=np.broadcast_to(multiple, n_series),
         )
         return with_prices(chains, np.repeat(self.unit_cost[:, None], N_STEPS, axis=1))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from replen.plan.positions import Positions
+from replen.plan.search import critical_value
 from replen.plan.timing import FloatArray
 
 
@@ -30,12 +31,5 @@ def base_stock_levels(positions: Positions, demand: FloatArray) -> FloatArray:
                 levels[rows, step] = levels[rows, max(step - 1, 0)]
                 continue
             units = np.cumsum(demand[step:end, rows], axis=0)[int(lead_time) :]
-            levels[rows, step] = _critical(units.transpose(1, 0, 2).reshape(len(rows), -1), ratio[rows])
+            levels[rows, step] = critical_value(units.transpose(1, 0, 2).reshape(len(rows), -1), ratio[rows])
     return levels
-
-
-def _critical(units: FloatArray, ratio: FloatArray) -> FloatArray:
-    """Return the smallest value of each row that the share `ratio` of its values does not pass, (n_rows,)."""
-    ordered = np.sort(units, axis=1)
-    rank = np.ceil(ratio * units.shape[1] - 1e-9).astype(np.int64) - 1
-    return np.asarray(ordered[np.arange(len(units)), np.clip(rank, 0, units.shape[1] - 1)])

@@ -15,6 +15,7 @@ import numpy as np
 from replen.plan.policies.known import Known, OrderLevels
 from replen.plan.policies.projected import stock_on_delivery
 from replen.plan.positions import Positions
+from replen.plan.search import critical_value
 from replen.plan.timing import FloatArray
 
 NEARLY = 1e-9  # packs: a quantity that is a whole line up to rounding errors is that line
@@ -58,10 +59,8 @@ class CheapestLine:
         under = (self.weight * (costs.lost_sale_cost - costs.unit_cost))[:, None]
         over = (costs.holding_cost * costs.review_period)[:, None]
         for rows, stock in stock_on_delivery(costs, self.demand, known, backorders=self.backorders):
-            need = np.sort(self.delivered[known.step, rows][:, None, :] - stock, axis=2)
-            rank = np.ceil(under[rows] / (under[rows] + over[rows]) * need.shape[2] - NEARLY).astype(np.intp) - 1
-            rank = np.broadcast_to(np.maximum(rank, 0), need.shape[:2])
-            wanted[rows] = np.take_along_axis(need, rank[:, :, None], axis=2)[:, :, 0]
+            need = self.delivered[known.step, rows][:, None, :] - stock
+            wanted[rows] = critical_value(need, under[rows] / (under[rows] + over[rows]))
             tried = lines_around(costs.take(rows), np.maximum(wanted[rows], 0.0))
             least = np.full(need.shape[:2], np.inf)
             for line in tried:

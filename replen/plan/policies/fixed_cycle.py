@@ -1,6 +1,7 @@
 """Fixed cycle (R,S): at every review the inventory position is brought up to a level; and the levels that cost least."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -8,7 +9,8 @@ from replen.plan.packs import nearest_line
 from replen.plan.policies.known import Known, OrderLevels
 from replen.plan.policies.service import CycleService, protection_demand, service_levels
 from replen.plan.positions import Positions
-from replen.plan.timing import FloatArray, IntArray
+from replen.plan.search import pays_up_to
+from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 HALVINGS = 30
 DECIMALS = 4
@@ -76,20 +78,17 @@ def _levels_of_timing(positions: Positions, demand: FloatArray, sold: FloatArray
     for step in reviews[::-1]:
         arrival = step + lead_time
         used = np.cumsum(np.concatenate([sold[step:arrival], demand[arrival:]]), axis=0)
-        low, high = np.zeros(positions.n_series), used[-1].max(axis=1)
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            later = reviews[reviews > step] - step
-            pays = _cost_of_further_unit(positions, used, levels[:, step:], middle, later=later) < 0
-            low, high = np.where(pays, middle, low), np.where(pays, high, middle)
-        levels[:, step] = np.round(high, DECIMALS)
+        later = reviews[reviews > step] - step
+        pays = partial(_further_unit_pays, positions, used, levels[:, step:], later=later)
+        level = pays_up_to(pays, used[-1].max(axis=1), halvings=HALVINGS)
+        levels[:, step] = np.round(level, DECIMALS)
     return levels
 
 
-def _cost_of_further_unit(
+def _further_unit_pays(
     positions: Positions, used: FloatArray, levels: FloatArray, level: FloatArray, *, later: IntArray
-) -> FloatArray:
-    """Return expected money that a unit above `level` costs, (n_series,); below zero it pays.
+) -> BoolArray:
+    """Return whether a unit above `level` lowers the expected cost, (n_series,).
 
     Args:
         positions: series with one lead time.
@@ -108,7 +107,8 @@ def _cost_of_further_unit(
     sold = (counted & ~unsold).any(axis=0)
     replaced = np.where(until < n_left, positions.unit_cost[:, None], positions.end_value[:, None])
     worth = np.where(sold, positions.lost_sale_cost[:, None], replaced).mean(axis=1)
-    return np.asarray(positions.unit_cost + positions.holding_cost * (counted & unsold).sum(axis=0).mean(axis=1) - worth)
+    cost = positions.unit_cost + positions.holding_cost * (counted & unsold).sum(axis=0).mean(axis=1)
+    return np.asarray(cost < worth)
 
 
 def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_service_level: float) -> FloatArray:

@@ -72,8 +72,3 @@ class Rule(Policy, Protocol):
 
     def order_levels(self, known: Known) -> OrderLevels:
         """Return reorder point and order-up-to level at one review."""
-
-
-def may_order(positions: Positions, step: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Return which series are reviewed before a step and would get an order within the horizon, (n_series,)."""
-    return positions.may_order[:, step]

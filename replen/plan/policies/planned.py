@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replen.plan.policies.known import Known, Policy, Rule, may_order
+from replen.plan.policies.known import Known, Policy, Rule
 from replen.plan.policies.service import protection_demand
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray, IntArray
@@ -45,7 +45,7 @@ def planned(rule: Rule, demand: FloatArray, *, backorders: bool = False) -> Plan
     point = levels.reorder_point[:, 0]
     return Planned(
         quantities=quantities,
-        wanted=np.where(may_order(rule.positions, 0), rule.wanted(known)[:, 0], 0.0),
+        wanted=np.where(rule.positions.may_order[:, 0], rule.wanted(known)[:, 0], 0.0),
         next_order=_next_order(quantities),
         reorder_point=point,
         order_up_to_level=levels.order_up_to_level[:, 0],
@@ -66,9 +66,10 @@ def expected_orders(policy: Policy, positions: Positions, demand: FloatArray, *,
     orders, due = np.zeros((n_series, horizon)), positions.receipts.T[:, :, None].copy()
     net = positions.on_hand - positions.backorders
     wanted, rows = demand.T[:, :, None], np.arange(n_series)
+    may_order = positions.may_order
     for step in range(horizon):
+        allowed = may_order[:, step]
         stock = np.maximum(net, 0.0)[:, None], np.maximum(-net, 0.0)[:, None]
-        allowed = may_order(positions, step)
         if allowed.any():
             asked = policy(Known(step, *stock, due[step:], wanted[:step]))[:, 0]
             orders[:, step] = np.where(allowed, asked, 0.0)

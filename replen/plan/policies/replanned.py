@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replen.plan.policies.known import Known, may_order
+from replen.plan.policies.known import Known
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray
 
@@ -36,7 +36,7 @@ class Replanned:
     def orders_by_step(self, known: Known) -> FloatArray:
         """Return the orders planned from this step on, (n_planned, n_series, n_paths); 0 for series without a review now."""
         paths, (n_series, n_paths) = self.forecast(known), known.on_hand.shape
-        rows = np.flatnonzero(may_order(self.positions, known.step))
+        rows = np.flatnonzero(self.positions.may_order[:, known.step])
         now = positions_of(self.positions.take(rows), _of_rows(known, rows), horizon=len(paths))
         quantities = self.plan(now, np.repeat(paths[:, rows], n_paths, axis=1))
         orders = np.zeros((quantities.shape[1], n_series, n_paths))

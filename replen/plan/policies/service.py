@@ -11,10 +11,10 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from replen.plan.positions import Positions
+from replen.plan.search import critical_value, pays_up_to
 from replen.plan.timing import FloatArray, IntArray
 
 HALVINGS = 50
-ROUNDED = 1e-9  # a rank that is whole up to rounding errors is that rank
 FAR = 10.0  # standard deviations beyond which a normal is never
 
 
@@ -56,7 +56,7 @@ class FillRate:
         late, early = (_normal_shortage(units) if self.normal else _shortage(units) for units in (total, before))
         allowed = (1 - self.share) * (total - before).mean(axis=2)
         high = total.mean(axis=2) + FAR * total.std(axis=2) if self.normal else total.max(axis=2)
-        return _least(lambda level: late(level) - early(level) <= allowed, high)
+        return pays_up_to(lambda level: late(level) - early(level) > allowed, high, halvings=HALVINGS)
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ class CriticalRatio:
         del before
         under = self.weight * (positions.lost_sale_cost - positions.unit_cost)
         ratio = under / (under + positions.holding_cost * positions.review_period)
-        n_paths = total.shape[2]
-        rank = np.clip(np.ceil(ratio * n_paths - ROUNDED).astype(np.intp) - 1, 0, n_paths - 1)
-        return np.asarray(np.take_along_axis(np.sort(total, axis=2), rank[None, :, None], axis=2)[:, :, 0])
+        return critical_value(total, ratio)
 
 
 Target = CycleService | FillRate | CriticalRatio
@@ -146,16 +144,6 @@ def _normal_shortage(units: FloatArray) -> Callable[[FloatArray], FloatArray]:
     mean, deviation = units.mean(axis=2), units.std(axis=2)
     spread = np.maximum(deviation, 1e-12)
     return lambda level: np.asarray(spread * standard_loss((level - mean) / spread))
-
-
-def _least(enough: Callable[[FloatArray], np.ndarray[tuple[int, ...], np.dtype[np.bool_]]], high: FloatArray) -> FloatArray:
-    """Return the least level between 0 and `high` that is enough, where every higher one is too."""
-    low = np.zeros_like(high)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        suffices = enough(middle)
-        low, high = np.where(suffices, low, middle), np.where(suffices, middle, high)
-    return high
 
 
 def protection_demand(positions: Positions, demand: FloatArray) -> FloatArray:
