@@ -71,9 +71,8 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     coupled = None
     if len(limits):
         items, planner = items.persist(), planner.under(limits)
-        coupled = couple(
-            Passes(items, planner.totals, len(limits), config.spark), limits.limits, n_cells=N_CELLS, watch=noted(progress)
-        )
+        passes = Passes(items, planner.totals, len(limits), config.spark)
+        coupled = couple(passes, limits.limits, minimums=limits.minimums, n_cells=N_CELLS, watch=noted(progress))
         planner = planner.choosing(coupled.choice)
     decisions = jobs.stage(t.DECISIONS, per_bucket(items, planner, t.DECISIONS, sizes=config.spark))
     items.unpersist()

@@ -444,10 +444,14 @@ class Plan(Section):
         return self
 
 
+MINIMUM = "minimum_order_value"
+MINIMUM_TAKES = {"scope": ("all", "supplier"), "basis": ("order",), "measure": ("money",), "counted": ("flow",)}
+
+
 class LimitRule(Section):
     """A limit that the orders of many series share, like a row of the table `limits`; null = as the kind says."""
 
-    kind: Literal["budget", "volume", "capacity"]
+    kind: Literal["budget", "volume", "capacity", "minimum_order_value"]
     scope: Literal["all", "category", "supplier", "site"] = "all"
     scope_value: str = "*"
     period: str = "*"
@@ -455,6 +459,21 @@ class LimitRule(Section):
     measure: Literal["money", "volume", "units"] | None = None
     counted: Literal["flow", "stock"] | None = None
     limit: NonNegative
+
+    @model_validator(mode="after")
+    def check_minimum(self) -> Self:
+        """Refuse a minimum order value of anything but the money of the orders of a day."""
+        given = {key: getattr(self, key) for key in MINIMUM_TAKES} if self.kind == MINIMUM else {}
+        wrong = [
+            f"{key}: expected {' or '.join(MINIMUM_TAKES[key])} (or nothing), as the kind is {MINIMUM}, found {value}"
+            for key, value in given.items()
+            if value is not None and value not in MINIMUM_TAKES[key]
+        ]
+        if self.kind == MINIMUM and self.period == "horizon":
+            wrong.append(f"period: expected a day or *, as the kind is {MINIMUM}, found horizon")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
 
 
 class Orders(Section):

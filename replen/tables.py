@@ -142,7 +142,7 @@ MEASURE = Column("measure", "string", "money | volume | units; null = as the kin
 COUNTED = Column(
     "counted", "string", "flow: what is ordered or received; stock: what lies on the shelf; null = as the kind says"
 )
-LIMIT = Column("limit", "double", "most that may be used, in the measure, >= 0")
+LIMIT = Column("limit", "double", "most that may be used, in the measure, >= 0; minimum_order_value: least, unless nothing is")
 
 # --- features and forecasts -----------------------------------------------------------------------------------------------
 START_DATE = Column("start_date", "date", "first period of the arrays: first known period of the series")
@@ -190,7 +190,7 @@ BINDING = Column(
 )  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
-KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity")
+KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity | minimum_order_value")
 SEVERITY = Column("severity", "string", "info, warning or critical")
 VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nobody acts")
 ACTION = Column("action", "string", "what to do")
@@ -211,9 +211,9 @@ FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on t
 GAP = Column("gap", "double", "(feasible_cost - dual_bound) / max(1, feasible_cost less the constants no decision changes)")
 LARGEST_VIOLATION = Column("largest_violation", "double", "largest excess over a limit, in the limit's measure")
 ITERATIONS = Column("iterations", "int", "price updates made")
-AVAILABLE = Column("available", "double", "most that may be used of the limit, in its measure")
+AVAILABLE = Column("available", "double", "most that may be used of the limit, in its measure; of a minimum, least")
 USED = Column("used", "double", "what the plan uses of the limit, expected stock included, in its measure")
-LIMIT_PRICE = Column("limit_price", "double", "shadow price: money that one more unit of the limit saves, about")
+LIMIT_PRICE = Column("limit_price", "double", "money that one more unit of the limit saves, about; below 0: a minimum costs it")
 SOLVER_COUNTS = Column("solver_counts", "map<string,bigint>", "series by solver")
 
 # --- runs and measures ----------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
     try:
         positions = read_positions(items.iloc[rows], terms.calendar)
         sharing = Sharing.of(items.iloc[rows], terms.limits, terms.choice)
-        prices = sharing.series_prices(demand_paths.shape[2])
+        prices = sharing.series_prices(positions)
         settings, demand = terms.settings, by_step(demand_paths[rows])
         outcome = plan_series(
             positions,

@@ -11,10 +11,12 @@ from replen import tables as t
 from replen.plan.choice import Choice, Totals
 from replen.plan.limits import NO_ROW, STOCK, Family, Limits
 from replen.plan.outcome import Outcome
+from replen.plan.positions import Positions
 from replen.plan.problem import Prices
-from replen.plan.timing import FloatArray, IntArray
+from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 N_CELLS = 512
+NEARLY = 0.01  # share of the loss on a unit that is never sold which no subsidy takes away
 HASH_KEYS = ("cell of a series", "place in a cell!")  # 16 characters each
 
 
@@ -46,6 +48,7 @@ class Sharing:
         shares: one a family.
         cells: shape (n_series,), cell of each series, 0..N_CELLS - 1: series of a cell share limits as far as cells suffice.
         plans: shape (n_series,), which of the choice's plans each series takes.
+        idle: shape (n_plans,), which plans order nothing at all.
         prices: shape (n_plans, n_rows + 1), of the choice; the last column, of no limit, is 0.
         labels: of the limits, by number.
     """
@@ -53,6 +56,7 @@ class Sharing:
     shares: tuple[Share, ...]
     cells: IntArray
     plans: NDArray[np.intp]
+    idle: BoolArray
     prices: FloatArray
     labels: tuple[str, ...]
 
@@ -67,7 +71,7 @@ class Sharing:
         """
         if not len(limits):
             nobody = np.zeros(len(items), np.int64)
-            return cls((), nobody, nobody, np.zeros((1, 1)), ())
+            return cls((), nobody, nobody, np.zeros(1, bool), np.zeros((1, 1)), ())
         members = [family.members(items) for family in limits.families]
         rows = [np.vstack([family.rows, np.full(family.rows.shape[1], NO_ROW)]) for family in limits.families]
         shares = tuple(
@@ -75,24 +79,32 @@ class Sharing:
             for family, numbers, value in zip(limits.families, rows, members, strict=True)
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
-        cells = cell_of(members, [len(family.values) for family in limits.families], cell)
+        cells = cell_of(*_apart(limits.families, members), cell)
         padded = np.column_stack([choice.prices, np.zeros(len(choice.prices))])
-        return cls(shares, cells, choice.plans(cells, (place >> np.uint64(11)) / 2.0**53), padded, limits.labels)
+        idle = np.asarray(np.isinf(choice.prices[:, np.isfinite(limits.limits)]).any(axis=1))
+        return cls(shares, cells, choice.plans(cells, (place >> np.uint64(11)) / 2.0**53), idle, padded, limits.labels)
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
         shares = tuple(Share(one.family, one.per_unit[rows], one.rows[rows]) for one in self.shares)
-        return type(self)(shares, self.cells[rows], self.plans[rows], self.prices, self.labels)
+        return type(self)(shares, self.cells[rows], self.plans[rows], self.idle, self.prices, self.labels)
 
-    def series_prices(self, horizon: int) -> Prices:
-        """Return what the limits add to the costs of each series under its own plan; inf in the choice = nothing is ordered."""
-        ordering = np.asarray(np.isfinite(self.prices).all(axis=1))
-        prices = Prices(*(np.zeros((len(self.cells), horizon)) for _ in range(3)))
-        table = np.where(ordering[:, None], self.prices, 0.0)
+    def series_prices(self, positions: Positions) -> Prices:
+        """Return what the limits add to the costs of each series under its own plan.
+
+        A subsidy leaves every unit a price above what it is worth if it is never sold, so that none is bought for that alone.
+        """
+        prices = Prices(*(np.zeros(positions.receipts.shape) for _ in range(3)))
+        table = np.where(self.idle[:, None], 0.0, self.prices)
         for share in self.shares:
             by_basis = {"order": prices.order, "receipt": prices.receipt, STOCK: prices.stock}[share.family.basis]
-            by_basis += share.per_unit[:, None] * table[self.plans[:, None], share.rows]
-        prices.order[~ordering[self.plans]] = np.inf
+            row_prices = table[self.plans[:, None], share.rows]
+            closed = np.isinf(row_prices)
+            by_basis += share.per_unit[:, None] * np.where(closed, 0.0, row_prices)
+            prices.order[closed] = np.inf
+        unsold = positions.unit_cost + positions.holding_cost - positions.end_value
+        np.maximum(prices.order, (NEARLY - 1) * unsold[:, None], out=prices.order)
+        prices.order[self.idle[self.plans]] = np.inf
         return prices
 
     def totals(self, outcome: Outcome) -> Totals:
@@ -103,18 +115,25 @@ class Sharing:
         return Totals(self._by_cell(outcome.dual_bound), self._by_cell(outcome.feasible_cost), usage[:, :-1])
 
     def limit_prices(self, lead_time: IntArray) -> list[dict[str, float]]:
-        """Return by series the prices above 0 of the limits that an order of today counts for, by label."""
+        """Return by series the prices of the limits that an order of today counts for, by label; those of 0 are left out."""
         found: list[dict[str, float]] = [{} for _ in self.cells]
         for share in self.shares:
             step = np.zeros_like(lead_time) if share.family.basis == "order" else np.minimum(lead_time, share.rows.shape[1] - 1)
             rows = share.rows[np.arange(len(step)), step]
             prices = self.prices[self.plans, rows]
-            for series in np.flatnonzero((rows != NO_ROW) & (prices > 0) & np.isfinite(prices)):
+            for series in np.flatnonzero((rows != NO_ROW) & (prices != 0) & np.isfinite(prices)):
                 found[series][self.labels[rows[series]]] = float(prices[series])
         return found
 
     def _by_cell(self, values: FloatArray) -> FloatArray:
         return np.asarray(np.bincount(self.cells, values, N_CELLS), np.float64)
+
+
+def _apart(families: tuple[Family, ...], members: list[IntArray]) -> tuple[list[IntArray], list[int]]:
+    """Return members and numbers of values of families, those that share alike counted once."""
+    pairs = zip(families, members, strict=True)
+    alike = {(family.scope, family.values): (member, len(family.values)) for family, member in pairs}
+    return [member for member, _ in alike.values()], [n for _, n in alike.values()]
 
 
 def cell_of(members: list[IntArray], n_values: list[int], hashed: NDArray[np.uint64]) -> IntArray:

@@ -122,7 +122,7 @@ def test_priced_bound_is_cost_plus_priced_usage_where_the_plan_is_the_optimum():
     limits = read(5, orders=rule(), inbound=rule(kind="capacity", measure="volume"), space=rule(kind="volume", counted="stock"))
     prices = rng.uniform(0, 0.3, len(limits))
     sharing = shared(found, limits, prices)
-    outcome = plan_series(found, demand, sharing.series_prices(5))
+    outcome = plan_series(found, demand, sharing.series_prices(found))
     totals = sharing.totals(outcome)
     assert totals.bound.sum() == pytest.approx(totals.cost.sum() + prices @ totals.usage.sum(axis=0), rel=1e-6)
     free = shared(found, limits, np.zeros(len(limits))).totals(plan_series(found, demand))
@@ -132,7 +132,7 @@ def test_priced_bound_is_cost_plus_priced_usage_where_the_plan_is_the_optimum():
 def test_at_endless_prices_nothing_is_ordered():
     found = positions(2, 3, unit_cost=2.0, lost_sale_cost=9.0)
     sharing = shared(found, read(orders=rule()), np.full(3, np.inf))
-    assert plan_series(found, np.full((3, 2, 4), 5.0), sharing.series_prices(3)).quantities.sum() == 0
+    assert plan_series(found, np.full((3, 2, 4), 5.0), sharing.series_prices(found)).quantities.sum() == 0
 
 
 def test_series_with_the_same_limits_share_cells_and_all_cells_are_used():
