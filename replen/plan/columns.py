@@ -99,9 +99,10 @@ class Columns:
         self._tell(totals)
         return totals
 
-    def master(self, limits: FloatArray, minimums: FloatArray) -> Master:
-        """Return the master program of the columns."""
-        return Master(self.found, limits, minimums)
+    def master(self, limits: FloatArray, minimums: FloatArray, fixed: FloatArray | None = None) -> Master:
+        """Return the master program of the columns, at costs that count what they use at fixed prices, (n_limits,)."""
+        found = self.found if fixed is None else [replace(one, cost=one.cost + one.usage @ fixed) for one in self.found]
+        return Master(found, limits, minimums)
 
     def mixed(self, mixture: Mixture) -> Totals:
         """Return what cells cost and use by their shares of columns."""

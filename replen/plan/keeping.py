@@ -7,7 +7,8 @@ again with that much less, or more, to use.
 A minimum is reached or nothing of it is used: a choice that no price makes. Where the plan that keeps the limits falls short of
 some, all series are solved once with nothing ordered that these count, once with their goods nearly free, and then at the
 subsidies that the master, which must reach the minimums, sets: a few passes fill up by marginal value. Over all these columns
-the master then chooses, row by row. The bound holds as it is: nothing or at least a minimum, mixed, is any amount.
+the master then chooses, row by row, and a few more passes follow for what it chose. The bound holds as it is: nothing or at
+least a minimum, mixed, is any amount.
 """
 
 from dataclasses import replace
@@ -80,7 +81,7 @@ def keep_minimums(columns: Columns, wanted: Coupled) -> Coupled:
     short = missing(wanted.usage, columns.minimums) > 0
     columns.fill(np.where(short, np.inf, columns.center))
     columns.fill(np.where(short, -DEAREST, columns.center))
-    _fill_up(columns, (wanted.usage > 0) & columns.lumpy)
+    _fill_up(columns, columns.lumpy & (wanted.usage > 0), at_center=True)
     mixture = columns.master(columns.limits, columns.minimums).choosing(whole=False)
     reached = columns.lumpy & (wanted.usage > 0 if mixture is None else columns.mixed(mixture).usage.sum(axis=0) > 0)
     prices = _fill_up(columns, reached)
@@ -88,12 +89,22 @@ def keep_minimums(columns: Columns, wanted: Coupled) -> Coupled:
     return replace(kept, wanted=wanted.totals, prices=np.where(columns.lumpy, prices, kept.prices))
 
 
-def _fill_up(columns: Columns, reached: BoolArray) -> FloatArray:
-    """Return the prices, (n_limits,), at which the minimums are reached at least cost, after some passes near them."""
+def _fill_up(columns: Columns, reached: BoolArray, *, at_center: bool = False) -> FloatArray:
+    """Return the prices, (n_limits,), at which the minimums are reached at least cost, after some passes near them.
+
+    Args:
+        columns: what was found.
+        reached: shape (n_limits,), which minimums; nothing is used of the others.
+        at_center: True: whatever the limits, at their best prices so far.
+    """
+    limits, fixed = columns.limits, np.zeros(len(reached))
+    if at_center:
+        limits, fixed = np.full(len(reached), np.inf), columns.center
     cost = np.inf
     for _ in range(MAX_FILLS):
-        mixture = columns.master(columns.limits, columns.minimums).keeping(reached)
-        if mixture.cost >= cost - ENOUGH * columns.worth(mixture.cost) or not columns.fill(mixture.prices):
+        mixture = columns.master(limits, columns.minimums, fixed).keeping(reached)
+        prices = mixture.prices + fixed
+        if mixture.cost >= cost - ENOUGH * columns.worth(mixture.cost) or not columns.fill(prices):
             break
         cost = mixture.cost
-    return mixture.prices
+    return prices

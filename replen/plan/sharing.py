@@ -1,5 +1,6 @@
 """How the series of a bucket share the limits: prices of limits -> prices of series, plans of series -> usage of limits."""
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,7 +17,7 @@ from replen.plan.problem import Prices
 from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 N_CELLS = 512
-NEARLY = 0.01  # share of the loss on a unit that is never sold which no subsidy takes away
+NEARLY = 0.01  # share of what a unit costs that is kept to the horizon which no subsidy takes away
 HASH_KEYS = ("cell of a series", "place in a cell!")  # 16 characters each
 
 
@@ -79,7 +80,7 @@ class Sharing:
             for family, numbers, value in zip(limits.families, rows, members, strict=True)
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
-        cells = cell_of(*_apart(limits.families, members), cell)
+        cells = cell_of(*_apart(limits, members), cell)
         padded = np.column_stack([choice.prices, np.zeros(len(choice.prices))])
         idle = np.asarray(np.isinf(choice.prices[:, np.isfinite(limits.limits)]).any(axis=1))
         return cls(shares, cells, choice.plans(cells, (place >> np.uint64(11)) / 2.0**53), idle, padded, limits.labels)
@@ -92,7 +93,7 @@ class Sharing:
     def series_prices(self, positions: Positions) -> Prices:
         """Return what the limits add to the costs of each series under its own plan.
 
-        A subsidy leaves every unit a price above what it is worth if it is never sold, so that none is bought for that alone.
+        No subsidy makes up for all that a unit costs which is never sold, so that none is bought without end.
         """
         prices = Prices(*(np.zeros(positions.receipts.shape) for _ in range(3)))
         table = np.where(self.idle[:, None], 0.0, self.prices)
@@ -102,7 +103,8 @@ class Sharing:
             closed = np.isinf(row_prices)
             by_basis += share.per_unit[:, None] * np.where(closed, 0.0, row_prices)
             prices.order[closed] = np.inf
-        unsold = positions.unit_cost + positions.holding_cost - positions.end_value
+        kept = np.maximum(prices.order.shape[1] - positions.lead_time, 1)
+        unsold = positions.unit_cost + kept * positions.holding_cost - positions.end_value
         np.maximum(prices.order, (NEARLY - 1) * unsold[:, None], out=prices.order)
         prices.order[self.idle[self.plans]] = np.inf
         return prices
@@ -129,10 +131,17 @@ class Sharing:
         return np.asarray(np.bincount(self.cells, values, N_CELLS), np.float64)
 
 
-def _apart(families: tuple[Family, ...], members: list[IntArray]) -> tuple[list[IntArray], list[int]]:
-    """Return members and numbers of values of families, those that share alike counted once."""
-    pairs = zip(families, members, strict=True)
+def _apart(limits: Limits, members: list[IntArray]) -> tuple[list[IntArray], list[int]]:
+    """Return members and numbers of values of the families that cells tell apart; those that share alike count once.
+
+    Where cells do not suffice for all, those with minimums come first: only prices tell the series of a cell apart, and no
+    price chooses between nothing and a minimum.
+    """
+    pairs = list(zip(limits.families, members, strict=True))
     alike = {(family.scope, family.values): (member, len(family.values)) for family, member in pairs}
+    if math.prod(n + 1 for _, n in alike.values()) > N_CELLS:
+        lumpy = [family for family in limits.families if (limits.minimums[family.rows[family.rows != NO_ROW]] > 0).any()]
+        alike = {key: alike[key] for key in ((family.scope, family.values) for family in lumpy)} or alike
     return [member for member, _ in alike.values()], [n for _, n in alike.values()]
 
 
