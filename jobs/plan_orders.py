@@ -35,7 +35,7 @@ from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
-from replen.spark.items import planning_items
+from replen.spark.items import planning_items, scope_values
 from replen.spark.passes import Passes
 from replen.spark.run import Committed, Run, open_run
 
@@ -68,9 +68,12 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     rows = limit_rows(tables[t.LIMITS].toPandas(), config.limits)
     limits = read_limits(rows, plan_date, horizon=config.plan.horizon, freq=config.freq)
     planner = Planner(Terms.uncoupled(config.plan, plan_date, config.freq), config.costs, config.forecast.quantiles)
-    coupled = None
+    coupled, unused = None, tuple[str, ...]()
     if len(limits):
         items, planner = items.persist(), planner.under(limits)
+        unused = limits.unused(scope_values(items))
+        for label in unused:
+            progress.note(f"limits: {label} changes nothing: no item has this scope_value")
         passes = Passes(items, planner.totals, len(limits), config.spark)
         coupled = couple(passes, limits.limits, minimums=limits.minimums, n_cells=N_CELLS, watch=noted(progress))
         planner = planner.choosing(coupled.choice)
@@ -79,7 +82,7 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     counts = reconcile(tables[t.FORECASTS], decisions)
     if not counts["planned"]:  # where nothing can be planned, costs that make no sense are the config's, not a row's
         check_costs(fill_costs(items.limit(ROWS_A_FRAME).toPandas(), config.costs, freq=config.freq))
-    for table, frame in split_decisions(decisions, coupled, limits, jobs.run_id).items():
+    for table, frame in split_decisions(decisions, coupled, limits, unused=unused, run_id=jobs.run_id).items():
         jobs.write(table, frame)
     return jobs.commit(JOB, cutoff=jobs.needed("forecast").cutoff, counts=counts)
 

@@ -7,7 +7,7 @@ are decided when their day comes.
 """
 
 import datetime as dt
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -86,6 +86,15 @@ class Limits:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.labels)
+
+    def unused(self, values: Mapping[str, Collection[str | None]]) -> tuple[str, ...]:
+        """Return the limits, by name and scope value, that no item has anything to do with.
+
+        Args:
+            values: column of a scope -> what the items hold there.
+        """
+        named = ((family, value) for family in self.families if family.scope is not None for value in family.values)
+        return tuple(f"{family.name} {value}" for family, value in named if value not in values[str(family.scope)])
 
     @property
     def available(self) -> FloatArray:

@@ -1,5 +1,7 @@
 """Decisions -> plan, orders, explanations, exceptions, certificates, policies: selections only, nothing is computed twice."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -11,19 +13,22 @@ from replen.plan.exceptions import ACTIONS
 from replen.plan.limits import Limits
 from replen.tables import Table
 
-ALL_SERIES, LIMIT_EXCEEDED = "*", "limit_exceeded"
+ALL_SERIES, LIMIT_EXCEEDED, UNUSED = "*", "limit_exceeded", "limit_unused"
 SKIPPED, FILLED = "order_value_skipped", "order_value_filled"
 ExceptionRow = tuple[str, str, str, str, float | None, str]
 PLANNED, SIMPLE_RULE = "plan", "simple_rule"
 
 
-def split_decisions(decisions: DataFrame, coupled: Coupled | None, limits: Limits, run_id: str) -> dict[Table, DataFrame]:
+def split_decisions(
+    decisions: DataFrame, coupled: Coupled | None, limits: Limits, *, unused: Sequence[str], run_id: str
+) -> dict[Table, DataFrame]:
     """Return the tables of a plan, each with its columns and maybe others (see `Run.write`).
 
     Args:
         decisions: rows of `tables.DECISIONS`.
         coupled: how the limits are kept; None: there are none.
         limits: that the series share.
+        unused: names of limits that no series has anything to do with.
         run_id: of the run.
     """
     ordered = decisions.where(F.col(t.ORDER_QUANTITY) > 0).withColumn(t.RUN_ID, F.lit(run_id))
@@ -31,7 +36,7 @@ def split_decisions(decisions: DataFrame, coupled: Coupled | None, limits: Limit
         t.PLAN: by_date(decisions),
         t.ORDERS: ordered.withColumn(t.STATUS, F.lit(PROPOSED)),
         t.EXPLANATIONS: ordered,
-        t.EXCEPTIONS: with_limits(by_exception(decisions), coupled, limits),
+        t.EXCEPTIONS: with_limits(by_exception(decisions), coupled, limits, unused),
         t.CERTIFICATES: certificates(decisions, coupled, limits),
         t.POLICIES: policies(decisions),
     }
@@ -52,8 +57,8 @@ def by_exception(decisions: DataFrame) -> DataFrame:
     return decisions.select(t.SKU, t.SITE, F.inline(zipped))
 
 
-def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits) -> DataFrame:
-    """Return exceptions and one for each limit that cannot be kept, and each minimum that today's orders were changed for."""
+def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits, unused: Sequence[str]) -> DataFrame:
+    """Return exceptions and one for each limit that cannot be kept, or is unused, or is a minimum that changed orders."""
     if coupled is None:
         return exceptions
     rows: list[ExceptionRow] = [
@@ -62,6 +67,7 @@ def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits) 
         if excess > 0  # more is used even if nothing is ordered
     ]
     rows += minimum_rows(coupled, limits)
+    rows += [(ALL_SERIES, label, UNUSED, "info", None, ACTIONS[UNUSED]) for label in unused]
     spark, schema = exceptions.sparkSession, t.EXCEPTIONS.without_run.ddl
     return exceptions.unionByName(spark.createDataFrame(rows, schema)) if rows else exceptions
 

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 import replen.tables as t
 from replen.config import Config
 from replen.evaluate.simulated_cost import TERMS
+from replen.plan.limits import SCOPES
 from replen.plan.timing import PERIOD_DAYS
 from replen.spark.buckets import bucket
 
@@ -45,6 +46,13 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         .withColumn(t.SEED, F.coalesce(t.SEED, F.lit(0)))
         .withColumn(t.BUCKET, bucket())
     )
+
+
+def scope_values(items: DataFrame) -> dict[str, set[str]]:
+    """Return what items hold in each column that is a scope of limits."""
+    columns = [str(column) for column in SCOPES.values() if column is not None]
+    found = items.agg(*(F.collect_set(column).alias(column) for column in columns)).first()
+    return {column: set(found[column]) if found else set() for column in columns}
 
 
 def supply_terms(supply: DataFrame, costs: DataFrame) -> DataFrame:

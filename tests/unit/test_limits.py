@@ -69,6 +69,15 @@ def test_rows_of_the_table_and_of_the_configuration_stand_together():
     assert limits.limits.tolist() == [10.0, 5.0]
 
 
+def test_limits_that_no_item_has_anything_to_do_with_are_named():
+    limits = read(
+        budget=rule(), mill=rule(scope="supplier", scope_value="mill"), mil=rule(scope="supplier", scope_value="mil"),
+        toys=rule(scope="category", scope_value="toys", period="horizon"),
+    )  # fmt: skip
+    held = {"supplier": {"mill", None}, "category": {"tools"}, "site": {"north"}}
+    assert limits.unused(held) == ("mil mil", "toys toys")
+
+
 def test_every_problem_is_told_at_once():
     row = {t.NAME: "b", t.SCOPE_VALUE: "*", t.KIND: "budget", t.SCOPE: "all", t.LIMIT: 5.0}
     rows = pd.DataFrame([{str(k): v for k, v in (row | {t.PERIOD: period}).items()} for period in ("*", "2024-04-17", "soon")])
