@@ -13,10 +13,10 @@ from replen.plan.levels import further_units, worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions
-from replen.plan.problem import Prices, Problem, largest_orders, problems
-from replen.plan.projection import Projection
+from replen.plan.prepared import Prepared
+from replen.plan.problem import Prices, Problem, problems
 from replen.plan.safety import Floor
-from replen.plan.timing import FloatArray, by_arrival, by_order_step
+from replen.plan.timing import FloatArray, IntArray, by_arrival, by_order_step
 
 FURTHER_UNIT = 1e-6  # packs: "a further unit" when levels are read off
 STEEP = 1e3  # times the dearest unit of a chain: what levels are read off at in place of a hard bound
@@ -51,18 +51,17 @@ class Decided:
         return cls(quantities, targets, levels, least_cost, solver, missing)
 
 
-def lost_sales(positions: Positions, demand: FloatArray, idle: Projection, prices: Prices, *, with_levels: bool) -> Decided:
+def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided:
     """Return what to order where demand that is not met is lost.
 
     Args:
-        positions: n_series positions without backorders.
-        demand: shape (horizon, n_series, n_paths), units.
-        idle: what happens if nothing is ordered.
+        ready: n_series series.
         prices: of limits that couple series.
         with_levels: whether levels are wanted.
     """
-    decided = Decided.nothing(-positions.end_value * idle.ending[-1].mean(axis=1), len(demand))
-    for rows, problem in problems(positions, demand, idle, prices):
+    decided = Decided.nothing(-ready.positions.end_value * ready.idle.ending[-1].mean(axis=1), len(ready.demand))
+    for rows, unpriced in problems(ready.positions, ready.demand, ready.idle):
+        problem = unpriced.at(prices.take(rows))
         relaxed = solve_lost_sales(problem)
         whole = whole_packs(problem, relaxed)
         cells = (rows[:, None], np.arange(whole.quantities.shape[1]))
@@ -80,23 +79,20 @@ def _lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
     return np.stack([worthwhile_units(problem, quantities, line) for line in lines], axis=1)
 
 
-def backorders(
-    positions: Positions, demand: FloatArray, prices: Prices, floor: Floor, *, constant: FloatArray, with_levels: bool
-) -> Decided:
+def backorders(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided:
     """Return what to order where demand that is not met waits.
 
     Args:
-        positions: n_series positions.
-        demand: shape (horizon, n_series, n_paths), units.
+        ready: n_series series.
         prices: of limits that couple series.
-        floor: safety stock.
-        constant: shape (n_series,), money before the first arrival, which no order changes.
         with_levels: whether levels and targets before packs are wanted.
     """
-    chains, horizon = with_floor(chains_of(positions, demand, prices), floor), len(demand)
+    positions, horizon = ready.positions, len(ready.demand)
+    chains = chains_at(chains_of(ready), prices, positions.lead_time)
     lines = OrderLines(positions.smallest_order, positions.order_cost)
     solved = solve_backorders(chains, lines)
-    decided = replace(Decided.nothing(solved.lower_bound - constant, horizon), missing=solved.missing)
+    before = ready.constant + (prices.stock * ready.early_stock).sum(axis=1)
+    decided = replace(Decided.nothing(solved.lower_bound - before, horizon), missing=solved.missing)
     decided.quantities[:] = by_order_step(solved.quantities, positions.lead_time)
     busy = (chains.limit > 0).any(axis=1)
     decided.solver[busy] = solved.solver[busy]
@@ -111,22 +107,29 @@ def backorders(
     return decided
 
 
-def chains_of(positions: Positions, demand: FloatArray, prices: Prices) -> Chains:
-    """Return the backorder programs of all series, each unit at its purchase price and the prices of limits."""
-    n_paths, lead_time = demand.shape[2], positions.lead_time
+def chains_of(ready: Prepared) -> Chains:
+    """Return the backorder programs of all series, each unit at its purchase price, safety stock asked for."""
+    positions, demand = ready.positions, ready.demand
     net = (positions.on_hand - positions.backorders)[:, None] + np.cumsum(positions.receipts, axis=1)
-    order = np.where(np.isfinite(prices.order), prices.order, 0.0) + positions.unit_cost[:, None]
     chains = backorder_chains(
-        cumulative_demand(demand, n_paths) - net[:, :, None],
+        cumulative_demand(demand, demand.shape[2]) - net[:, :, None],
         StockCosts(positions.holding_cost, positions.backorder_cost, positions.end_value),
-        limit=by_arrival(largest_orders(positions, prices), lead_time),
+        limit=by_arrival(positions.largest_by_step, positions.lead_time),
         multiple=positions.order_multiple,
     )
-    priced = replace(chains, jump=chains.jump + prices.stock / n_paths)
-    return with_prices(priced, by_arrival(order, lead_time) + prices.receipt)
+    unit_cost = np.repeat(positions.unit_cost[:, None], len(demand), axis=1)
+    return _with_floor(with_prices(chains, by_arrival(unit_cost, positions.lead_time)), ready.floor)
 
 
-def with_floor(chains: Chains, floor: Floor) -> Chains:
+def chains_at(chains: Chains, prices: Prices, lead_time: IntArray) -> Chains:
+    """Return the chains with prices of limits on top; where these are inf, nothing can be ordered."""
+    open_to = np.isfinite(prices.order)
+    order, limit = (by_arrival(values, lead_time) for values in (np.where(open_to, prices.order, 0.0), open_to.astype(float)))
+    stored = replace(chains, jump=chains.jump + prices.stock / chains.at.shape[2], limit=np.where(limit > 0, chains.limit, 0.0))
+    return with_prices(stored, order + prices.receipt)
+
+
+def _with_floor(chains: Chains, floor: Floor) -> Chains:
     """Return the chains with safety stock: what must have arrived so that the expected stock reaches the floor."""
     if not floor.price.any():
         return chains

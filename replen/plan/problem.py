@@ -1,7 +1,7 @@
 """What is left to decide: the series of a bucket, grouped by lead time, from the arrival of the first order to the horizon."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -59,6 +59,22 @@ class Problem:
         stock[:, -1] += lost_sale_cost - self.positions.end_value
         return Terms(self.unit_cost - lost_sale_cost[:, None], stock, self.largest)
 
+    def at(self, prices: "Prices") -> Self:
+        """Return the problem with prices of limits on top; where these are inf, nothing can be ordered.
+
+        Args:
+            prices: of these series, by period from the plan date on.
+        """
+        n_steps, lead_time = self.largest.shape[1], prices.order.shape[1] - self.largest.shape[1]
+        open_to = np.isfinite(prices.order[:, :n_steps])
+        order = np.where(open_to, prices.order[:, :n_steps], 0.0) + prices.receipt[:, lead_time:]
+        return replace(
+            self,
+            unit_cost=self.unit_cost + order,
+            holding_cost=self.holding_cost + prices.stock[:, lead_time:],
+            largest=np.where(open_to, self.largest, 0.0),
+        )
+
     def stock(self, quantities: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the expected units left at the end of each step, (n_series, n_steps), and on each path at the horizon."""
         stock, held = self.opening.copy(), np.empty(quantities.shape)
@@ -102,39 +118,33 @@ class Prices:
         nothing = np.zeros(positions.receipts.shape)
         return cls(nothing, nothing, nothing)
 
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the prices of the chosen series."""
+        return type(self)(self.order[rows], self.receipt[rows], self.stock[rows])
 
-def largest_orders(positions: Positions, prices: Prices) -> FloatArray:
-    """Return the units that may be ordered at each step at most, (n_series, horizon); 0 where limits leave no room."""
-    return np.where(np.isfinite(prices.order), positions.largest_by_step, 0.0)
 
-
-def problems(
-    positions: Positions, demand: FloatArray, idle: Projection, prices: Prices | None = None
-) -> Iterator[tuple[NDArray[np.intp], Problem]]:
+def problems(positions: Positions, demand: FloatArray, idle: Projection) -> Iterator[tuple[NDArray[np.intp], Problem]]:
     """Yield rows and problem of the series of each lead time with which an order can arrive in time.
 
     Args:
         positions: n_series positions without backorders.
         demand: shape (horizon, n_series, n_paths), units.
         idle: what happens if nothing is ordered.
-        prices: of limits that couple series; None = there are none.
     """
-    prices = prices or Prices.none(positions)
-    largest = largest_orders(positions, prices)
+    largest = positions.largest_by_step
     for lead_time in np.unique(positions.lead_time[positions.lead_time < len(demand)]):
         rows = np.flatnonzero(positions.lead_time == lead_time)
         group, needs = positions.take(rows), demand[lead_time:, rows]
         opening = idle.ending[lead_time - 1, rows] if lead_time else np.repeat(group.on_hand[:, None], needs.shape[2], axis=1)
-        steps = np.arange(len(needs))
-        order_price = prices.order[rows, : len(steps)] + prices.receipt[rows, lead_time:]
+        shape = (len(rows), len(needs))
         yield (
             rows,
             Problem(
                 positions=group,
                 opening=opening,
                 needs=needs - group.receipts[:, lead_time:].T[:, :, None],
-                unit_cost=group.unit_cost[:, None] + np.where(np.isfinite(order_price), order_price, 0.0),
-                holding_cost=group.holding_cost[:, None] + prices.stock[rows, lead_time:],
-                largest=largest[rows, : len(steps)],
+                unit_cost=np.broadcast_to(group.unit_cost[:, None], shape),
+                holding_cost=np.broadcast_to(group.holding_cost[:, None], shape),
+                largest=largest[rows, : len(needs)],
             ),
         )

@@ -15,7 +15,8 @@ from replen import tables as t
 from replen.config import LimitRule
 from replen.errors import PlanError
 from replen.overlays import load_config
-from replen.plan.attempt import Terms, attempts, bucket_totals
+from replen.plan.attempt import Terms, programs
+from replen.plan.attempt import planned as plans
 from replen.plan.choice import Choice, Totals, missing
 from replen.plan.coupling import couple
 from replen.plan.limits import limit_rows, read_limits
@@ -176,11 +177,10 @@ def planned(items, demand, *, waits=False, **rules):
     rows = limit_rows(EMPTY, {name: LimitRule.model_validate(rule) for name, rule in rules.items()})
     limits = read_limits(rows, MONDAY, horizon=horizon, freq="W")
     terms = partial(Terms, chosen, MONDAY, "W", limits)
-    coupled = couple(
-        lambda choice: bucket_totals(items, demand, terms(choice)), limits.limits, n_cells=N_CELLS, minimums=limits.minimums
-    )
-    (attempt,) = attempts(items, demand, np.arange(len(items)), terms(coupled.choice))
-    return coupled, limits, attempt.outcome.quantities
+    (made,) = programs(items, demand, terms(Choice.at(np.zeros(len(limits)), N_CELLS)))
+    coupled = couple(made.totals, limits.limits, n_cells=N_CELLS, minimums=limits.minimums)
+    ((found,), _) = plans(items, demand, np.arange(len(items)), terms(coupled.choice))
+    return coupled, limits, found.outcome.quantities
 
 
 def mov(limit, scope_value="mill"):
