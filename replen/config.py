@@ -429,6 +429,7 @@ class Plan(Section):
     unmet_demand: Literal["lost", "waits"]
     policy: Policies
     frozen_periods: NonNegativeCount
+    change_cost: NonNegative
     safety_stock: SafetyStock
     rule: Rule
     exceptions: ExceptionRules
@@ -440,6 +441,11 @@ class Plan(Section):
             raise ValueError(
                 f"plan.safety_stock.kind: expected none where plan.unmet_demand is lost, found {self.safety_stock.kind}: stock "
                 "that is kept back would not be there to save a sale; raise lost_sale_cost, or let demand wait"
+            )
+        if self.safety_stock.kind == "hard" and self.change_cost:
+            raise ValueError(
+                f"plan.change_cost: expected 0 where plan.safety_stock.kind is hard, found {self.change_cost:g}: no charge can "
+                "be weighed against a bound; make it soft, at a price"
             )
         return self
 

@@ -172,6 +172,7 @@ RECEIPTS = Column("receipts", "array<double>", "units of open orders by step fro
 PROJECTED_ON_HAND = Column("projected_on_hand", "double", "expected units at the end of the period")
 EXPECTED_LOST = Column("expected_lost", "double", "expected units of lost sale in the period, or units owed at its end")
 EXPECTED_COST = Column("expected_cost", "double", "expected money in the period: purchase, order line, holding, lost sales")
+LAST_PLAN = Column("last_plan", "array<double>", "units that the last plan ordered by step from this plan date; null = none")
 ORDER_ID = Column("order_id", "string", "hash(order_date, sku, site, supplier)")
 ORDER_DATE = Column("order_date", "date", "plan date, or the first order day after it within the first period")
 NEXT_ORDER_DATE = Column("next_order_date", "date", "first later date on which the plan orders; null = not within the horizon")
@@ -186,7 +187,7 @@ PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand wh
 TARGET = Column("target", "double", "quantity the policy asked for before packs, units")
 BINDING = Column(
     "binding", "string",
-    "what held the quantity: none, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
+    "what held it: none, last_plan, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
 )  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")

@@ -14,10 +14,11 @@ from replen.errors import PlanError
 from replen.plan.choice import Choice
 from replen.plan.exceptions import Finding
 from replen.plan.items import read_positions, refusals
+from replen.plan.kept import LastPlan
 from replen.plan.limits import Limits
 from replen.plan.outcome import Outcome, plan_series
 from replen.plan.policies.assigned import Assigned
-from replen.plan.positions import chunks
+from replen.plan.positions import Positions, chunks
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
 from replen.plan.programs import Programs
@@ -58,6 +59,16 @@ class Terms:
     def waits(self) -> bool:
         """Return whether demand that is not met waits."""
         return self.settings.unmet_demand == "waits"
+
+    def last_plan(self, items: pd.DataFrame, positions: Positions) -> LastPlan | None:
+        """Return what the last plans of items say, where changing them costs something."""
+        settings = self.settings
+        if not settings.change_cost:
+            return None
+        return LastPlan.of(
+            items, positions.lead_time, frozen_periods=settings.frozen_periods, change_cost=settings.change_cost,
+            horizon=settings.horizon,
+        )  # fmt: skip
 
     @classmethod
     def uncoupled(cls, settings: Plan, plan_date: dt.date, freq: str) -> Self:
@@ -113,6 +124,7 @@ def _planned(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
         assigned=Assigned.of(items, terms.settings.policy),
         waits=terms.waits,
         safety_stock=terms.settings.safety_stock,
+        last=terms.last_plan(items, positions),
     )
     _check_proven(outcome.dual_bound)
     return Planned(rows, outcome, sharing)
@@ -126,7 +138,7 @@ def _programs(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> Pr
     """
     positions, safety_stock = read_positions(items, terms.calendar), terms.settings.safety_stock
     ready = Prepared.of(positions, by_step(demand_paths), waits=terms.waits, safety_stock=safety_stock)
-    found = Programs.of(ready, Sharing.of(items, terms.limits, positions))
+    found = Programs.of(ready, Sharing.of(items, terms.limits, positions), terms.last_plan(items, positions))
     _check_proven(found.solve(Prices.none(positions)).bound)
     return found
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from replen.config import SafetyStock
 from replen.plan.positions import Positions, serve_backorders
@@ -48,6 +49,12 @@ class Prepared:
         served = replace(served, line_limit=largest_in_time(served, customers))
         floor = Floor.of(safety_stock, served, customers) if waits and safety_stock else Floor.none(served)
         return cls(served, customers, expiring(served, customers, waits=waits), waits, floor, positions.receipts)
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the chosen series."""
+        floor = Floor(self.floor.units[rows], self.floor.price[rows])
+        paths = self.customers[:, rows], self.expired[:, rows]
+        return type(self)(self.positions.take(rows), *paths, self.waits, floor, self.receipts[rows])
 
     @cached_property
     def demand(self) -> FloatArray:

@@ -10,6 +10,7 @@ from replen.plan.backorders import solve_backorders
 from replen.plan.chain import Chains
 from replen.plan.choice import Choice, Totals
 from replen.plan.decide import chains_at, chains_of
+from replen.plan.kept import Keeping, LastPlan, is_kept, usage_at
 from replen.plan.lattice import OrderLines
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
@@ -111,6 +112,42 @@ class LostSalesPrograms:
 
 
 @dataclass(frozen=True)
+class KeptPrograms:
+    """Programs of series whose last plan is kept where the best one does not save the charge (see `kept`).
+
+    Attributes:
+        free: the programs of all series.
+        rest: of those that may keep their last plan, with what it says on its way.
+        keeping: what it says.
+    """
+
+    free: Solver
+    rest: Solver
+    keeping: Keeping
+
+    def __call__(self, prices: Prices) -> Solved:
+        """Return the plans at these prices."""
+        keeping, rows, mine = self.keeping, self.keeping.rows, prices.take(self.keeping.rows)
+        free, rest, (bought, taken) = self.free(prices), self.rest(mine), keeping.money(mine)
+        charge, lead_time = keeping.charges(free.quantities[rows]), keeping.positions.lead_time
+        changed, kept = (
+            cost + usage_at(mine, quantities, by_arrival(quantities, lead_time), stock)
+            for quantities, cost, stock in (
+                (free.quantities[rows], free.cost[rows] + charge, free.stock[rows]),
+                (rest.quantities, rest.cost + bought + taken, rest.stock),
+            )
+        )
+        keep = (charge > 0) & np.isfinite(taken) & is_kept(kept, changed)
+        solved = Solved(*(values.copy() for values in free))
+        least = np.minimum(free.bound[rows] + charge, rest.bound + bought + taken)
+        solved.bound[rows] = np.where(charge > 0, least, free.bound[rows])
+        solved.cost[rows] = np.where(keep, rest.cost + bought, free.cost[rows] + charge)
+        solved.quantities[rows[keep]] = (keeping.units + rest.quantities)[keep]
+        solved.stock[rows[keep]] = rest.stock[keep]
+        return solved
+
+
+@dataclass(frozen=True)
 class Programs:
     """Series and how they share the limits.
 
@@ -127,10 +164,14 @@ class Programs:
     lead_time: IntArray
 
     @classmethod
-    def of(cls, ready: Prepared, sharing: Sharing) -> Self:
-        """Return the programs of these series."""
-        model = BackorderPrograms if ready.waits else LostSalesPrograms
-        return cls(model.of(ready), sharing, ready.receipts, ready.positions.lead_time)
+    def of(cls, ready: Prepared, sharing: Sharing, last: LastPlan | None = None) -> Self:
+        """Return the programs of these series, which may have a last plan that is charged for when it changes."""
+        model: type[BackorderPrograms | LostSalesPrograms] = BackorderPrograms if ready.waits else LostSalesPrograms
+        solve: Solver = model.of(ready)
+        keeping = None if last is None else Keeping.of(last, ready.positions, np.arange(len(ready.receipts)))
+        if keeping is not None and len(keeping.rows):
+            solve = KeptPrograms(solve, model.of(keeping.made_ready(ready)), keeping)
+        return cls(solve, sharing, ready.receipts, ready.positions.lead_time)
 
     def totals(self, choice: Choice) -> Totals:
         """Return what plans under a choice cost and use, by cell."""
