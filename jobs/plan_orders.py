@@ -65,7 +65,7 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     """Plan every bucket, once where no limit binds, write the tables that come from it, commit them."""
     config = jobs.config
     tables = {table: jobs.read(table, "ingest") for table in INPUTS} | {t.FORECASTS: jobs.read(t.FORECASTS, "forecast")}
-    items = planning_items(tables, config, plan_date)
+    items = planning_items(tables | {t.PLAN: last_plan(jobs, progress)}, config, plan_date)
     rows = limit_rows(tables[t.LIMITS].toPandas(), config.limits)
     limits = read_limits(rows, plan_date, horizon=config.plan.horizon, freq=config.freq)
     planner = Planner(Terms.uncoupled(config.plan, plan_date, config.freq), config.costs, config.forecast.quantiles)
@@ -84,6 +84,15 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     for table, frame in split_decisions(decisions, coupled, limits, unused=unused, run_id=jobs.run_id).items():
         jobs.write(table, frame)
     return jobs.commit(JOB, cutoff=jobs.needed("forecast").cutoff, counts=counts)
+
+
+def last_plan(jobs: Run, progress: Progress) -> DataFrame:
+    """Return the plan of the last run before this one; no rows where there is none, or changing it costs nothing."""
+    done = jobs.before(JOB, jobs.needed("forecast").cutoff) if jobs.config.plan.change_cost else None
+    if done is None:
+        return jobs.store.spark.createDataFrame([], t.PLAN.nullable_ddl).limit(0)  # which a join with it knows
+    progress.note(f"last plan: run {done.producer}, cutoff {done.cutoff}")
+    return jobs.read_of(done, t.PLAN)
 
 
 def noted(progress: Progress) -> Callable[[Step], None]:

@@ -24,7 +24,7 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
     """Return one row for each (sku, site) that has a forecast or can be bought; null where a table says nothing of it.
 
     Args:
-        tables: FORECASTS, STOCK, OPEN_ORDERS, SUPPLY, COSTS and CATALOGUE of the run.
+        tables: FORECASTS, STOCK, OPEN_ORDERS, SUPPLY, COSTS and CATALOGUE of the run, and the last PLAN, which may be empty.
         config: freq and plan.horizon are used.
         plan_date: first day of step 0.
     """
@@ -34,6 +34,7 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         forecasts.join(first_choice(tables[t.SUPPLY]), on=KEY, how="full")
         .join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
         .join(receipts, on=KEY, how="left")
+        .join(last_quantities(tables[t.PLAN], plan_date, days=PERIOD_DAYS[config.freq]), on=[*KEY, t.SUPPLIER], how="left")
         .join(tables[t.COSTS], on=KEY, how="left")
         .join(
             tables[t.CATALOGUE].select(
@@ -86,3 +87,11 @@ def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, h
     lines = coming.groupBy(*KEY).agg(F.collect_list(F.struct("step", t.QUANTITY)).alias("lines"))
     steps = F.sequence(F.lit(0), F.lit(horizon - 1))
     return lines.select(*KEY, F.transform(steps, units).alias(t.RECEIPTS))
+
+
+def last_quantities(plan: DataFrame, plan_date: dt.date, *, days: int) -> DataFrame:
+    """Return for each (sku, site, supplier) the units that the last plan orders by step of this one; none for those without."""
+    step = (F.date_diff(t.DATE, F.lit(plan_date)) / days).cast("int")
+    ahead = plan.where(F.col(t.DATE) >= F.lit(plan_date)).withColumn("step", step)
+    lines = ahead.groupBy(*KEY, t.SUPPLIER).agg(F.sort_array(F.collect_list(F.struct("step", t.ORDER_QUANTITY))).alias("lines"))
+    return lines.select(*KEY, t.SUPPLIER, F.col("lines")[t.ORDER_QUANTITY].alias(t.LAST_PLAN))

@@ -7,7 +7,7 @@ import pytest
 
 import replen.tables as t
 from replen.evaluate.simulated_cost import TERMS
-from replen.spark.items import first_choice, receipts_by_step, supply_terms
+from replen.spark.items import first_choice, last_quantities, receipts_by_step, supply_terms
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,6 +36,14 @@ def test_open_orders_are_on_the_shelf_at_the_start_of_a_period(
     lines = [(f"order-{number}", "sku", "site", "mill", 5.0, day, status) for number in range(2)]
     found = receipts_by_step(spark.createDataFrame(lines, t.OPEN_ORDERS.nullable_ddl), PLAN_DATE, days=7, horizon=4).collect()
     assert [row[t.RECEIPTS] for row in found] == ([] if step is None else [[10.0 * (number == step) for number in range(4)]])
+
+
+def test_the_last_plan_is_read_by_step_of_this_one(spark: "SparkSession") -> None:
+    days = [dt.date(2024, 7, 8), dt.date(2024, 6, 24), dt.date(2024, 7, 1), dt.date(2024, 7, 15)]
+    rows = [("run", "sku", "site", "mill", day, float(day.day), 0.0, 0.0, 0.0, 0.0) for day in days]
+    old = [("run", "old", "site", "mill", dt.date(2024, 6, 24), 1.0, 0.0, 0.0, 0.0, 0.0)]
+    found = last_quantities(spark.createDataFrame(rows + old, t.PLAN.nullable_ddl), PLAN_DATE, days=7).collect()
+    assert [(row[t.SKU], row[t.SUPPLIER], row[t.LAST_PLAN]) for row in found] == [("sku", "mill", [1.0, 8.0, 15.0])]
 
 
 def test_the_supplier_of_the_lowest_rank_is_asked_and_transfers_are_not(spark: "SparkSession") -> None:
