@@ -86,7 +86,8 @@ def keep_minimums(columns: Columns, wanted: Coupled) -> Coupled:
     reached = columns.lumpy & (wanted.usage > 0 if mixture is None else columns.mixed(mixture).usage.sum(axis=0) > 0)
     prices = _fill_up(columns, reached)
     kept = keep(columns, columns.minimums, reached)
-    return replace(kept, wanted=wanted.totals, prices=np.where(columns.lumpy, prices, kept.prices))
+    prices = np.where(columns.lumpy, np.where(kept.usage > 0, prices, np.inf), kept.prices)
+    return replace(kept, wanted=wanted.totals, prices=prices)
 
 
 def _fill_up(columns: Columns, reached: BoolArray, *, at_center: bool = False) -> FloatArray:

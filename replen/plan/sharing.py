@@ -1,6 +1,7 @@
 """How the series of a bucket share the limits: prices of limits -> prices of series, plans of series -> usage of limits."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -89,7 +90,7 @@ class Sharing:
             for family, numbers, value in zip(limits.families, rows, members, strict=True)
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
-        cells = cell_of(*_apart(limits, members), cell)
+        cells = cell_of(*_apart(items, limits), cell)
         return cls(shares, cells, (place >> np.uint64(11)) / 2.0**53, unsold, limited, limits.labels)
 
     @property
@@ -146,18 +147,27 @@ class Sharing:
         return np.asarray(np.bincount(self.cells, values, N_CELLS), np.float64)
 
 
-def _apart(limits: Limits, members: list[IntArray]) -> tuple[list[IntArray], list[int]]:
-    """Return members and numbers of values of the families that cells tell apart; those that share alike count once.
+def _apart(items: pd.DataFrame, limits: Limits) -> tuple[list[IntArray], list[int]]:
+    """Return by scope which of all values named by limits each item has, NO_ROW = none, and how many there are.
 
-    Where cells do not suffice for all, those with minimums come first: only prices tell the series of a cell apart, and no
+    Where cells do not suffice for all scopes, those of minimums come first: only prices tell the series of a cell apart, and no
     price chooses between nothing and a minimum.
     """
-    pairs = list(zip(limits.families, members, strict=True))
-    alike = {(family.scope, family.values): (member, len(family.values)) for family, member in pairs}
-    if math.prod(n + 1 for _, n in alike.values()) > N_CELLS:
-        lumpy = [family for family in limits.families if (limits.minimums[family.rows[family.rows != NO_ROW]] > 0).any()]
-        alike = {key: alike[key] for key in ((family.scope, family.values) for family in lumpy)} or alike
-    return [member for member, _ in alike.values()], [n for _, n in alike.values()]
+    lumpy = [family for family in limits.families if (limits.minimums[family.rows[family.rows != NO_ROW]] > 0).any()]
+    found = _values_by_scope(limits.families)
+    if math.prod(len(values) + 1 for values in found.values()) > N_CELLS:
+        found = _values_by_scope(lumpy) or found
+    members = [pd.Index(sorted(values)).get_indexer(pd.Index(items[scope].astype(object))) for scope, values in found.items()]
+    return [np.asarray(member, np.int64) for member in members], [len(values) for values in found.values()]
+
+
+def _values_by_scope(families: Iterable[Family]) -> dict[t.Column, set[str]]:
+    """Return the values that families name, by the column of their scope."""
+    found: dict[t.Column, set[str]] = {}
+    for family in families:
+        if family.scope is not None:
+            found.setdefault(family.scope, set()).update(family.values)
+    return found
 
 
 def cell_of(members: list[IntArray], n_values: list[int], hashed: NDArray[np.uint64]) -> IntArray:

@@ -150,6 +150,29 @@ def test_at_endless_prices_nothing_is_ordered():
     assert plan_series(found, np.full((3, 2, 4), 5.0), sharing.series_prices(at(np.full(3, np.inf)), 3)).quantities.sum() == 0
 
 
+def test_rules_of_one_supplier_each_leave_every_supplier_cells_of_its_own():
+    """Twenty names, as the configuration needs for twenty suppliers, are one way to tell series apart, not 2 ** 20."""
+    n, names = 5000, [f"mill {number}" for number in range(20)]
+    found = positions(n, 3)
+    items = items_of(found).assign(supplier=np.resize(names, n), site=np.resize(["north", "south", "east"], n))
+    rules = {name: rule(kind="minimum_order_value", scope="supplier", scope_value=name) for name in names}
+    sites = {"north": rule(kind="volume", scope="site", scope_value="north"), "all": rule()}
+    cells = Sharing.of(items, read(**rules, **sites), found).cells
+    assert (items.groupby(cells)["supplier"].nunique() == 1).all()
+    assert ((items["site"] == "north").groupby(cells).nunique() == 1).all()
+    assert len(set(cells)) > 200
+
+
+def test_where_cells_are_few_suppliers_with_minimums_have_their_own():
+    n, names = 5000, [f"mill {number}" for number in range(40)]
+    found = positions(n, 3)
+    items = items_of(found).assign(supplier=np.resize(names, n), site=np.resize([f"site {at}" for at in range(21)], n))
+    rules = {name: rule(kind="minimum_order_value", scope="supplier", scope_value=name) for name in names}
+    sites = {name: rule(kind="volume", scope="site", scope_value=name) for name in items["site"].unique()}
+    cells = Sharing.of(items, read(**rules, **sites), found).cells
+    assert (items.groupby(cells)["supplier"].nunique() == 1).all()
+
+
 def test_series_with_the_same_limits_share_cells_and_all_cells_are_used():
     members = [np.zeros(20_000, np.int64), np.arange(20_000) % 3]
     hashed = np.random.default_rng(0).integers(0, 2**63, 20_000).astype(np.uint64)
