@@ -10,8 +10,8 @@ tuned on and before the weeks played. Lead times are as promised, unmet demand i
 Each policy has one number, the same for all series, tuned on the weeks before those played: the cycle service level of (R,S)
 with normal safety stock, the weight of a lost margin of the others. (R,S) rounds what it orders up to whole lines, or, like
 the summary's simple rule, to the nearest one; its standard deviation is that of the sample paths. The textbook's (R,S) has the
-same means, and for all weeks the standard deviation of the forecasts' errors one week ahead on the weeks before, times the
-root of lead time + review period. Cost = purchase, order lines, holding, lost sales, less what is left is worth,
+same means, and for standard deviation the root mean square error that forecasts of one week had so far, times the root of lead
+time + review period. Cost = purchase, order lines, holding, lost sales, less what is left is worth,
 less the constants that no decision changes: the purchase of all that was wanted, but for what was there. So a lost unit costs
 its margin, and a unit left over what it loses in value. `money` is the whole. The last line of output is one JSON object.
 """
@@ -21,6 +21,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -61,8 +62,9 @@ TUNED_ON, PLAYED = range(78, 104), range(104, 130)
 HORIZON, N_PATHS, RESIDUAL_WINDOWS = 13, 64, 16
 LONGEST = 26  # weeks that an order is on its way
 SERVICE, WEIGHTS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999), (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
-FEW_WEIGHTS = (0.35, 0.6, 1.0)
+FEW_WEIGHTS = (0.6, 1.0, 1.5, 2.5)
 TEXTBOOK, ROUNDED_UP, NEAREST = "(R,S) textbook, rounded up", "(R,S) normal, rounded up", "(R,S) normal, nearest"
+PRIOR_WEEKS = 4
 LINE, PROGRAM = "cheapest line", "program"
 
 
@@ -206,14 +208,19 @@ def forecasts(truth: Truth, weeks: range, name: str) -> list[np.ndarray]:
 Paths = list[np.ndarray]
 Today = Callable[[float, Positions, FloatArray], FloatArray]
 """Setting, positions and sample paths of now -> today's orders, (n_series,)."""
-Maker = Callable[[float, Positions, Paths, FloatArray], Policy]
-"""Setting, positions, sample paths by week and errors of weekly forecasts -> what orders."""
+
+
+class Maker(Protocol):
+    """A policy but for what it works with."""
+
+    def __call__(self, setting: float, positions: Positions, paths: Paths, error: FloatArray) -> Policy:
+        """Return what orders; paths and error, (n_series, n_weeks), are those known before each week."""
 
 
 def anew(today: Today) -> Maker:
     """Return the policy that decides each week anew, from the paths of that week."""
 
-    def made(setting: float, positions: Positions, paths: Paths, _: FloatArray) -> Policy:
+    def made(setting: float, positions: Positions, paths: Paths, error: FloatArray) -> Policy:
         return Replanned(
             positions,
             lambda known: paths[known.step].astype(np.float64),
@@ -237,11 +244,11 @@ def rounded_up(service: float, positions: Positions, demand: FloatArray) -> Floa
 
 
 def textbook(service: float, positions: Positions, paths: Paths, error: FloatArray) -> Policy:
-    """Return (R,S) with one standard deviation a series."""
+    """Return (R,S) with the standard deviation of past errors."""
     interval = np.minimum(positions.lead_time + positions.review_period, HORIZON)
     inside = (np.arange(HORIZON)[:, None] < interval)[:, :, None]
     mean = np.stack([(week * inside).sum(axis=0).mean(axis=1) for week in paths], axis=1)
-    levels = mean + (norm.ppf(service) * error * np.sqrt(interval))[:, None]
+    levels = mean + norm.ppf(service) * error * np.sqrt(interval)[:, None]
 
     def orders(known: Known) -> FloatArray:
         return lines_around(positions, np.maximum(levels[:, known.step, None] - known.inventory_position, 0.0))[2]
@@ -285,24 +292,30 @@ def play(truth: Truth, weeks: range, make: Callable[[Positions], Policy]) -> tup
     return result.cost - positions.unit_cost * (result.demand - positions.inventory_position), result
 
 
-def weekly_error(truth: Truth, paths: Paths) -> FloatArray:
-    """Return the root mean square error of the forecasts of each first week over TUNED_ON, (n_series,), units."""
-    errors = [truth.demand[:, week] - ahead[0].mean(axis=1) for week, ahead in zip(TUNED_ON, paths, strict=True)]
-    return np.asarray(np.sqrt(np.square(errors).mean(axis=0)))
+def weekly_errors(truth: Truth, paths: Paths) -> FloatArray:
+    """Return the root mean square error that forecasts of one week had before each week of both spans, units, a row a series.
+
+    The spread of the week's sample paths counts as if it were the errors of PRIOR_WEEKS weeks.
+    """
+    weeks = [*TUNED_ON, *PLAYED]
+    squared = np.stack([(truth.demand[:, week] - ahead[0].mean(axis=1)) ** 2 for week, ahead in zip(weeks, paths, strict=True)])
+    before = np.cumsum(squared, axis=0) - squared
+    spread = np.stack([ahead[0].var(axis=1) for ahead in paths])
+    n_before = np.arange(len(weeks))[:, None]
+    return np.asarray(np.sqrt((before + PRIOR_WEEKS * spread) / (n_before + PRIOR_WEEKS)).T)
 
 
 def compare(truth: Truth, name: str) -> dict[str, object]:
     """Return, for one forecaster, every policy, tuned on the weeks before, played once, and savings."""
     before, now = (forecasts(truth, weeks, name) for weeks in (TUNED_ON, PLAYED))
-    error, costs, lines = weekly_error(truth, before), {}, {}
+    errors, costs, lines = np.split(weekly_errors(truth, [*before, *now]), [len(before)], axis=1), {}, {}
     for policy, (maker, settings) in POLICIES.items():
-
-        def made(positions: Positions, setting: float, paths: Paths, maker: Maker = maker) -> Policy:
-            return maker(setting, positions, paths, error)
-
-        tried = {each: float(play(truth, TUNED_ON, partial(made, setting=each, paths=before))[0].sum()) for each in settings}
+        tried = {
+            each: float(play(truth, TUNED_ON, partial(maker, each, paths=before, error=errors[0]))[0].sum())
+            for each in settings
+        }
         setting = min(tried, key=tried.__getitem__)
-        costs[policy], result = play(truth, PLAYED, partial(made, setting=setting, paths=now))
+        costs[policy], result = play(truth, PLAYED, partial(maker, setting, paths=now, error=errors[1]))
         lines[policy] = {"setting": setting, "n_tried": len(tried), **totals(costs[policy], result, truth.terms)}
         told = "  ".join(f"{key} {value:,.0f}" if value >= 10 else f"{key} {value:.4g}" for key, value in lines[policy].items())
         print(f"{name:15s} {policy:25s} {told}", flush=True)
