@@ -99,7 +99,7 @@ def bucket_totals(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -
 def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms, *, with_levels: bool) -> Attempt:
     """Return what comes of one chunk; where a row breaks the rest, each is planned alone and only broken ones are left out."""
     try:
-        positions = read_positions(items.iloc[rows], terms.calendar)
+        positions = read_positions(items.iloc[rows], terms.calendar, n_paths=demand_paths.shape[1])
         sharing = Sharing.of(items.iloc[rows], terms.limits, terms.choice)
         prices = sharing.series_prices(demand_paths.shape[2])
         settings, demand = terms.settings, by_step(demand_paths[rows])

@@ -35,7 +35,7 @@ def plan_bucket(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> 
         failures |= attempt.failures
         if attempt.outcome is not None and attempt.sharing is not None:
             planned, outcome = attempt.rows, attempt.outcome
-            prices = attempt.sharing.limit_prices(outcome.positions.lead_time)
+            prices = attempt.sharing.limit_prices(outcome.positions.expected_lead_time)
             frames.append(_frame(items.iloc[planned], outcome, prices, terms).set_index(planned))
             findings += [replace(one, rows=planned[one.rows]) for one in planned_findings(outcome, terms.settings.exceptions)]
     unsolved = np.array(sorted(failures), dtype=np.intp)
@@ -65,7 +65,7 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
     plan_date, freq = terms.plan_date, terms.freq
     today, horizon = outcome.quantities[:, 0], outcome.quantities.shape[1]
     dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq).tolist()
-    forecast_demand = protection_demand(outcome.positions, outcome.mean_demand.T[:, :, None])[0, :, 0]
+    forecast_demand = protection_demand(outcome.positions, outcome.mean_demand.T[:, :, None])[0].mean(axis=1)
     protecting = np.where(outcome.policy == PROGRAM, outcome.order_up_to_level, outcome.reorder_point)
     lead_days, waiting = np.ceil(numbers(items, t.LEAD_TIME_DAYS)).astype(int), days_to_order(items, terms.calendar)
     order_dates = [plan_date + dt.timedelta(days=days) for days in waiting.tolist()]

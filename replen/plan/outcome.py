@@ -8,11 +8,21 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.config import SafetyStock
-from replen.plan.decide import backorders, lost_sales
+from replen.plan.decide import backorders, chain_constant, lost_sales
+from replen.plan.delays import mean_within, shifted
 from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import Positions, serve_backorders
 from replen.plan.problem import Prices
-from replen.plan.projection import Projection, arrivals, project, project_backorders, step_costs
+from replen.plan.projection import (
+    Projection,
+    arrivals,
+    arrivals_by_path,
+    before_arrival,
+    open_orders,
+    project,
+    project_backorders,
+    step_costs,
+)
 from replen.plan.ruled import under_rules
 from replen.plan.safety import Floor
 from replen.plan.shelf_life import expiring, largest_in_time
@@ -29,12 +39,13 @@ class Outcome:
         positions: backorders included; reviewed as the policy does, so that rule and program are held to the same dates.
         quantities: shape (n_series, horizon), units ordered by step, whole packs.
         targets: shape (n_series, horizon), units the policy asked for before packs; later ones of rules are in packs.
-        receipts: shape (n_series, horizon), units on the shelf at the start of the step: open orders and these orders.
+        receipts: shape (n_series, horizon), expected units on the shelf at the start of the step: open orders and these orders.
         mean_demand: shape (n_series, horizon), units.
         mean_on_hand: shape (n_series, horizon), expected units at the end of the step.
         expected_short: shape (n_series, horizon), units lost, or owed at the end of the step.
         expected_cost: shape (n_series, horizon), money, without end value; units below a soft safety stock at their price.
-        stock_at_arrival: shape (n_series,), expected units when today's order arrives; NaN if after the horizon.
+        stock_at_arrival: shape (n_series,), expected units when today's order arrives, on the paths on which it does so
+            within the horizon; NaN if on none.
         idle_end: shape (n_series,), expected units at the horizon if nothing is ordered.
         reorder_point: shape (n_series,), units; NaN where the program orders nothing today.
         order_up_to_level: shape (n_series,), units; NaN where the program orders nothing today.
@@ -111,30 +122,33 @@ def plan_series(
     """
     prices, assigned = prices or Prices.none(positions), assigned or Assigned.program(positions.n_series)
     positions = assigned.reviewed(positions)
-    nothing, early = np.zeros(positions.receipts.shape), np.arange(len(demand)) < positions.lead_time[:, None]
+    nothing = np.zeros(positions.receipts.shape)
     served, demand = (positions, demand) if waits else serve_backorders(positions, demand)
     expired = expiring(served, demand, waits=waits)
-    served, wanted = replace(served, line_limit=largest_in_time(served, demand)), demand + expired
+    served, wanted = replace(served, line_limit=largest_in_time(served, shifted(demand, served.delays))), demand + expired
     short_cost = positions.backorder_cost if waits else positions.lost_sale_cost
     running = np.cumsum(wanted, axis=0) if waits else wanted
 
     def played(quantities: FloatArray) -> Projection:
         if waits:
-            return project_backorders(served.on_hand - served.backorders, arrivals(served, quantities), running)
-        return project(served.on_hand, arrivals(served, quantities), wanted)
+            return project_backorders(served.on_hand - served.backorders, arrivals_by_path(served, quantities), running)
+        return project(served.on_hand, arrivals_by_path(served, quantities), wanted)
 
     idle = played(nothing)
-    constant = np.where(early, step_costs(served, nothing, idle, short_cost), 0.0).sum(axis=1)
-    stored = (prices.stock * np.where(early, idle.ending.mean(axis=2).T, 0.0)).sum(axis=1)
-    floor = Floor.of(safety_stock, served, demand) if waits and safety_stock else Floor.none(served)
+    held, short = before_arrival(served, idle.ending), before_arrival(served, idle.short)
+    constant = (served.holding_cost[:, None] * held + short_cost[:, None] * short).sum(axis=1)
+    stored = (prices.stock * held).sum(axis=1)
+    arriving = shifted(demand, served.delays)
+    floor = Floor.of(safety_stock, served, arriving) if waits and safety_stock else Floor.none(served)
     if waits:
-        decided = backorders(served, wanted, prices, floor, constant=constant + stored, with_levels=with_levels)
+        undecided = chain_constant(served, constant + stored, idle.ending[-1] - idle.short[-1])
+        decided = backorders(served, wanted, prices, floor, constant=undecided, with_levels=with_levels)
     else:
         decided = lost_sales(served, wanted, idle, prices, with_levels=with_levels)
     decided = under_rules(decided, assigned, served, wanted, waits=waits)
     projection = played(decided.quantities)
     net = projection.ending - projection.short if waits else projection.ending
-    costs = step_costs(served, decided.quantities, projection, short_cost) + floor.soft_costs(net.mean(axis=2).T)
+    costs = step_costs(served, decided.quantities, projection, short_cost) + floor.soft_costs(mean_within(net, served.delays))
     return Outcome(
         positions=positions,
         quantities=decided.quantities,
@@ -148,7 +162,7 @@ def plan_series(
         idle_end=idle.ending[-1].mean(axis=1),
         reorder_point=positions.inventory_position + decided.levels[:, 0],
         order_up_to_level=positions.inventory_position + decided.levels[:, 1],
-        dual_bound=constant + stored + (prices.receipt * positions.receipts).sum(axis=1) + decided.least_cost,
+        dual_bound=constant + stored + (prices.receipt * arrivals(positions, nothing)).sum(axis=1) + decided.least_cost,
         feasible_cost=costs.sum(axis=1) - positions.end_value * net[-1].mean(axis=1),
         constant_cost=constant,
         solver=decided.solver,
@@ -163,5 +177,7 @@ def _stock_at_arrival(positions: Positions, idle: Projection) -> FloatArray:
     """Return expected units on the shelf, open orders of that step included, when today's order arrives, (n_series,)."""
     horizon, rows = len(idle.ending), np.arange(positions.n_series)
     step = np.minimum(positions.lead_time, horizon - 1)
-    before = np.where(step == 0, positions.on_hand, idle.ending[np.maximum(step - 1, 0), rows].mean(axis=1))
-    return np.where(positions.lead_time < horizon, before + positions.receipts[rows, step], np.nan)
+    stock = np.concatenate([np.broadcast_to(positions.on_hand[:, None], idle.ending[:1].shape), idle.ending[:-1]])
+    before, due = (mean_within(units, positions.delays)[rows, step] for units in (stock, open_orders(positions)))
+    before = np.where((step == 0) & ~positions.varies, positions.on_hand, before)
+    return np.where(positions.lead_time < horizon, before + due, np.nan)
