@@ -74,7 +74,7 @@ def cheapest_levels(positions: Positions, demand: FloatArray, lost: FloatArray) 
 
 
 def _levels_of_timing(positions: Positions, demand: FloatArray, sold: FloatArray) -> FloatArray:
-    """Return the cheapest levels, (n_series, n_steps), of series with one shortest lead time that may order at the same steps."""
+    """Return the cheapest levels, (n_series, n_steps): one shortest lead time, and orders at the same steps."""
     n_steps, reviews = len(demand), np.flatnonzero(positions.may_order[0])
     levels, steps = np.zeros((positions.n_series, n_steps)), np.arange(n_steps)[:, None, None]
     for step in reviews[::-1]:
