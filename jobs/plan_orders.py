@@ -22,14 +22,15 @@ from replen.features.periods import Freq, period_dates, period_numbers
 from replen.forecast.rows import paths_of_rows
 from replen.orders.database import OrderDatabase
 from replen.orders.lines import with_order_ids
-from replen.plan.attempt import Terms, bucket_totals
+from replen.plan.attempt import Terms, programs
 from replen.plan.bucket import plan_bucket
-from replen.plan.choice import Choice, Step, Totals
+from replen.plan.choice import Choice, Step
 from replen.plan.costs import check_costs, fill_costs
 from replen.plan.coupling import couple
 from replen.plan.items import on_sale_by_step
 from replen.plan.limits import Limits, limit_rows, read_limits
 from replen.plan.policies.assigned import PROGRAM
+from replen.plan.programs import Programs
 from replen.plan.sharing import N_CELLS
 from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
@@ -70,13 +71,11 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     planner = Planner(Terms.uncoupled(config.plan, plan_date, config.freq), config.costs, config.forecast.quantiles)
     coupled = None
     if len(limits):
-        items, planner = items.persist(), planner.under(limits)
-        coupled = couple(
-            Passes(items, planner.totals, len(limits), config.spark), limits.limits, n_cells=N_CELLS, watch=noted(progress)
-        )
+        planner = planner.under(limits)
+        with Passes.over(items, planner.programs, len(limits), sizes=config.spark) as look:
+            coupled = couple(look, limits.limits, n_cells=N_CELLS, watch=noted(progress))
         planner = planner.choosing(coupled.choice)
     decisions = jobs.stage(t.DECISIONS, per_bucket(items, planner, t.DECISIONS, sizes=config.spark))
-    items.unpersist()
     counts = reconcile(tables[t.FORECASTS], decisions)
     if not counts["planned"]:  # where nothing can be planned, costs that make no sense are the config's, not a row's
         check_costs(fill_costs(items.limit(ROWS_A_FRAME).toPandas(), config.costs, freq=config.freq))
@@ -118,10 +117,10 @@ class Planner:
         """Return the planner at other prices of the limits."""
         return replace(self, terms=replace(self.terms, choice=choice))
 
-    def totals(self, items: pd.DataFrame, choice: Choice) -> Totals:
-        """Return what plans under a choice cost and use, by cell."""
+    def programs(self, items: pd.DataFrame) -> list[Programs]:
+        """Return the programs of items, for passes."""
         priced = fill_costs(items, self.costs, freq=self.terms.freq)
-        return bucket_totals(priced, self._paths(priced, 0), self.choosing(choice).terms)
+        return programs(priced, self._paths(priced, 0), self.terms)
 
     def __call__(self, items: pd.DataFrame) -> pd.DataFrame:
         """Return rows of `tables.DECISIONS`, one an item."""

@@ -1,8 +1,10 @@
 """The negative binomial by mean and dispersion (variance = mean + dispersion * mean^2): distribution function, inverse."""
 
+import math
 from functools import cache
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.special import betainc, gammaincinv, ndtr, ndtri
 
@@ -11,6 +13,8 @@ FloatArray = NDArray[np.float64]
 LARGE_MEAN = 40.0
 """Cells with a larger mean take their quantiles from a gamma distribution of the same mean and variance."""
 _MAX_COUNT = 4096
+NEGLIGIBLE = 1e-18
+"""A probability that changes no sum."""
 _SHAPES = np.geomspace(1e-3, 1e6, 400)
 _SCORES = np.linspace(-8.0, 8.0, 641)
 
@@ -38,7 +42,10 @@ def quantile(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> Fl
     found = np.empty(levels.shape)
     small = mean <= LARGE_MEAN
     found[~small] = _by_gamma(levels[~small], mean[~small], dispersion[~small])
-    found[small] = _by_table(levels[small], mean[small], dispersion[small])
+    exact = np.empty((int(small.sum()), levels.shape[1]))
+    if exact.size:
+        _by_table(levels[small], mean[small], dispersion[small], exact)
+    found[small] = exact
     return found
 
 
@@ -69,32 +76,20 @@ def _gamma_table() -> FloatArray:
     return np.asarray(np.log(np.maximum(quantiles, 1e-300)))
 
 
-def _by_table(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
-    """Return exact quantiles: all cells' cumulative probabilities lie in one ascending array, cell i between i and i + 1."""
-    if len(mean) == 0:
-        return np.empty(levels.shape)
-    top = 1.0 if levels.size == 0 else float(levels.max())
-    widths = _by_gamma(np.full((len(mean), 1), min(top, 1 - 1e-12)), mean, dispersion)[:, 0]
-    widths = np.minimum(np.ceil(1.1 * widths) + 6, _MAX_COUNT).astype(np.intp)
-    found = np.empty(levels.shape)
-    order = np.argsort(widths, kind="stable")
-    for rows in np.array_split(order, max(1, len(order) // 2048)):
-        cumulative = _cumulative(mean[rows], dispersion[rows], int(widths[rows].max()))
-        cells = np.arange(len(rows))[:, None]
-        flat = (cumulative + cells).ravel()
-        places = np.searchsorted(flat, levels[rows] + cells)
-        found[rows] = np.minimum(places - cells * cumulative.shape[1], cumulative.shape[1] - 1)
-    return found
-
-
-def _cumulative(mean: FloatArray, dispersion: FloatArray, n_counts: int) -> FloatArray:
-    """Return shape (n_cells, n_counts): P(X <= 0), P(X <= 1), ... with the last one set to 1."""
-    shape = 1.0 / dispersion
-    ratio = mean / (mean + shape)
-    counts = np.arange(1, n_counts)
-    log_first = -shape * np.log1p(mean / shape)
-    steps = np.log(ratio)[:, None] + np.log((counts - 1 + shape[:, None]) / counts)
-    log_probability = np.concatenate([log_first[:, None], steps], axis=1).cumsum(axis=1)
-    cumulative = np.asarray(np.minimum(np.exp(log_probability).cumsum(axis=1), 1.0))
-    cumulative[:, -1] = 1.0
-    return cumulative
+@njit(cache=True)
+def _by_table(levels: FloatArray, mean: FloatArray, dispersion: FloatArray, found: FloatArray) -> None:
+    """Fill in exact quantiles: each cell's cumulative probabilities up to its highest level, then each level among them."""
+    cumulative = np.empty(_MAX_COUNT)
+    for cell in range(len(mean)):
+        shape = 1.0 / dispersion[cell]
+        ratio = mean[cell] / (mean[cell] + shape)
+        probability = math.exp(-shape * math.log1p(mean[cell] / shape))
+        cumulative[0], n_counts, highest = probability, 1, levels[cell].max()
+        while cumulative[n_counts - 1] < highest and n_counts < _MAX_COUNT:
+            probability *= ratio * (n_counts - 1 + shape) / n_counts
+            cumulative[n_counts] = cumulative[n_counts - 1] + probability
+            if probability < NEGLIGIBLE and n_counts > mean[cell]:
+                break
+            n_counts += 1
+        for place in range(levels.shape[1]):
+            found[cell, place] = min(np.searchsorted(cumulative[:n_counts], levels[cell, place]), n_counts - 1)

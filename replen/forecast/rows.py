@@ -56,9 +56,10 @@ def from_rows(forecasts: pd.DataFrame, *, levels: tuple[float, ...]) -> Distribu
 
 def _stack(cells: "pd.Series[Any]") -> NDArray[np.float32]:
     """Return the arrays of a column stacked; their inner arrays may be arrays of arrays, as Parquet and Arrow give them."""
-    if np.ndim(cells.iloc[0][0]) == 0:
-        return np.stack([np.asarray(cell, np.float32) for cell in cells])
-    return np.stack([np.stack([np.asarray(inner, np.float32) for inner in cell]) for cell in cells])
+    first = cells.iloc[0]
+    if np.ndim(first[0]) == 0:
+        return np.concatenate(cells.to_list(), dtype=np.float32).reshape(len(cells), -1)
+    return np.concatenate([inner for cell in cells for inner in cell], dtype=np.float32).reshape(len(cells), len(first), -1)
 
 
 def paths_of_rows(

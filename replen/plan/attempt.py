@@ -1,28 +1,33 @@
 """Items and paths -> outcomes, chunk by chunk, whatever the data are: what cannot be planned is named, never lost."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from replen.config import Plan
-from replen.plan.choice import Choice, Totals
+from replen.errors import PlanError
+from replen.plan.choice import Choice
 from replen.plan.exceptions import Finding
 from replen.plan.items import read_positions, refusals
 from replen.plan.limits import Limits
 from replen.plan.outcome import Outcome, plan_series
 from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import chunks
+from replen.plan.prepared import Prepared
+from replen.plan.problem import Prices
+from replen.plan.programs import Programs
 from replen.plan.projection import by_step
 from replen.plan.sharing import N_CELLS, Sharing
 from replen.plan.timing import Calendar, FloatArray
 
 CHUNK = 2048  # series whose paths are worked on at once
 Rows = NDArray[np.intp]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,11 @@ class Terms:
         frozen = self.settings.frozen_periods
         return Calendar(np.datetime64(self.plan_date), self.settings.horizon, self.freq, frozen)
 
+    @property
+    def waits(self) -> bool:
+        """Return whether demand that is not met waits."""
+        return self.settings.unmet_demand == "waits"
+
     @classmethod
     def uncoupled(cls, settings: Plan, plan_date: dt.date, freq: str) -> Self:
         """Return the terms of a plan without limits."""
@@ -56,20 +66,18 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What came of some items.
+class Planned:
+    """Items that have a plan.
 
     Attributes:
-        rows: shape (n_planned,), of the items that have a plan.
-        outcome: their plans; None where there are none.
+        rows: shape (n_planned,), of the items.
+        outcome: their plans.
         sharing: how they share the limits.
-        failures: row -> why it was not planned.
     """
 
     rows: Rows
-    outcome: Outcome | None
-    sharing: Sharing | None
-    failures: dict[int, str]
+    outcome: Outcome
+    sharing: Sharing
 
 
 def sound_rows(items: pd.DataFrame, demand_paths: FloatArray) -> tuple[Rows, list[Finding]]:
@@ -78,53 +86,74 @@ def sound_rows(items: pd.DataFrame, demand_paths: FloatArray) -> tuple[Rows, lis
     return np.setdiff1d(np.arange(len(items)), np.concatenate([finding.rows for finding in findings])), findings
 
 
-def attempts(
-    items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms, *, with_levels: bool = True
-) -> Iterator[Attempt]:
-    """Yield what comes of the rows, a chunk at a time."""
-    for part in chunks(rows, CHUNK):
-        yield _attempt(items, demand_paths, part, terms, with_levels=with_levels)
+def planned(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms) -> tuple[list[Planned], dict[int, str]]:
+    """Return the plans of the rows, chunk by chunk, and row -> why it could not be planned."""
+    return _by_chunk(lambda some: _planned(items.iloc[some], demand_paths[some], some, terms), rows)
 
 
-def bucket_totals(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> Totals:
-    """Return what a pass over these items finds, by cell; what cannot be planned costs and uses nothing."""
-    found = Totals(np.zeros(N_CELLS), np.zeros(N_CELLS), np.zeros((N_CELLS, len(terms.limits))))
+def programs(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> list[Programs]:
+    """Return the programs of the items, chunk by chunk, for passes of the coupling; what cannot be planned has none."""
     rows, _ = sound_rows(items, demand_paths)
-    for attempt in attempts(items, demand_paths, rows, terms, with_levels=False):
-        if attempt.outcome is not None and attempt.sharing is not None:
-            found = found + attempt.sharing.totals(attempt.outcome)
+    found, _ = _by_chunk(lambda some: _programs(items.iloc[some], demand_paths[some], terms), rows)
     return found
 
 
-def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms, *, with_levels: bool) -> Attempt:
-    """Return what comes of one chunk; where a row breaks the rest, each is planned alone and only broken ones are left out."""
+def _planned(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms) -> Planned:
+    """Return the plans of sound items.
+
+    Raises:
+        PlanError: a plan has no proof.
+    """
+    positions = read_positions(items, terms.calendar, n_paths=demand_paths.shape[1])
+    sharing = Sharing.of(items, terms.limits)
+    outcome = plan_series(
+        positions,
+        by_step(demand_paths),
+        sharing.series_prices(terms.choice, demand_paths.shape[2]),
+        assigned=Assigned.of(items, terms.settings.policy),
+        waits=terms.waits,
+        safety_stock=terms.settings.safety_stock,
+    )
+    _check_proven(outcome.dual_bound)
+    return Planned(rows, outcome, sharing)
+
+
+def _programs(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> Programs:
+    """Return the programs of sound items.
+
+    Raises:
+        PlanError: a program has no proof.
+    """
+    positions = read_positions(items, terms.calendar, n_paths=demand_paths.shape[1])
+    ready = Prepared.of(positions, by_step(demand_paths), waits=terms.waits, safety_stock=terms.settings.safety_stock)
+    found = Programs.of(ready, Sharing.of(items, terms.limits))
+    _check_proven(found.solve(Prices.none(positions)).bound)
+    return found
+
+
+def _check_proven(bound: FloatArray) -> None:
+    if not np.isfinite(bound).all():
+        raise PlanError("the solver gave no proof")
+
+
+def _by_chunk(make: Callable[[Rows], Made], rows: Rows) -> tuple[list[Made], dict[int, str]]:
+    """Return what is made of the rows, a chunk at a time, and row -> why nothing was made of it."""
+    made, failures = list[Made](), dict[int, str]()
+    for part in chunks(rows, CHUNK):
+        found, failed = _isolated(make, part)
+        made, failures = made + found, failures | failed
+    return made, failures
+
+
+def _isolated(make: Callable[[Rows], Made], rows: Rows) -> tuple[list[Made], dict[int, str]]:
+    """Return what is made of rows together; where a row breaks the rest, each is tried alone and only broken ones left out."""
     try:
-        positions = read_positions(items.iloc[rows], terms.calendar, n_paths=demand_paths.shape[1])
-        sharing = Sharing.of(items.iloc[rows], terms.limits, terms.choice)
-        prices = sharing.series_prices(demand_paths.shape[2])
-        settings, demand = terms.settings, by_step(demand_paths[rows])
-        outcome = plan_series(
-            positions,
-            demand,
-            prices,
-            assigned=Assigned.of(items.iloc[rows], settings.policy),
-            waits=settings.unmet_demand == "waits",
-            with_levels=with_levels,
-            safety_stock=settings.safety_stock,
-        )
+        return [make(rows)], {}
     except Exception as error:  # a failing series becomes a row with a reason, never a failing bucket
         if len(rows) == 1:
-            return Attempt(rows[:0], None, None, {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"})
-        alone = [_attempt(items, demand_paths, row[None], terms, with_levels=with_levels).failures for row in rows]
-        failures = {row: reason for failed in alone for row, reason in failed.items()}
+            return [], {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"}
+        failures = {row: why for row_alone in rows for row, why in _isolated(make, row_alone[None])[1].items()}
         if not failures:
             raise  # rows that can be planned alone but not together are a fault of this code, not of the data
         sound = np.setdiff1d(rows, list(failures))
-        if not len(sound):
-            return Attempt(sound, None, None, failures)
-        planned = _attempt(items, demand_paths, sound, terms, with_levels=with_levels)
-        return Attempt(planned.rows, planned.outcome, planned.sharing, failures | planned.failures)
-    proven = np.isfinite(outcome.dual_bound)
-    kept = np.flatnonzero(proven)
-    failures = dict.fromkeys(rows[~proven].tolist(), "not_solved: the solver gave no proof")
-    return Attempt(rows[proven], outcome.take(kept), sharing.take(kept), failures)
+        return ([make(sound)] if len(sound) else []), failures

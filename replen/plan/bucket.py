@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from replen import tables as t
-from replen.plan.attempt import Terms, attempts, sound_rows
+from replen.plan.attempt import Terms, planned, sound_rows
 from replen.plan.exceptions import Finding, listed, planned_findings
 from replen.plan.items import days_to_order, numbers
 from replen.plan.outcome import Outcome
@@ -30,20 +30,19 @@ def plan_bucket(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> 
         terms: of the plan.
     """
     rows, findings = sound_rows(items, demand_paths)
-    frames, failures = [pd.DataFrame(index=rows[:0])], dict[int, str]()
-    for attempt in attempts(items, demand_paths, rows, terms):
-        failures |= attempt.failures
-        if attempt.outcome is not None and attempt.sharing is not None:
-            planned, outcome = attempt.rows, attempt.outcome
-            prices = attempt.sharing.limit_prices(outcome.positions.expected_lead_time)
-            frames.append(_frame(items.iloc[planned], outcome, prices, terms).set_index(planned))
-            findings += [replace(one, rows=planned[one.rows]) for one in planned_findings(outcome, terms.settings.exceptions)]
+    plans, failures = planned(items, demand_paths, rows, terms)
+    frames = [pd.DataFrame(index=rows[:0])]
+    for one in plans:
+        prices = one.sharing.limit_prices(terms.choice, one.outcome.positions.expected_lead_time)
+        frames.append(_frame(items.iloc[one.rows], one.outcome, prices, terms).set_index(one.rows))
+        trouble = planned_findings(one.outcome, terms.settings.exceptions)
+        findings += [replace(found, rows=one.rows[found.rows]) for found in trouble]
     unsolved = np.array(sorted(failures), dtype=np.intp)
     findings.append(Finding("not_solved", "critical", unsolved, np.full(len(unsolved), np.nan)))
-    plans, exceptions = pd.concat(frames), listed(findings, len(items))
-    kinds = exceptions[t.KIND.by_exception()].drop(index=plans.index)
+    made, exceptions = pd.concat(frames), listed(findings, len(items))
+    kinds = exceptions[t.KIND.by_exception()].drop(index=made.index)
     reasons = {row: ", ".join(found) for row, found in kinds.items()} | failures
-    decisions = plans.reindex(range(len(items))).join(exceptions)
+    decisions = made.reindex(range(len(items))).join(exceptions)
     decisions[list(PASSED_THROUGH)] = items[list(PASSED_THROUGH)].to_numpy()
     decisions[t.REASON] = [reasons.get(row) for row in decisions.index]
     return in_contract(decisions)

@@ -14,8 +14,9 @@ from replen.plan.levels import further_units, worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions
-from replen.plan.problem import Prices, Problem, largest_orders, problems
-from replen.plan.projection import Projection, delivered_share, open_orders
+from replen.plan.prepared import Prepared
+from replen.plan.problem import Prices, Problem, problems
+from replen.plan.projection import delivered_share, open_orders
 from replen.plan.safety import Floor
 from replen.plan.timing import BoolArray, FloatArray, by_arrival, by_order_step
 
@@ -52,55 +53,26 @@ class Decided:
         return cls(quantities, targets, levels, least_cost, solver, missing)
 
 
-def lost_sales(positions: Positions, demand: FloatArray, idle: Projection, prices: Prices, *, with_levels: bool) -> Decided:
+def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided:
     """Return what to order where demand that is not met is lost.
 
     Args:
-        positions: n_series positions without backorders.
-        demand: shape (horizon, n_series, n_paths), units.
-        idle: what happens if nothing is ordered.
+        ready: n_series series.
         prices: of limits that couple series.
         with_levels: whether levels are wanted.
     """
-    decided = Decided.nothing(-positions.end_value * idle.ending[-1].mean(axis=1), len(demand))
-    unreached = never_reached(positions, idle.ending[-1])
-    for rows, problem in problems(positions, demand, idle, prices):
+    decided = Decided.nothing(-ready.positions.end_value * ready.idle.ending[-1].mean(axis=1), len(ready.demand))
+    for rows, unpriced in problems(ready.positions, ready.demand, ready.idle):
+        problem = unpriced.at(prices.take(rows))
         relaxed = solve_lost_sales(problem)
         whole = whole_packs(problem, relaxed)
         cells = (rows[:, None], np.arange(whole.quantities.shape[1]))
         decided.quantities[cells], decided.targets[cells] = whole.quantities, relaxed.quantities
-        decided.least_cost[rows] = whole.bound + unreached[rows]
+        decided.least_cost[rows] = whole.bound + ready.unreached[rows]
         decided.solver[rows[relaxed.solved]] = "path_simplex"
         ordered = np.flatnonzero(whole.quantities[:, 0] > 0) if with_levels else rows[:0]
         decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
     return decided
-
-
-def never_reached(positions: Positions, left: FloatArray) -> FloatArray:
-    """Return expected money for units left on paths that no order reaches, (n_series,); 0 where lead times do not vary.
-
-    Args:
-        positions: n_series positions.
-        left: shape (n_series, n_paths), units at the horizon if nothing is ordered, net of those owed.
-    """
-    if positions.delays is None:
-        return np.zeros(positions.n_series)
-    never = (positions.lead_times >= positions.receipts.shape[1]) & positions.varies[:, None]
-    return np.asarray(-positions.end_value * np.where(never, left, 0.0).mean(axis=1))
-
-
-def chain_constant(positions: Positions, early: FloatArray, left: FloatArray) -> FloatArray:
-    """Return money that the chains count though it is no order's, (n_series,).
-
-    That is the money of the steps before the first arrival; where lead times vary these are left out, and so are the paths that
-    no order reaches.
-
-    Args:
-        positions: n_series positions.
-        early: shape (n_series,), money before the first arrival, stock at the prices of limits.
-        left: as in `never_reached`.
-    """
-    return np.where(positions.varies, -never_reached(positions, left), early)
 
 
 def _lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
@@ -109,24 +81,19 @@ def _lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
     return np.stack([worthwhile_units(problem, quantities, line) for line in lines], axis=1)
 
 
-def backorders(
-    positions: Positions, demand: FloatArray, prices: Prices, floor: Floor, *, constant: FloatArray, with_levels: bool
-) -> Decided:
+def backorders(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided:
     """Return what to order where demand that is not met waits.
 
     Args:
-        positions: n_series positions.
-        demand: shape (horizon, n_series, n_paths), units.
+        ready: n_series series.
         prices: of limits that couple series.
-        floor: safety stock.
-        constant: shape (n_series,), see `chain_constant`.
         with_levels: whether levels and targets before packs are wanted.
     """
-    chains, horizon = at_prices(chains_of(positions, demand), positions, prices), len(demand)
-    chains = with_floor(chains, positions, floor)
+    positions, horizon = ready.positions, len(ready.demand)
+    chains = chains_at(chains_of(ready), prices, positions)
     lines = OrderLines(positions.smallest_order, positions.order_cost)
     solved = solve_backorders(chains, lines)
-    decided = replace(Decided.nothing(solved.lower_bound - constant, horizon), missing=solved.missing)
+    decided = replace(Decided.nothing(solved.lower_bound - chain_constant(ready, prices), horizon), missing=solved.missing)
     decided.quantities[:] = by_order_step(solved.quantities, positions.lead_time)
     busy = (chains.limit > 0).any(axis=1)
     decided.solver[busy] = solved.solver[busy]
@@ -141,13 +108,18 @@ def backorders(
     return decided
 
 
-def chains_of(positions: Positions, demand: FloatArray) -> Chains:
-    """Return the backorder programs of all series, units free of charge, as many as there is room for.
+def chain_constant(ready: Prepared, prices: Prices) -> FloatArray:
+    """Return money that the chains count too much, (n_series,): that of the steps before the first arrival.
 
-    Args:
-        positions: n_series positions.
-        demand: shape (horizon, n_series, n_paths), units.
+    Where lead times vary these steps are not in the chains, and what is left on paths that no order reaches is missing.
     """
+    early = ready.constant + (prices.stock * ready.early_stock).sum(axis=1)
+    return np.where(ready.positions.varies, -ready.unreached, early)
+
+
+def chains_of(ready: Prepared) -> Chains:
+    """Return the backorder programs of all series, each unit at its purchase price, safety stock asked for."""
+    positions, demand = ready.positions, ready.demand
     net = (positions.on_hand - positions.backorders)[:, None] + np.cumsum(positions.receipts, axis=1)
     chains = backorder_chains(
         cumulative_demand(demand, demand.shape[2]) - net[:, :, None],
@@ -159,11 +131,12 @@ def chains_of(positions: Positions, demand: FloatArray) -> Chains:
     if len(rows):
         late = _late_chains(positions.take(rows), demand[:, rows], chains.limit[rows])
         chains.at[rows], chains.slope[rows], chains.constant[rows] = late.at, late.slope, late.constant
-    return chains
+    unit_cost = positions.unit_cost[:, None] * delivered_share(positions)
+    return _with_floor(with_prices(chains, by_arrival(unit_cost, positions.lead_time)), positions, ready.floor)
 
 
 def _late_chains(positions: Positions, demand: FloatArray, limit: FloatArray) -> Chains:
-    """Return the programs of series whose lead times vary, steps shifted on each path by its delay."""
+    """Return the programs of series whose lead times vary, units free of charge: steps shifted on each path by its delay."""
     supply = (positions.on_hand - positions.backorders)[:, None] + np.cumsum(open_orders(positions), axis=0)
     return backorder_chains(
         shifted(np.cumsum(demand, axis=0) - supply, positions.delays).transpose(1, 0, 2),
@@ -175,44 +148,43 @@ def _late_chains(positions: Positions, demand: FloatArray, limit: FloatArray) ->
 
 
 def _counted(positions: Positions) -> BoolArray:
-    """Return from which to which shifted step each path counts, (n_series, horizon, n_paths): first arrival, horizon."""
+    """Return at which shifted steps each path counts, (n_series, horizon, n_paths): from its first arrival to the horizon."""
     horizon = positions.receipts.shape[1]
     arrived = np.arange(horizon) >= positions.lead_time[:, None]
-    return within(positions.delays, horizon).transpose(1, 0, 2) & arrived[:, :, None]
+    return np.asarray(within(positions.delays, horizon).transpose(1, 0, 2) & arrived[:, :, None])
 
 
-def counted_share(positions: Positions) -> FloatArray:
-    """Return the share of points that count in the chains' steps, (n_series, horizon)."""
+def _counted_share(positions: Positions) -> FloatArray:
+    """Return the share of the points that count in the chains' steps, (n_series, horizon)."""
     share, rows = np.ones(positions.receipts.shape), np.flatnonzero(positions.varies)
-    share[rows] = _counted(positions.take(rows)).mean(axis=2)
+    share[rows] = _counted(positions.take(rows)).mean(axis=2) if len(rows) else 0.0
     return share
 
 
-def at_prices(chains: Chains, positions: Positions, prices: Prices) -> Chains:
-    """Return the chains with each unit at its purchase price and the prices of limits.
+def chains_at(chains: Chains, prices: Prices, positions: Positions) -> Chains:
+    """Return the chains with prices of limits on top; where these are inf, nothing can be ordered.
 
-    A limit on stock has one price for all paths of a step: where lead times vary the least of the calendar steps that the paths
-    are in, so that the bound stands.
+    A limit on stock has one price for all points of a step. Where lead times vary that is the least of the calendar steps that
+    the paths are in, so that the bound stands.
     """
-    n_paths, lead_time, delays = chains.at.shape[2], positions.lead_time, positions.delays
-    bought = positions.unit_cost[:, None] * delivered_share(positions)
-    order = np.where(np.isfinite(prices.order), prices.order, 0.0) + bought
-    share = counted_share(positions)
-    stock = np.where(share > 0, least_later(prices.stock, delays), 0.0)
-    priced = replace(
+    open_to, lead_time = np.isfinite(prices.order), positions.lead_time
+    order, limit = (by_arrival(values, lead_time) for values in (np.where(open_to, prices.order, 0.0), open_to.astype(float)))
+    share = _counted_share(positions)
+    stock = np.where(share > 0, least_later(prices.stock, positions.delays), 0.0)
+    stored = replace(
         chains,
-        jump=chains.jump + stock / n_paths,
+        jump=chains.jump + stock / chains.at.shape[2],
         slope=chains.slope - stock * (1.0 - share),
-        limit=by_arrival(largest_orders(positions, prices), lead_time),
+        limit=np.where(limit > 0, chains.limit, 0.0),
     )
-    return with_prices(priced, by_arrival(order, lead_time) + expected_later(prices.receipt, delays))
+    return with_prices(stored, order + expected_later(prices.receipt, positions.delays))
 
 
-def with_floor(chains: Chains, positions: Positions, floor: Floor) -> Chains:
+def _with_floor(chains: Chains, positions: Positions, floor: Floor) -> Chains:
     """Return the chains with safety stock: what must have arrived so that the expected stock reaches the floor."""
     if not floor.price.any():
         return chains
-    share = np.maximum(counted_share(positions), 1.0 / chains.at.shape[2])  # where no path counts there is no floor
+    share = np.maximum(_counted_share(positions), 1.0 / chains.at.shape[2])  # where no path counts there is no floor
     return replace(chains, floor=chains.at.mean(axis=2) / share + floor.units, shortfall=floor.price)
 
 

@@ -76,14 +76,13 @@ def shifted(values: FloatArray, delays: IntArray | None) -> FloatArray:
     """Return values of `delay` steps later, (horizon, n_series, n_paths); those of the last step where there is no later one.
 
     Args:
-        values: shape (horizon, n_series, n_paths), by calendar step.
+        values: shape (horizon, n_series, n_paths), by calendar step, or one path that stands for all.
         delays: shape (n_series, n_paths), steps; None = none.
     """
     if delays is None:
         return values
-    last = len(values) - 1
-    later = np.minimum(np.arange(len(values))[:, None, None] + delays, last)
-    return np.asarray(np.take_along_axis(values, later, axis=0))
+    later = np.minimum(np.arange(len(values))[:, None, None] + delays, len(values) - 1)
+    return np.asarray(np.take_along_axis(np.broadcast_to(values, later.shape), later, axis=0))
 
 
 def delayed(by_step: FloatArray, delays: IntArray | None) -> FloatArray:

@@ -1,6 +1,6 @@
 """A bucket planned: positions and paths in, quantities by step with their projection, levels and proof out."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
@@ -8,24 +8,14 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.config import SafetyStock
-from replen.plan.decide import backorders, chain_constant, lost_sales
-from replen.plan.delays import mean_within, shifted
+from replen.plan.decide import backorders, lost_sales
+from replen.plan.delays import mean_within
 from replen.plan.policies.assigned import Assigned
-from replen.plan.positions import Positions, serve_backorders
+from replen.plan.positions import Positions
+from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
-from replen.plan.projection import (
-    Projection,
-    arrivals,
-    arrivals_by_path,
-    before_arrival,
-    open_orders,
-    project,
-    project_backorders,
-    step_costs,
-)
+from replen.plan.projection import Projection, arrivals, open_orders
 from replen.plan.ruled import under_rules
-from replen.plan.safety import Floor
-from replen.plan.shelf_life import expiring, largest_in_time
 from replen.plan.timing import FloatArray
 
 ROUNDED = 1e-6  # units: smaller differences are the solver's
@@ -122,54 +112,34 @@ def plan_series(
     """
     prices, assigned = prices or Prices.none(positions), assigned or Assigned.program(positions.n_series)
     positions = assigned.reviewed(positions)
-    nothing = np.zeros(positions.receipts.shape)
-    served, demand = (positions, demand) if waits else serve_backorders(positions, demand)
-    expired = expiring(served, demand, waits=waits)
-    served, wanted = replace(served, line_limit=largest_in_time(served, shifted(demand, served.delays))), demand + expired
-    short_cost = positions.backorder_cost if waits else positions.lost_sale_cost
-    running = np.cumsum(wanted, axis=0) if waits else wanted
-
-    def played(quantities: FloatArray) -> Projection:
-        if waits:
-            return project_backorders(served.on_hand - served.backorders, arrivals_by_path(served, quantities), running)
-        return project(served.on_hand, arrivals_by_path(served, quantities), wanted)
-
-    idle = played(nothing)
-    held, short = before_arrival(served, idle.ending), before_arrival(served, idle.short)
-    constant = (served.holding_cost[:, None] * held + short_cost[:, None] * short).sum(axis=1)
-    stored = (prices.stock * held).sum(axis=1)
-    arriving = shifted(demand, served.delays)
-    floor = Floor.of(safety_stock, served, arriving) if waits and safety_stock else Floor.none(served)
-    if waits:
-        undecided = chain_constant(served, constant + stored, idle.ending[-1] - idle.short[-1])
-        decided = backorders(served, wanted, prices, floor, constant=undecided, with_levels=with_levels)
-    else:
-        decided = lost_sales(served, wanted, idle, prices, with_levels=with_levels)
-    decided = under_rules(decided, assigned, served, wanted, waits=waits)
-    projection = played(decided.quantities)
-    net = projection.ending - projection.short if waits else projection.ending
-    costs = step_costs(served, decided.quantities, projection, short_cost) + floor.soft_costs(mean_within(net, served.delays))
+    ready = Prepared.of(positions, demand, waits=waits, safety_stock=safety_stock)
+    decide = backorders if waits else lost_sales
+    decided = decide(ready, prices, with_levels=with_levels)
+    decided = under_rules(decided, assigned, ready.positions, ready.demand, waits=waits)
+    projection = ready.played(decided.quantities)
+    costs, whole_cost = ready.costs(decided.quantities, projection)
+    priced_idle = (prices.stock * ready.early_stock + prices.receipt * ready.receipts).sum(axis=1)
     return Outcome(
         positions=positions,
         quantities=decided.quantities,
         targets=decided.targets,
         receipts=arrivals(positions, decided.quantities),
-        mean_demand=demand.mean(axis=2).T,
+        mean_demand=ready.customers.mean(axis=2).T,
         mean_on_hand=projection.ending.mean(axis=2).T,
         expected_short=projection.short.mean(axis=2).T,
         expected_cost=costs,
-        stock_at_arrival=_stock_at_arrival(served, idle),
-        idle_end=idle.ending[-1].mean(axis=1),
+        stock_at_arrival=_stock_at_arrival(ready.positions, ready.idle),
+        idle_end=ready.idle.ending[-1].mean(axis=1),
         reorder_point=positions.inventory_position + decided.levels[:, 0],
         order_up_to_level=positions.inventory_position + decided.levels[:, 1],
-        dual_bound=constant + stored + (prices.receipt * arrivals(positions, nothing)).sum(axis=1) + decided.least_cost,
-        feasible_cost=costs.sum(axis=1) - positions.end_value * net[-1].mean(axis=1),
-        constant_cost=constant,
+        dual_bound=ready.constant + priced_idle + decided.least_cost,
+        feasible_cost=whole_cost,
+        constant_cost=ready.constant,
         solver=decided.solver,
         policy=assigned.policies,
         missing=decided.missing,
-        expiring=expired.sum(axis=0).mean(axis=1),
-        largest=served.largest_by_step,
+        expiring=ready.expired.sum(axis=0).mean(axis=1),
+        largest=ready.positions.largest_by_step,
     )
 
 

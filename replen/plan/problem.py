@@ -11,7 +11,7 @@ from replen.plan.delays import expected_later, shifted, within
 from replen.plan.path_tree import Terms
 from replen.plan.positions import Positions
 from replen.plan.projection import Projection, open_orders
-from replen.plan.timing import BoolArray, FloatArray
+from replen.plan.timing import FloatArray
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,16 @@ class Problem:
     """Series with one shortest lead time; whatever else differs between them or from step to step is an array.
 
     An order of step t meets the needs of row t: rows count from the first arrival, not from the plan date, and where lead times
-    vary from the arrival on each path (see `delays`): the last rows of a late path lie past the horizon, where nothing is
-    needed and nothing costs money. Costs are those of the problem, not of `positions`: whoever prices a limit adds the price
-    here.
+    vary from the first arrival on each path (see `delays`): the last rows of a late path lie past the horizon, where nothing is
+    needed and nothing costs money. Costs are those of
+    the problem, not of `positions`: whoever prices a limit adds the price here.
 
     Attributes:
         positions: n_series positions without backorders (see `serve_backorders`).
         opening: shape (n_series, n_paths), units on the shelf before the first arrival.
         needs: shape (n_steps, n_series, n_paths), demand less receipts of open orders; below zero where these are more.
-        unit_cost: shape (n_series, n_steps), expected money a unit ordered at the step; what never arrives is not paid for.
-        holding_cost: shape (n_series, n_steps), or (n_series, n_steps, n_paths) where lead times vary: money a unit left at the
-            end of the step.
+        unit_cost: shape (n_series, n_steps), expected money a unit ordered at the step: what never arrives is not paid for.
+        holding_cost: shape (n_series, n_steps), money a unit left at the end of the calendar step, from the first arrival on.
         largest: shape (n_series, n_steps), units that may be ordered at the step at most: whole packs, at least the smallest
             line, or 0 where no order may be placed.
     """
@@ -57,40 +56,53 @@ class Problem:
         return needs
 
     @property
-    def stock_cost(self) -> FloatArray:
-        """Return money a unit left at the end of the step, (n_series, n_steps, n_paths), or one path that stands for all."""
-        shared = self.holding_cost.shape == self.largest.shape
-        return self.holding_cost[:, :, None] if shared else self.holding_cost
-
-    @property
     def arriving(self) -> FloatArray:
         """Return the share of paths on which an order of the step arrives within the horizon, (n_series, n_steps)."""
         return expected_later(np.ones(self.largest.shape), self.positions.delays)
 
     @property
-    def last(self) -> BoolArray:
-        """Return the last step of each path within the horizon, (n_steps, n_series, n_paths), or one path of one series."""
-        counted = within(self.positions.delays, len(self.needs))
-        return np.asarray(counted & ~np.concatenate([counted[1:], np.zeros_like(counted[:1])]))
-
-    @property
     def terms(self) -> Terms:
         """Return the money of orders and stock once lost units are written as needs - orders + stock at the horizon."""
-        lost_sale_cost, stock = self.positions.lost_sale_cost[:, None], self.stock_cost
-        left = (lost_sale_cost - self.positions.end_value[:, None])[:, :, None]
-        stock = np.where(self.last.transpose(1, 0, 2), stock + left, stock)
-        return Terms(self.unit_cost - lost_sale_cost * self.arriving, stock, self.largest)
+        lost_sale_cost, delays, stock = self.positions.lost_sale_cost, self.positions.delays, self.holding_cost.copy()
+        stock[:, -1] += lost_sale_cost - self.positions.end_value
+        on_path = within(delays, len(self.needs)) * shifted(stock.T[:, :, None], delays)
+        order = self.unit_cost - lost_sale_cost[:, None] * self.arriving
+        return Terms(order, np.ascontiguousarray(on_path.transpose(1, 0, 2)), self.largest)
+
+    def at(self, prices: "Prices") -> Self:
+        """Return the problem with prices of limits on top; where these are inf, nothing can be ordered.
+
+        Args:
+            prices: of these series, by period from the plan date on.
+        """
+        n_steps, lead_time = self.largest.shape[1], prices.order.shape[1] - self.largest.shape[1]
+        open_to = np.isfinite(prices.order[:, :n_steps])
+        received = expected_later(prices.receipt[:, lead_time:], self.positions.delays)
+        order = np.where(open_to, prices.order[:, :n_steps], 0.0) + received
+        return replace(
+            self,
+            unit_cost=self.unit_cost + order,
+            holding_cost=self.holding_cost + prices.stock[:, lead_time:],
+            largest=np.where(open_to, self.largest, 0.0),
+        )
 
     def stock(self, quantities: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return expected money of the units left at the end of each step, (n_series, n_steps), and units left on each path."""
-        stock, held = self.opening.copy(), np.empty(quantities.shape)
-        left, prices, last = self.opening.copy(), self.stock_cost, self.last
+        """Return expected units left at the end of each calendar step, (n_series, n_steps), and on each path at the horizon.
+
+        Of a late path, steps before its first arrival are left out.
+        """
+        stock, held, delays = self.opening.copy(), np.zeros(quantities.shape), self.positions.delays
+        left = stock if delays is None else np.zeros(stock.shape)
         for step, needs in enumerate(self.needs):
             stock += quantities[:, step, None]
             stock -= needs
             np.maximum(stock, 0.0, out=stock)
-            held[:, step] = _expected_money(prices[:, step], stock)
-            np.copyto(left, stock, where=last[step])
+            if delays is None:
+                held[:, step] = stock.mean(axis=1)
+                continue
+            row, path = np.nonzero(delays < len(self.needs) - step)
+            np.add.at(held, (row, step + delays[row, path]), stock[row, path] / stock.shape[1])
+            np.copyto(left, stock, where=delays == len(self.needs) - 1 - step)
         return held, left
 
     def cost(self, quantities: FloatArray) -> FloatArray:
@@ -103,13 +115,8 @@ class Problem:
         arrived, remaining = (self.arriving * quantities).sum(axis=1), left.mean(axis=1)
         lost = self.needs.mean(axis=2).sum(axis=0) - self.opening.mean(axis=1) - arrived + remaining
         lines = costs.order_cost * np.count_nonzero(quantities, axis=1)
-        spent = (self.unit_cost * quantities + held).sum(axis=1)
+        spent = (self.unit_cost * quantities + self.holding_cost * held).sum(axis=1)
         return np.asarray(spent + lines + costs.lost_sale_cost * lost - costs.end_value * remaining)
-
-
-def _expected_money(prices: FloatArray, units: FloatArray) -> FloatArray:
-    """Return prices x units, mean over paths, (n_series,); prices of (n_series, 1) are those of all paths."""
-    return np.asarray(prices[:, 0] * units.mean(axis=1) if prices.shape[1] == 1 else (prices * units).mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -132,77 +139,44 @@ class Prices:
         nothing = np.zeros(positions.receipts.shape)
         return cls(nothing, nothing, nothing)
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
+    def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the prices of the chosen series."""
         return type(self)(self.order[rows], self.receipt[rows], self.stock[rows])
 
 
-def largest_orders(positions: Positions, prices: Prices) -> FloatArray:
-    """Return the units that may be ordered at each step at most, (n_series, horizon); 0 where limits leave no room."""
-    return np.where(np.isfinite(prices.order), positions.largest_by_step, 0.0)
-
-
-def problems(
-    positions: Positions, demand: FloatArray, idle: Projection, prices: Prices | None = None
-) -> Iterator[tuple[NDArray[np.intp], Problem]]:
+def problems(positions: Positions, demand: FloatArray, idle: Projection) -> Iterator[tuple[NDArray[np.intp], Problem]]:
     """Yield rows and problem of the series of each lead time with which an order can arrive in time.
 
     Args:
         positions: n_series positions without backorders.
         demand: shape (horizon, n_series, n_paths), units.
         idle: what happens if nothing is ordered.
-        prices: of limits that couple series; None = there are none.
     """
-    prices = prices or Prices.none(positions)
     needs = demand - open_orders(positions)
     kinds = np.column_stack([positions.lead_time, positions.varies])
-    for lead_time, late in np.unique(kinds[positions.lead_time < len(demand)], axis=0):
-        rows = np.flatnonzero((kinds == (lead_time, late)).all(axis=1))
-        group = positions.take(rows) if late else replace(positions, delays=None).take(rows)
-        problem = _unpriced(group, needs[:, rows], idle.ending[:, rows])
-        yield rows, priced(problem, prices.take(rows))
+    for lead_time, varies in np.unique(kinds[positions.lead_time < len(demand)], axis=0):
+        rows = np.flatnonzero((kinds == (lead_time, varies)).all(axis=1))
+        group = (positions if varies else replace(positions, delays=None)).take(rows)
+        yield rows, _problem(group, needs[:, rows], idle.ending[:, rows])
 
 
-def _unpriced(positions: Positions, needs: FloatArray, idle: FloatArray) -> Problem:
-    """Return the problem of series with one shortest lead time and no limits.
+def _problem(positions: Positions, needs: FloatArray, idle: FloatArray) -> Problem:
+    """Return the problem of series with one shortest lead time.
 
     Args:
         positions: n_series positions.
         needs: shape (horizon, n_series, n_paths), demand less receipts of open orders by calendar step.
         idle: shape (horizon, n_series, n_paths), units left at the end of the calendar step if nothing is ordered.
     """
-    first, delays, horizon = int(positions.lead_time[0]), positions.delays, len(needs)
-    stock = np.concatenate([np.broadcast_to(positions.on_hand[:, None], idle[:1].shape), idle])
-    counted, holding = within(delays, horizon - first), positions.holding_cost[:, None]
-    whole = np.repeat(holding, horizon - first, axis=1)
-    arrives = expected_later(np.ones(whole.shape), delays)
+    first, delays = int(positions.lead_time[0]), positions.delays
+    shape = (positions.n_series, len(needs) - first)
+    stock = np.concatenate([np.broadcast_to(positions.on_hand[:, None], idle[:1].shape), idle[:-1]])
+    counted, paid = within(delays, shape[1]), expected_later(np.ones(shape), delays)
     return Problem(
         positions=positions,
         opening=np.where(counted[0], shifted(stock[first:], delays)[0], 0.0),
         needs=np.where(counted, shifted(needs[first:], delays), 0.0),
-        unit_cost=positions.unit_cost[:, None] * arrives,
-        holding_cost=whole if delays is None else np.where(counted.transpose(1, 0, 2), holding[:, :, None], 0.0),
-        largest=positions.largest_by_step[:, : horizon - first],
-    )
-
-
-def priced(problem: Problem, prices: Prices) -> Problem:
-    """Return the problem with prices of limits: an order pays its receipts' prices as often as it arrives in each step.
-
-    Args:
-        problem: n_series series without limits.
-        prices: of the same series, by calendar step.
-    """
-    delays, n_steps = problem.positions.delays, len(problem.needs)
-    first = prices.order.shape[1] - n_steps
-    order = prices.order[:, :n_steps] + expected_later(prices.receipt[:, first:], delays)
-    stock = prices.stock[:, first:]
-    if delays is not None:
-        on_path = shifted(np.repeat(stock.T[:, :, None], delays.shape[1], axis=2), delays)
-        stock = np.where(within(delays, n_steps), on_path, 0.0).transpose(1, 0, 2)
-    return replace(
-        problem,
-        unit_cost=problem.unit_cost + np.where(np.isfinite(order), order, 0.0),
-        holding_cost=problem.holding_cost + stock,
-        largest=np.where(np.isfinite(prices.order[:, :n_steps]), problem.largest, 0.0),
+        unit_cost=positions.unit_cost[:, None] * paid,
+        holding_cost=np.broadcast_to(positions.holding_cost[:, None], shape),
+        largest=positions.largest_by_step[:, : shape[1]],
     )

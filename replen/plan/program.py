@@ -31,7 +31,7 @@ def _scales(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """Return units and money that bring each program's numbers near 1, where the solver's tolerances belong."""
     n_paths, lost_sale_cost = problem.needs.shape[2], problem.positions.lost_sale_cost
     unit = np.abs(problem.needs).mean(axis=2).max(axis=0) + problem.opening.mean(axis=1)
-    return np.maximum(unit, 1e-12), np.sqrt(problem.stock_cost.mean(axis=(1, 2)) * lost_sale_cost) / n_paths
+    return np.maximum(unit, 1e-12), np.sqrt(problem.holding_cost.mean(axis=1) * lost_sale_cost) / n_paths
 
 
 def _program(costs: FloatArray, limit: FloatArray, lower: FloatArray) -> Program:

@@ -1,7 +1,7 @@
 """How the series of a bucket share the limits: prices of limits -> prices of series, plans of series -> usage of limits."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.plan.choice import Choice, Totals
 from replen.plan.limits import NO_ROW, STOCK, Family, Limits
-from replen.plan.outcome import Outcome
 from replen.plan.problem import Prices
 from replen.plan.timing import FloatArray, IntArray
 
@@ -32,10 +31,19 @@ class Share:
     per_unit: FloatArray
     rows: IntArray
 
-    def amounts(self, outcome: Outcome) -> FloatArray:
-        """Return what each series uses of its limit by period, (n_series, horizon)."""
-        units = {"order": outcome.quantities, "receipt": outcome.receipts, STOCK: outcome.mean_on_hand}[self.family.basis]
-        return self.per_unit[:, None] * units
+
+class Flows(NamedTuple):
+    """What limits count of the plans of n_series series, (n_series, horizon) each, units.
+
+    Attributes:
+        order: ordered in each period.
+        receipt: on the shelf at its start, open orders included.
+        stock: expected at its end.
+    """
+
+    order: FloatArray
+    receipt: FloatArray
+    stock: FloatArray
 
 
 @dataclass(frozen=True)
@@ -45,29 +53,25 @@ class Sharing:
     Attributes:
         shares: one a family.
         cells: shape (n_series,), cell of each series, 0..N_CELLS - 1: series of a cell share limits as far as cells suffice.
-        plans: shape (n_series,), which of the choice's plans each series takes.
-        prices: shape (n_plans, n_rows + 1), of the choice; the last column, of no limit, is 0.
+        places: shape (n_series,), place of each series in its cell, in [0, 1).
         labels: of the limits, by number.
     """
 
     shares: tuple[Share, ...]
     cells: IntArray
-    plans: NDArray[np.intp]
-    prices: FloatArray
+    places: FloatArray
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, items: pd.DataFrame, limits: Limits, choice: Choice) -> Self:
-        """Return how these items share the limits under a choice.
+    def of(cls, items: pd.DataFrame, limits: Limits) -> Self:
+        """Return how these items share the limits.
 
         Args:
             items: one row a series: sku, site, supplier, category, unit_cost, unit_volume.
             limits: of the plan.
-            choice: prices by plan, and which cells take which.
         """
         if not len(limits):
-            nobody = np.zeros(len(items), np.int64)
-            return cls((), nobody, nobody, np.zeros((1, 1)), ())
+            return cls((), np.zeros(len(items), np.int64), np.zeros(len(items)), ())
         members = [family.members(items) for family in limits.families]
         rows = [np.vstack([family.rows, np.full(family.rows.shape[1], NO_ROW)]) for family in limits.families]
         shares = tuple(
@@ -76,39 +80,47 @@ class Sharing:
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
         cells = cell_of(members, [len(family.values) for family in limits.families], cell)
-        padded = np.column_stack([choice.prices, np.zeros(len(choice.prices))])
-        return cls(shares, cells, choice.plans(cells, (place >> np.uint64(11)) / 2.0**53), padded, limits.labels)
+        return cls(shares, cells, (place >> np.uint64(11)) / 2.0**53, limits.labels)
+
+    @property
+    def counts_stock(self) -> bool:
+        """Return whether a limit counts what is on the shelf."""
+        return any(share.family.basis == STOCK for share in self.shares)
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
         shares = tuple(Share(one.family, one.per_unit[rows], one.rows[rows]) for one in self.shares)
-        return type(self)(shares, self.cells[rows], self.plans[rows], self.prices, self.labels)
+        return type(self)(shares, self.cells[rows], self.places[rows], self.labels)
 
-    def series_prices(self, horizon: int) -> Prices:
+    def series_prices(self, choice: Choice, horizon: int) -> Prices:
         """Return what the limits add to the costs of each series under its own plan; inf in the choice = nothing is ordered."""
-        ordering = np.asarray(np.isfinite(self.prices).all(axis=1))
         prices = Prices(*(np.zeros((len(self.cells), horizon)) for _ in range(3)))
-        table = np.where(ordering[:, None], self.prices, 0.0)
+        if not self.shares:
+            return prices
+        plans = choice.plans(self.cells, self.places)
+        ordering = np.asarray(np.isfinite(choice.prices).all(axis=1))
+        table = np.column_stack([np.where(ordering[:, None], choice.prices, 0.0), np.zeros(len(ordering))])
         for share in self.shares:
             by_basis = {"order": prices.order, "receipt": prices.receipt, STOCK: prices.stock}[share.family.basis]
-            by_basis += share.per_unit[:, None] * table[self.plans[:, None], share.rows]
-        prices.order[~ordering[self.plans]] = np.inf
+            by_basis += share.per_unit[:, None] * table[plans[:, None], share.rows]
+        prices.order[~ordering[plans]] = np.inf
         return prices
 
-    def totals(self, outcome: Outcome) -> Totals:
-        """Return bound, cost and usage of the series' plans, added up by cell."""
-        usage = np.zeros((N_CELLS, self.prices.shape[1]))
+    def totals(self, bound: FloatArray, cost: FloatArray, flows: Flows) -> Totals:
+        """Return bound, cost and usage of the series' plans, added up by cell; (n_series,) money each, and what they move."""
+        usage = np.zeros((N_CELLS, len(self.labels) + 1))
         for share in self.shares:
-            np.add.at(usage, (self.cells[:, None], share.rows), share.amounts(outcome))
-        return Totals(self._by_cell(outcome.dual_bound), self._by_cell(outcome.feasible_cost), usage[:, :-1])
+            units = {"order": flows.order, "receipt": flows.receipt, STOCK: flows.stock}[share.family.basis]
+            np.add.at(usage, (self.cells[:, None], share.rows), share.per_unit[:, None] * units)
+        return Totals(self._by_cell(bound), self._by_cell(cost), usage[:, :-1])
 
-    def limit_prices(self, lead_time: IntArray) -> list[dict[str, float]]:
+    def limit_prices(self, choice: Choice, lead_time: IntArray) -> list[dict[str, float]]:
         """Return by series the prices above 0 of the limits that an order of today counts for, by label."""
         found: list[dict[str, float]] = [{} for _ in self.cells]
         for share in self.shares:
             step = np.zeros_like(lead_time) if share.family.basis == "order" else np.minimum(lead_time, share.rows.shape[1] - 1)
             rows = share.rows[np.arange(len(step)), step]
-            prices = self.prices[self.plans, rows]
+            prices = choice.prices[choice.plans(self.cells, self.places), rows]
             for series in np.flatnonzero((rows != NO_ROW) & (prices > 0) & np.isfinite(prices)):
                 found[series][self.labels[rows[series]]] = float(prices[series])
         return found

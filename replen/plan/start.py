@@ -80,6 +80,6 @@ def _critical_path(problem: Problem, peak: FloatArray, *, first: int, stop: int)
     unit_cost = problem.unit_cost[:, first]
     under = np.maximum(costs.lost_sale_cost - unit_cost, 0.0)
     replaced = costs.end_value if stop == n_steps else problem.unit_cost[:, stop]
-    over = np.maximum(problem.stock_cost[:, first:stop].sum(axis=1).max(axis=1) + unit_cost - replaced, 1e-12)
+    over = np.maximum(problem.holding_cost[:, first:stop].sum(axis=1) + unit_cost - replaced, 1e-12)
     rank = np.clip(np.ceil(n_paths * under / (under + over)) - 1, 0, n_paths - 1).astype(np.intp)
     return np.asarray(np.argsort(peak, axis=1, kind="stable")[np.arange(len(peak)), rank])

@@ -1,47 +1,87 @@
-"""Passes of the coupling over all series: every range of buckets adds up its series by cell, the driver adds up the ranges."""
+"""Passes of the coupling over all series: each partition adds up its series by cell, the driver adds up the partitions.
 
-from collections.abc import Callable
+Programs are made once, from items and sample paths, and kept on the executors' disks: what a pass does to a series is solve it.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from pyspark import StorageLevel
+from pyspark.serializers import CPickleSerializer
 from pyspark.sql import DataFrame
 
 from replen import config
 from replen.plan.choice import Choice, Totals
+from replen.plan.programs import Programs
 from replen.plan.sharing import N_CELLS
 from replen.spark.buckets import per_bucket
 
+PROGRAMS = "programs"
+STORED: Any = CPickleSerializer()
 SCHEMA = "bound array<double>, cost array<double>, cell array<int>, limit array<int>, used array<double>"
-Totaller = Callable[[pd.DataFrame, Choice], Totals]
+Maker = Callable[[pd.DataFrame], list[Programs]]
 
 
 @dataclass(frozen=True)
 class Passes:
-    """Looks at all items under a choice.
+    """Looks at all items under a choice; `with` frees the disks at the end.
 
     Attributes:
-        items: one row a series.
-        totals: of some items, by cell.
+        programs: of all items, some thousands a row, pickled.
         n_limits: that they share.
-        sizes: of grouped stages.
     """
 
-    items: DataFrame
-    totals: Totaller
+    programs: DataFrame
     n_limits: int
-    sizes: config.Spark
+
+    @classmethod
+    def over(cls, items: DataFrame, make: Maker, n_limits: int, *, sizes: config.Spark) -> Self:
+        """Return passes over items.
+
+        Args:
+            items: one row a series.
+            make: the programs of some of them.
+            n_limits: that they share.
+            sizes: of grouped stages.
+        """
+        rows = per_bucket(items, lambda some: _rows_of(make(some)), f"{PROGRAMS} binary", sizes=sizes)
+        return cls(rows.persist(StorageLevel.DISK_ONLY), n_limits)
+
+    def __enter__(self) -> Self:
+        """Return the passes."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free the disks."""
+        self.programs.unpersist()
 
     def __call__(self, choice: Choice) -> Totals:
         """Return what all items cost and use."""
-        totals = self.totals
-        parts = per_bucket(self.items, lambda items: _row(totals(items, choice)), SCHEMA, sizes=self.sizes)
-        whole = Totals(np.zeros(N_CELLS), np.zeros(N_CELLS), np.zeros((N_CELLS, self.n_limits)))
-        for part in parts.toLocalIterator():
-            whole.bound[:] += part["bound"]
-            whole.cost[:] += part["cost"]
-            whole.usage[part["cell"], part["limit"]] += part["used"]
-        return whole
+        n_limits = self.n_limits
+
+        def of_partition(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            made: Iterator[Programs] = (STORED.loads(blob) for frame in frames for blob in frame[PROGRAMS])
+            yield _row(reduce(add, (programs.totals(choice) for programs in made), _nothing(n_limits)))
+
+        found = _nothing(n_limits)
+        for part in self.programs.mapInPandas(of_partition, SCHEMA).toLocalIterator():
+            found.bound[:] += part["bound"]
+            found.cost[:] += part["cost"]
+            found.usage[part["cell"], part["limit"]] += part["used"]
+        return found
+
+
+def _nothing(n_limits: int) -> Totals:
+    return Totals(np.zeros(N_CELLS), np.zeros(N_CELLS), np.zeros((N_CELLS, n_limits)))
+
+
+def _rows_of(made: list[Programs]) -> pd.DataFrame:
+    return pd.DataFrame({PROGRAMS: [STORED.dumps(one) for one in made]})
 
 
 def _row(totals: Totals) -> pd.DataFrame:

@@ -21,10 +21,11 @@ import pandas as pd
 from replen import tables as t
 from replen.config import LimitRule, Plan
 from replen.overlays import load_config
-from replen.plan.attempt import Terms, bucket_totals
+from replen.plan.attempt import Terms, programs
 from replen.plan.choice import Choice, Coupled, Totals
 from replen.plan.coupling import couple
 from replen.plan.limits import Limits, limit_rows, read_limits
+from replen.plan.programs import Programs
 from replen.plan.sharing import N_CELLS
 
 HORIZON, CHUNK, SEED, PLAN_DATE, SHARE = 8, 4096, 20261121, dt.date(2024, 4, 15), 0.85
@@ -52,10 +53,15 @@ def part(first: int, n: int, n_paths: int) -> Part:
     return pd.DataFrame({str(name): values for name, values in columns.items()}), demand
 
 
-def look(choice: Choice, parts: list[Part], limits: Limits, settings: Plan) -> Totals:
+def made(parts: list[Part], limits: Limits, settings: Plan) -> list[Programs]:
+    """Return the programs of all parts."""
+    terms = Terms(settings, PLAN_DATE, "W", limits, Choice.at(np.zeros(len(limits)), N_CELLS))
+    return [one for items, demand in parts for one in programs(items, demand, terms)]
+
+
+def look(choice: Choice, parts: list[Programs]) -> Totals:
     """Return one pass over all parts."""
-    terms = Terms(settings, PLAN_DATE, "W", limits, choice)
-    found = [bucket_totals(items, demand, terms) for items, demand in parts]
+    found = [part.totals(choice) for part in parts]
     return sum(found[1:], start=found[0])
 
 
@@ -73,12 +79,12 @@ def limits_of(budget: float, capacity: float, volume: float) -> Limits:
 def coupled_plan(parts: list[Part], settings: Plan) -> tuple[Coupled, Limits, Totals]:
     """Return the plan under limits, the limits, and what plans without them cost and use."""
     endless = limits_of(1e300, 1e300, 1e300)
-    free = look(Choice.at(np.zeros(len(endless)), N_CELLS), parts, endless, settings)
+    free = look(Choice.at(np.zeros(len(endless)), N_CELLS), made(parts, endless, settings))
     used = pd.Series(free.usage.sum(axis=0), index=endless.labels)
     limits = limits_of(*(SHARE * used.filter(regex=f"^{name}").mean() for name in ("budget", "capacity", "space")))
-    began = time.perf_counter()
+    shared, began = made(parts, limits, settings), time.perf_counter()
     coupled = couple(
-        partial(look, parts=parts, limits=limits, settings=settings),
+        partial(look, parts=shared),
         limits.limits,
         n_cells=N_CELLS,
         watch=lambda step: print(

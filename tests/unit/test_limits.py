@@ -13,6 +13,8 @@ from replen.plan.choice import Choice
 from replen.plan.limits import limit_rows, read_limits
 from replen.plan.outcome import plan_series
 from replen.plan.positions import Positions
+from replen.plan.prepared import Prepared
+from replen.plan.programs import Programs
 from replen.plan.sharing import N_CELLS, Sharing, cell_of
 from tests.unit.plan_instances import positions
 
@@ -92,8 +94,12 @@ def items_of(found: Positions) -> pd.DataFrame:
     return pd.DataFrame({str(name): value for name, value in columns.items()}, index=range(n))
 
 
-def shared(found: Positions, limits, prices):
-    return Sharing.of(items_of(found), limits, Choice.at(np.asarray(prices, float), N_CELLS))
+def at(prices):
+    return Choice.at(np.asarray(prices, float), N_CELLS)
+
+
+def programs_of(found: Positions, demand, limits, *, waits=False):
+    return Programs.of(Prepared.of(found, demand, waits=waits, safety_stock=None), Sharing.of(items_of(found), limits))
 
 
 def test_orders_receipts_and_stock_are_counted_where_the_basis_says():
@@ -105,14 +111,15 @@ def test_orders_receipts_and_stock_are_counted_where_the_basis_says():
     )
     outcome = plan_series(found, demand)
     assert outcome.quantities.tolist() == [[5.0, 5.0, 0.0]] * 2
-    totals = shared(found, limits, np.zeros(9)).totals(outcome)
+    totals = programs_of(found, demand, limits).totals(at(np.zeros(9)))
     usage = dict(zip(limits.labels, totals.usage.sum(axis=0).tolist(), strict=True))
     assert [usage[f"orders 2024-04-{day}"] for day in (15, 22, 29)] == [20.0, 20.0, 0.0]
     assert [usage[f"inbound shop 2024-04-{day}"] for day in (15, 22, 29)] == [10.0, 10.0, 10.0]
     assert [usage[f"space 2024-04-{day}"] for day in (15, 22, 29)] == [0.0, 0.0, 0.0]
 
 
-def test_priced_bound_is_cost_plus_priced_usage_where_the_plan_is_the_optimum():
+@pytest.mark.parametrize("waits", [False, True])
+def test_priced_bound_is_cost_plus_priced_usage_where_the_plan_is_the_optimum(waits):
     """Whatever the prices: bound = least over plans of cost + prices x usage, open orders and old stock included."""
     rng = np.random.default_rng(5)
     found = positions(
@@ -121,18 +128,17 @@ def test_priced_bound_is_cost_plus_priced_usage_where_the_plan_is_the_optimum():
     demand = rng.poisson(4, (5, 6, 1)).astype(float)  # one path: the optimum is whole
     limits = read(5, orders=rule(), inbound=rule(kind="capacity", measure="volume"), space=rule(kind="volume", counted="stock"))
     prices = rng.uniform(0, 0.3, len(limits))
-    sharing = shared(found, limits, prices)
-    outcome = plan_series(found, demand, sharing.series_prices(5))
-    totals = sharing.totals(outcome)
+    shared = programs_of(found, demand, limits, waits=waits)
+    totals = shared.totals(at(prices))
     assert totals.bound.sum() == pytest.approx(totals.cost.sum() + prices @ totals.usage.sum(axis=0), rel=1e-6)
-    free = shared(found, limits, np.zeros(len(limits))).totals(plan_series(found, demand))
+    free = shared.totals(at(np.zeros(len(limits))))
     assert totals.bound.sum() <= free.cost.sum() + prices @ free.usage.sum(axis=0) + 1e-9
 
 
 def test_at_endless_prices_nothing_is_ordered():
     found = positions(2, 3, unit_cost=2.0, lost_sale_cost=9.0)
-    sharing = shared(found, read(orders=rule()), np.full(3, np.inf))
-    assert plan_series(found, np.full((3, 2, 4), 5.0), sharing.series_prices(3)).quantities.sum() == 0
+    sharing = Sharing.of(items_of(found), read(orders=rule()))
+    assert plan_series(found, np.full((3, 2, 4), 5.0), sharing.series_prices(at(np.full(3, np.inf)), 3)).quantities.sum() == 0
 
 
 def test_series_with_the_same_limits_share_cells_and_all_cells_are_used():

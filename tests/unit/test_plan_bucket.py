@@ -207,7 +207,7 @@ def test_a_row_without_proof_is_a_reason(monkeypatch):
     plan_series = attempt.plan_series
     monkeypatch.setattr(attempt, "plan_series", without_proof)
     decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
-    assert decisions[t.REASON].tolist() == [None, "not_solved: the solver gave no proof", None]
+    assert decisions[t.REASON].tolist() == [None, "not_solved: PlanError: the solver gave no proof", None]
     assert decisions[t.ORDER_QUANTITY].isna().tolist() == [False, True, False]
 
 

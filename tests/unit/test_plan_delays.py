@@ -134,7 +134,8 @@ def test_the_path_simplex_finds_what_highs_finds_on_late_paths():
                           lost_sale_cost=unit_cost + rng.choice([0.5, 2.0], n_series), end_value=unit_cost / 2)  # fmt: skip
         demand = rng.poisson(level[:, None], (horizon, n_series, n_paths)).astype(float)
         prices = Prices(*rng.uniform(0, 0.4, (3, n_series, horizon)))
-        for _, problem in problems(drawn, demand, project(drawn.on_hand, open_orders(drawn), demand), prices):
+        for rows, unpriced in problems(drawn, demand, project(drawn.on_hand, open_orders(drawn), demand)):
+            problem = unpriced.at(prices.take(rows))
             ours, reference = solve_lost_sales(problem), solve_lost_sales(problem, solver=highs)
             size = np.maximum(1.0, np.abs(reference.cost))
             assert np.abs(ours.cost - reference.cost).max(initial=0.0) <= 1e-6 * size.max()
