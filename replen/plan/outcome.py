@@ -14,7 +14,7 @@ from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
-from replen.plan.projection import Projection, arrivals, open_orders
+from replen.plan.projection import Projection, arrivals, open_orders, stock_before_arrival
 from replen.plan.ruled import under_rules
 from replen.plan.timing import FloatArray
 
@@ -146,8 +146,9 @@ def plan_series(
 def _stock_at_arrival(positions: Positions, idle: Projection) -> FloatArray:
     """Return expected units on the shelf, open orders of that step included, when today's order arrives, (n_series,)."""
     horizon, rows = len(idle.ending), np.arange(positions.n_series)
-    step = np.minimum(positions.lead_time, horizon - 1)
-    stock = np.concatenate([np.broadcast_to(positions.on_hand[:, None], idle.ending[:1].shape), idle.ending[:-1]])
-    before, due = (mean_within(units, positions.delays)[rows, step] for units in (stock, open_orders(positions)))
-    before = np.where((step == 0) & ~positions.varies, positions.on_hand, before)
+    in_time = np.broadcast_to(positions.lead_times < horizon, idle.ending.shape[1:])
+    before = np.where(in_time, stock_before_arrival(positions, idle.ending), 0.0).sum(axis=1) / np.maximum(
+        in_time.sum(axis=1), 1
+    )
+    due = mean_within(open_orders(positions), positions.delays)[rows, np.minimum(positions.lead_time, horizon - 1)]
     return np.where(positions.lead_time < horizon, before + due, np.nan)

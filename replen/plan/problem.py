@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from replen.plan.delays import expected_later, shifted, within
 from replen.plan.path_tree import Terms
 from replen.plan.positions import Positions
-from replen.plan.projection import Projection, open_orders
+from replen.plan.projection import Projection, open_orders, stock_before_arrival
 from replen.plan.timing import FloatArray
 
 
@@ -153,30 +153,29 @@ def problems(positions: Positions, demand: FloatArray, idle: Projection) -> Iter
         idle: what happens if nothing is ordered.
     """
     needs = demand - open_orders(positions)
+    reached = positions.lead_times < len(demand)
+    opening = np.where(reached, stock_before_arrival(positions, idle.ending), 0.0)
     kinds = np.column_stack([positions.lead_time, positions.varies])
     for lead_time, varies in np.unique(kinds[positions.lead_time < len(demand)], axis=0):
         rows = np.flatnonzero((kinds == (lead_time, varies)).all(axis=1))
         group = (positions if varies else replace(positions, delays=None)).take(rows)
-        yield rows, _problem(group, needs[:, rows], idle.ending[:, rows])
+        yield rows, _problem(group, needs[lead_time:, rows], opening[rows])
 
 
-def _problem(positions: Positions, needs: FloatArray, idle: FloatArray) -> Problem:
+def _problem(positions: Positions, needs: FloatArray, opening: FloatArray) -> Problem:
     """Return the problem of series with one shortest lead time.
 
     Args:
         positions: n_series positions.
-        needs: shape (horizon, n_series, n_paths), demand less receipts of open orders by calendar step.
-        idle: shape (horizon, n_series, n_paths), units left at the end of the calendar step if nothing is ordered.
+        needs: shape (n_steps, n_series, n_paths), demand less receipts of open orders by calendar step from that time on.
+        opening: shape (n_series, n_paths), units on the shelf before the first arrival on each path.
     """
-    first, delays = int(positions.lead_time[0]), positions.delays
-    shape = (positions.n_series, len(needs) - first)
-    stock = np.concatenate([np.broadcast_to(positions.on_hand[:, None], idle[:1].shape), idle[:-1]])
-    counted, paid = within(delays, shape[1]), expected_later(np.ones(shape), delays)
+    delays, shape = positions.delays, (positions.n_series, len(needs))
     return Problem(
         positions=positions,
-        opening=np.where(counted[0], shifted(stock[first:], delays)[0], 0.0),
-        needs=np.where(counted, shifted(needs[first:], delays), 0.0),
-        unit_cost=positions.unit_cost[:, None] * paid,
+        opening=opening,
+        needs=needs if delays is None else np.where(within(delays, len(needs)), shifted(needs, delays), 0.0),
+        unit_cost=positions.unit_cost[:, None] * expected_later(np.ones(shape), delays),
         holding_cost=np.broadcast_to(positions.holding_cost[:, None], shape),
-        largest=positions.largest_by_step[:, : shape[1]],
+        largest=positions.largest_by_step[:, : len(needs)],
     )

@@ -43,6 +43,18 @@ def before_arrival(positions: Positions, values: FloatArray) -> FloatArray:
     return np.asarray(np.where(steps[:, None, None] < positions.lead_times, values, 0.0).mean(axis=2).T)
 
 
+def stock_before_arrival(positions: Positions, ending: FloatArray) -> FloatArray:
+    """Return units on the shelf before the first order arrives, (n_series, n_paths), or before the last step if none does.
+
+    Args:
+        positions: n_series positions.
+        ending: shape (horizon, n_series, n_paths), units left at the end of each step if nothing is ordered.
+    """
+    step = np.minimum(positions.lead_times, len(ending) - 1)
+    before = ending[np.maximum(step - 1, 0), np.arange(positions.n_series)[:, None], np.arange(ending.shape[2])]
+    return np.where(step == 0, positions.on_hand[:, None], before)
+
+
 def delivered_share(positions: Positions) -> FloatArray:
     """Return the share of paths on which an order arrives within the horizon, (n_series, horizon), by step of the order."""
     on_shelf = expected_later(np.ones(positions.receipts.shape), positions.delays)

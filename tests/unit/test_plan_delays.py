@@ -10,16 +10,27 @@ from hypothesis import strategies as st
 from pytest import approx
 from scipy.optimize import linprog
 
+from replen import tables as t
 from replen.config import SafetyStock
+from replen.evaluate.comparison import compare_with_rule
 from replen.evaluate.simulation import Reality, score, simulate
 from replen.plan.delays import delayed, expected_delayed, expected_later, lead_time_paths, shifted, split
+from replen.plan.items import read_positions
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.outcome import plan_series
+from replen.plan.policies.base_stock import base_stock_levels
+from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels
+from replen.plan.policies.known import Known
+from replen.plan.policies.named import RULES, rule_named
+from replen.plan.policies.projected import stock_on_delivery
+from replen.plan.policies.service import CycleService, interval_demand, protection_demand
 from replen.plan.positions import serve_backorders
 from replen.plan.problem import Prices, problems
 from replen.plan.program import highs
 from replen.plan.projection import open_orders, project
 from tests.unit.plan_instances import instances, positions
+from tests.unit.test_plan_bucket import CALENDAR, N_PATHS, SETTINGS, items, paths
+from tests.unit.test_plan_policies import decide
 
 SHOWN = ("quantities", "targets", "mean_on_hand", "expected_short", "expected_cost", "dual_bound", "feasible_cost", "receipts",
          "reorder_point", "order_up_to_level", "stock_at_arrival", "constant_cost", "missing", "largest")  # fmt: skip
@@ -258,3 +269,98 @@ def test_shifting_undoes_delays_and_expectations_are_means_over_paths(seed):
     assert (np.where(inside, early, 0.0) == np.where(inside, by_step.T[:, :, None], 0.0)).all()
     whole = np.repeat(by_step.T[:, :, None], 4, axis=2)
     assert approx(expected_later(by_step, delays)) == np.where(inside, shifted(whole, delays), 0.0).mean(axis=2).T
+
+
+# --- rules ----------------------------------------------------------------------------------------------------------------
+def test_a_protection_interval_is_as_long_as_each_paths_lead_time():
+    found = positions(1, 6, lead_time=1, delays=np.array([[0, 1, 3]]), review_period=2)
+    demand = np.arange(1.0, 7.0)[:, None, None].repeat(3, axis=2)
+    assert protection_demand(found, demand)[0].tolist() == [[1 + 2 + 3, 1 + 2 + 3 + 4, 1 + 2 + 3 + 4 + 5 + 6]]
+    one = interval_demand(demand[:, :, :1], found.lead_times)  # one path stands for all
+    np.testing.assert_array_equal(one, interval_demand(demand, found.lead_times))
+
+
+def test_an_interval_longer_than_the_horizon_grows_on_its_path_only():
+    demand = np.array([[[1.0, 3.0]], [[1.0, 3.0]]])
+    total = interval_demand(demand, np.array([[1, 4]]))
+    assert total[0, 0] == approx([1.0, 2 * 4 + np.sqrt(2) * (6 - 4)])
+
+
+@settings(deadline=None, max_examples=60)
+@given(instance=late_instances(), waits=st.booleans())
+def test_stock_on_delivery_waits_on_each_sample_path_for_its_own_delivery(instance, waits):
+    drawn, demand = instance
+    known = Known.at_start(drawn)
+    for rows, found in stock_on_delivery(drawn, demand, known, backorders=waits):
+        for place, row in enumerate(rows):
+            for path, ahead in enumerate(np.minimum(np.broadcast_to(drawn.lead_times, demand.shape[1:])[row], len(demand) - 1)):
+                stock, due = drawn.on_hand[row], open_orders(drawn)[:, row, path]
+                for step in range(ahead):
+                    stock += due[step] - demand[step, row, path]
+                    stock = stock if waits else max(stock, 0.0)
+                assert found[place, 0, path] == approx(stock + due[ahead])
+
+
+@settings(deadline=None, max_examples=60)
+@given(instance=late_instances(), name=st.sampled_from(sorted(RULES)), waits=st.booleans())
+def test_every_rule_orders_for_late_series_within_its_terms(instance, name, waits):
+    drawn, demand = instance
+    rule = rule_named(name, drawn, demand, [CycleService(0.9)] * drawn.n_series, backorders=waits)
+    orders = simulate(rule.positions, demand, rule, backorders=waits).orders
+    assert np.isfinite(orders).all()
+    assert (orders <= drawn.largest_order[:, None]).all()
+    assert not orders[np.arange(len(demand))[:, None] + drawn.expected_lead_time >= len(demand)].any()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_levels_that_know_of_delays_cost_less_than_levels_that_do_not(waits):
+    rng = np.random.default_rng(2)
+    n_series, horizon, n_paths = 30, 16, 128
+    days = lead_time_paths(
+        np.full(n_series, 4.0), np.full(n_series, 2.5), pd.DataFrame({"sku": np.arange(n_series)}), n_paths=n_paths
+    )
+    lead_time, delays = split(np.rint(days).astype(int), horizon)
+    drawn = positions(n_series, horizon, on_hand=25.0, lead_time=lead_time, delays=delays, backorder_cost=2.0)
+    blind = replace(drawn, lead_time=drawn.expected_lead_time, delays=None)
+    demand = rng.poisson(5.0, (horizon, n_series, n_paths)).astype(float)
+
+    def cost(known):
+        if waits:
+            levels = base_stock_levels(known, demand)
+        else:
+            levels = cheapest_levels(known, demand, project(known.on_hand, open_orders(known), demand).short)
+        history = simulate(drawn, demand, OrderUpTo(drawn, levels), backorders=waits)
+        return score(drawn, history, backorders=waits).cost.sum()
+
+    assert cost(drawn) < 0.98 * cost(blind)
+
+
+# --- whole buckets ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("unmet_demand", ["lost", "waits"])
+def test_a_bucket_with_deviations_is_planned_proven_and_compared(unmet_demand):
+    rows = items(6, lead_time_sd_days=[0.0, 2.0, 5.0, 9.0, np.nan, 4.0], backorder_cost=1.0, order_multiple=1.0)
+    plan = SETTINGS.model_copy(update={"unmet_demand": unmet_demand})
+    decisions = decide(rows, paths(6), plan)
+    assert decisions[t.REASON].isna().all()
+    gap = decisions[t.FEASIBLE_COST] - decisions[t.DUAL_BOUND]
+    assert (gap.abs() <= 1e-6 * decisions[t.FEASIBLE_COST].abs().clip(lower=1.0)).all()
+    compared = compare_with_rule(decisions, rows, paths(6, seed=1), settings=plan, calendar=CALENDAR)
+    assert compared[[t.PLAN_COST, t.RULE_COST]].notna().all(axis=None)
+    certain = decide(rows.assign(**{str(t.LEAD_TIME_SD_DAYS): 0.0}), paths(6), plan)
+    assert decisions[t.EXPECTED_DATE].tolist() == certain[t.EXPECTED_DATE].tolist()
+    fixed_rows = [0, 4]
+    columns = [name for name in decisions.columns if name != t.LIMIT_PRICES]
+    pd.testing.assert_frame_equal(decisions.loc[fixed_rows, columns], certain.loc[fixed_rows, columns], rtol=1e-12)
+    late = [2, 3, 5]
+    assert (decisions.loc[late, t.FORECAST_DEMAND] != certain.loc[late, t.FORECAST_DEMAND]).all()
+    assert (decisions.loc[late, t.FEASIBLE_COST] > certain.loc[late, t.FEASIBLE_COST]).all()
+
+
+def test_the_paths_of_lead_times_are_those_of_the_row_whatever_is_beside_it():
+    rows = items(5, lead_time_sd_days=[3.0, 0.0, 6.0, 2.0, 8.0])
+    together = read_positions(rows, CALENDAR, n_paths=N_PATHS)
+    for row in range(5):
+        alone = read_positions(rows.iloc[[row]], CALENDAR, n_paths=N_PATHS)
+        np.testing.assert_array_equal(alone.lead_times[0] + np.zeros(N_PATHS), together.lead_times[row])
+    plain = read_positions(rows, CALENDAR)
+    assert plain.delays is None and plain.lead_time.tolist() == [2] * 5
