@@ -104,7 +104,8 @@ def _planned(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
     Raises:
         PlanError: a plan has no proof.
     """
-    positions, sharing = read_positions(items, terms.calendar), Sharing.of(items, terms.limits)
+    positions = read_positions(items, terms.calendar, n_paths=demand_paths.shape[1])
+    sharing = Sharing.of(items, terms.limits)
     outcome = plan_series(
         positions,
         by_step(demand_paths),
@@ -123,8 +124,8 @@ def _programs(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> Pr
     Raises:
         PlanError: a program has no proof.
     """
-    positions, safety_stock = read_positions(items, terms.calendar), terms.settings.safety_stock
-    ready = Prepared.of(positions, by_step(demand_paths), waits=terms.waits, safety_stock=safety_stock)
+    positions = read_positions(items, terms.calendar, n_paths=demand_paths.shape[1])
+    ready = Prepared.of(positions, by_step(demand_paths), waits=terms.waits, safety_stock=terms.settings.safety_stock)
     found = Programs.of(ready, Sharing.of(items, terms.limits))
     _check_proven(found.solve(Prices.none(positions)).bound)
     return found
