@@ -1,4 +1,4 @@
-"""The plan held against the simple rule: both simulated on the same paths, packs and limits respected by both.
+"""The plan held against the simple rule: both simulated on the same paths of demand and of lead times, both with packs.
 
 The plan is played as it is used: today's order is its own, later reviews order what is then cheapest, or what the series'
 rule says, knowing what was sold meanwhile. So it may cost less than the dual bound, which holds for plans fixed on the plan
@@ -19,7 +19,7 @@ from replen.plan.policies.base_stock import base_stock_levels
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
 from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions, chunks, serve_backorders
-from replen.plan.projection import arrivals, by_step, project
+from replen.plan.projection import arrivals_by_path, by_step, project
 from replen.plan.timing import Calendar, FloatArray
 
 CHUNK = 1024  # series played at once
@@ -55,7 +55,7 @@ def _compare(
 ) -> pd.DataFrame:
     """Return the compared columns of series that have a plan."""
     waits = settings.unmet_demand == "waits"
-    positions, demand = read_positions(items, calendar), by_step(demand_paths)
+    positions, demand = read_positions(items, calendar, n_paths=demand_paths.shape[1]), by_step(demand_paths)
     if not waits:
         positions, demand = serve_backorders(positions, demand)
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())
@@ -107,7 +107,7 @@ def play_plan(positions: Positions, demand: FloatArray, quantities: FloatArray, 
     if waits:
         levels = base_stock_levels(positions, demand)
     else:
-        projection = project(positions.on_hand, arrivals(positions, quantities), demand)
+        projection = project(positions.on_hand, arrivals_by_path(positions, quantities), demand)
         levels = cheapest_levels(positions, demand, projection.short)
     levels[:, 0] = positions.inventory_position + quantities[:, 0]
     return simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen.plan.positions import Positions
+from replen.plan.projection import open_orders
 from replen.plan.timing import FloatArray, IntArray
 
 
@@ -36,9 +37,9 @@ class PromptPipeline:
 
 @dataclass
 class LatePipeline:
-    """Every order has a lead time of its own, and may overtake another; open orders arrive when they are expected.
+    """Every order has a lead time of its own, and may overtake another; open orders come as late as the positions say.
 
-    An order is expected after the lead time of its series; once overdue, in every next step.
+    An order is expected after the mean lead time of its series; once overdue, in every next step.
 
     Attributes:
         positions: n_series positions.
@@ -49,11 +50,15 @@ class LatePipeline:
     lead_times: IntArray
     _orders: FloatArray = field(init=False)
     _expected: FloatArray = field(init=False)
+    _open_orders: FloatArray = field(init=False)
+    _expected_lead_time: IntArray = field(init=False)
 
     def __post_init__(self) -> None:
         """Start with the open orders."""
         self._orders = np.zeros(self.lead_times.shape)
         self._expected = np.repeat(self.positions.receipts.T[:, :, None], self.lead_times.shape[2], axis=2)
+        self._open_orders = open_orders(self.positions)
+        self._expected_lead_time = self.positions.expected_lead_time
 
     def expected(self, step: int) -> FloatArray:
         """Return units by the step they are expected in, (n_steps - step, n_series, n_paths)."""
@@ -62,17 +67,16 @@ class LatePipeline:
     def place(self, step: int, rows: NDArray[np.intp], units: FloatArray) -> None:
         """Add the orders of some series, (n_rows, n_paths)."""
         self._orders[step, rows] += units
-        self._expected[step + self.positions.lead_time[rows], rows] += units
+        self._expected[step + self._expected_lead_time[rows], rows] += units
 
     def receive(self, step: int) -> FloatArray:
         """Return the units that arrive, (n_series, n_paths); what was expected and does not come is expected next."""
         n_steps, rows = len(self._orders), np.arange(self.positions.n_series)
-        open_orders = self.positions.receipts[:, step, None]
-        self._expected[step] -= open_orders
-        received = np.repeat(open_orders, self._orders.shape[2], axis=1)
+        self._expected[step] -= self._open_orders[step]
+        received = np.broadcast_to(self._open_orders[step], self._orders.shape[1:]).copy()
         for placed in range(step + 1):
             arrived = np.where(placed + self.lead_times[placed] == step, self._orders[placed], 0.0)
-            promised = np.minimum(np.maximum(placed + self.positions.lead_time, step), n_steps - 1)
+            promised = np.minimum(np.maximum(placed + self._expected_lead_time, step), n_steps - 1)
             self._expected[promised, rows] -= arrived
             received += arrived
         if step + 1 < n_steps:

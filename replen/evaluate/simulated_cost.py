@@ -2,9 +2,9 @@
 
 Every forecaster starts from the same stock and is asked at the same reviews; paths are drawn from the same random numbers. At
 each review the position goes up to the level that is cheapest on the paths, in packs; the levels are those of the fold's
-cutoff, the position follows what was sold since. Left out, and counted, are series whose first order comes after the horizon
-(their cost is the same under any forecast), whose sales are unknown in one of its periods, or whose terms and costs make no
-sound plan.
+cutoff, the position follows what was sold since. Lead times are their means: forecasters are judged, not suppliers. Left out,
+and counted, are series whose first order comes after the horizon (their cost is the same under any forecast), whose sales are
+unknown in one of its periods, or whose terms and costs make no sound plan.
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ from replen.plan.projection import by_step, project
 from replen.plan.timing import PERIOD_DAYS, Calendar
 
 TERMS = (
-    t.SUPPLIER, t.LEAD_TIME_DAYS, t.ORDER_DAYS, t.REVIEW_PERIOD_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE,
-    t.MAX_ORDER_QUANTITY, t.UNIT_COST, *t.COSTS.values,
+    t.SUPPLIER, t.LEAD_TIME_DAYS, t.LEAD_TIME_SD_DAYS, t.ORDER_DAYS, t.REVIEW_PERIOD_DAYS, t.MIN_ORDER_QUANTITY,
+    t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY, t.UNIT_COST, *t.COSTS.values,
 )  # fmt: skip
 PARTS = ("n_simulated", "simulated_periods", SIMULATED_COST, "simulated_demand", "simulated_sold")
 ASSUMED = "assumed"  # supplier of series that have none

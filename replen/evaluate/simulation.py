@@ -24,7 +24,7 @@ class Reality:
 
     Attributes:
         lead_times: shape (n_steps, n_series, n_paths), periods that the order placed at each step really takes; orders may
-            overtake each other. The policy expects the lead time of the positions, and sees what is overdue as due now.
+            overtake each other. The policy expects the mean lead time of the positions, and sees what is overdue as due now.
         shelf_life: shape (n_series,), periods in which a unit can be sold, that of its arrival included; sold first in, first
             out. What is on the shelf at the start is as fresh as what arrives in step 0.
     """
@@ -69,7 +69,7 @@ def simulate(
 
     Args:
         positions: n_series positions; receipts reach as far as demand.
-        demand: shape (n_steps, n_series, n_paths), units.
+        demand: shape (n_steps, n_series, n_paths), units; as many paths as the positions have delays of, where lead times vary.
         policy: what orders.
         backorders: True: unmet demand waits and is served first; False: it is lost (positions then owe nothing, see
             `plan.positions.serve_backorders`).
@@ -77,6 +77,8 @@ def simulate(
     """
     n_paths = demand.shape[2]
     late = reality.lead_times
+    if late is None and positions.delays is not None:
+        late = np.broadcast_to(positions.lead_times, demand.shape)
     pipeline = PromptPipeline(positions, n_paths) if late is None else LatePipeline(positions, late)
     keeping = None if reality.shelf_life is None else _Keeping(reality.shelf_life, demand.shape)
     changes = PlanChanges(demand.shape) if isinstance(policy, Planning) else None

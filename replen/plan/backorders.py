@@ -8,6 +8,9 @@ D_t the demand up to and with step t. Stock net of what is owed at the horizon i
 buying one, a unit owed must still be bought (were the latter free, the cost would not be convex as soon as end_value passes
 holding_cost + backorder_cost). Each step's cost needs the distribution of D_t alone, so that a few points of it replace the
 joint paths.
+
+Where lead times vary (see `delays`) the steps are shifted ones, and a path does not count at steps before its first arrival or
+past the horizon. There its point is 0: the kink of no order at all, whose rise the slope takes back.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +22,7 @@ from replen.errors import PlanError
 from replen.plan.chain import Chains, cost, solve, unreachable
 from replen.plan.chain_steps import WHOLE
 from replen.plan.lattice import OrderLines, placeable, solve_lattice
-from replen.plan.timing import FloatArray
+from replen.plan.timing import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)
@@ -73,25 +76,34 @@ def cumulative_demand(demand: FloatArray, n_points: int) -> FloatArray:
     return np.asarray(ordered.reshape(*ordered.shape[:2], n_points, -1).mean(axis=3))
 
 
-def backorder_chains(needs: FloatArray, costs: StockCosts, *, limit: FloatArray, multiple: FloatArray) -> Chains:
+def backorder_chains(
+    needs: FloatArray, costs: StockCosts, *, limit: FloatArray, multiple: FloatArray, counted: BoolArray | None = None
+) -> Chains:
     """Return the chains of backorder programs, units free of charge (see `chain.with_prices`).
 
     Args:
-        needs: shape (n_series, n_steps, n_points), units, ascending: cumulative demand less stock net of backorders and less
-            the receipts of open orders up to the step.
+        needs: shape (n_series, n_steps, n_points), units: cumulative demand less stock net of backorders and less the receipts
+            of open orders up to the step; ascending unless `counted` is given.
         costs: of the n_series series.
         limit: shape (n_series, n_steps), units an order can bring at the step.
         multiple: shape (n_series,), units in a pack; 0 = any amount.
+        counted: shape of `needs`, points at which stock and its lack cost money, to a path's last step; None = all.
     """
     n_steps, n_points = needs.shape[1:]
     owed = np.repeat(costs.backorder_cost[:, None], n_steps, axis=1)
     owed[:, -1] += costs.end_value
+    jump = np.repeat((costs.holding_cost + costs.backorder_cost)[:, None] / n_points, n_steps, axis=1)
+    if counted is None:
+        return Chains(needs, jump, -owed, limit, (owed * needs.mean(axis=2)).sum(axis=1), multiple)
+    last = counted & ~np.concatenate([counted[:, 1:], np.zeros_like(counted[:, :1])], axis=1)
+    by_path = costs.backorder_cost[:, None, None] * counted + costs.end_value[:, None, None] * last
+    at = np.where(counted, needs, 0.0)
     return Chains(
-        at=needs,
-        jump=np.repeat((costs.holding_cost + costs.backorder_cost)[:, None] / n_points, n_steps, axis=1),
-        slope=-owed,
+        at=np.sort(at, axis=2),
+        jump=jump,
+        slope=-by_path.mean(axis=2) - jump * (~counted).sum(axis=2),
         limit=limit,
-        constant=(owed * needs.mean(axis=2)).sum(axis=1),
+        constant=(by_path * at).mean(axis=2).sum(axis=1),
         multiple=multiple,
     )
 

@@ -33,7 +33,7 @@ def plan_bucket(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> 
     plans, failures = planned(items, demand_paths, rows, terms)
     frames = [pd.DataFrame(index=rows[:0])]
     for one in plans:
-        prices = one.sharing.limit_prices(terms.choice, one.outcome.positions.lead_time)
+        prices = one.sharing.limit_prices(terms.choice, one.outcome.positions.expected_lead_time)
         frames.append(_frame(items.iloc[one.rows], one.outcome, prices, terms).set_index(one.rows))
         trouble = planned_findings(one.outcome, terms.settings.exceptions)
         findings += [replace(found, rows=one.rows[found.rows]) for found in trouble]
@@ -64,7 +64,7 @@ def _frame(items: pd.DataFrame, outcome: Outcome, prices: list[dict[str, float]]
     plan_date, freq = terms.plan_date, terms.freq
     today, horizon = outcome.quantities[:, 0], outcome.quantities.shape[1]
     dates = step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq).tolist()
-    forecast_demand = protection_demand(outcome.positions, outcome.mean_demand.T[:, :, None])[0, :, 0]
+    forecast_demand = protection_demand(outcome.positions, outcome.mean_demand.T[:, :, None])[0].mean(axis=1)
     protecting = np.where(outcome.policy == PROGRAM, outcome.order_up_to_level, outcome.reorder_point)
     lead_days, waiting = np.ceil(numbers(items, t.LEAD_TIME_DAYS)).astype(int), days_to_order(items, terms.calendar)
     order_dates = [plan_date + dt.timedelta(days=days) for days in waiting.tolist()]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from replen.plan.backorders import StockCosts, backorder_chains, cumulative_demand, solve_backorders
 from replen.plan.chain import Chains, cost, solve, with_prices
+from replen.plan.delays import expected_later, least_later, shifted, within
 from replen.plan.kept import Keeping, is_kept, usage_at
 from replen.plan.lattice import OrderLines
 from replen.plan.levels import further_units, worthwhile_units
@@ -16,9 +17,9 @@ from replen.plan.packs import whole_packs
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices, Problem, problems
-from replen.plan.projection import arrivals
+from replen.plan.projection import delivered_share, open_orders
 from replen.plan.safety import Floor
-from replen.plan.timing import BoolArray, FloatArray, IntArray, by_arrival, by_order_step
+from replen.plan.timing import BoolArray, FloatArray, by_arrival, by_order_step
 
 FURTHER_UNIT = 1e-6  # packs: "a further unit" when levels are read off
 STEEP = 1e3  # times the dearest unit of a chain: what levels are read off at in place of a hard bound
@@ -72,7 +73,7 @@ def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
         whole = whole_packs(problem, relaxed)
         cells = (rows[:, None], np.arange(whole.quantities.shape[1]))
         decided.quantities[cells], decided.targets[cells] = whole.quantities, relaxed.quantities
-        decided.least_cost[rows] = whole.bound
+        decided.least_cost[rows] = whole.bound + ready.unreached[rows]
         decided.solver[rows[relaxed.solved]] = "path_simplex"
         ordered = np.flatnonzero(whole.quantities[:, 0] > 0) if with_levels else rows[:0]
         decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
@@ -94,11 +95,10 @@ def backorders(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
         with_levels: whether levels and targets before packs are wanted.
     """
     positions, horizon = ready.positions, len(ready.demand)
-    chains = chains_at(chains_of(ready), prices, positions.lead_time)
+    chains = chains_at(chains_of(ready), prices, positions)
     lines = OrderLines(positions.smallest_order, positions.order_cost)
     solved = solve_backorders(chains, lines)
-    before = ready.constant + (prices.stock * ready.early_stock).sum(axis=1)
-    decided = replace(Decided.nothing(solved.lower_bound - before, horizon), missing=solved.missing)
+    decided = replace(Decided.nothing(solved.lower_bound - chain_constant(ready, prices), horizon), missing=solved.missing)
     decided.quantities[:] = by_order_step(solved.quantities, positions.lead_time)
     busy = (chains.limit > 0).any(axis=1)
     decided.solver[busy] = solved.solver[busy]
@@ -143,8 +143,17 @@ def keep_last(decided: Decided, ready: Prepared, prices: Prices, keeping: Keepin
 def _priced_cost(ready: Prepared, quantities: FloatArray, prices: Prices) -> FloatArray:
     """Return money of orders by step, what limits take for them included, (n_series,); open orders left out."""
     projection = ready.played(quantities)
-    coming = arrivals(ready.positions, quantities) - ready.positions.receipts
-    return ready.costs(quantities, projection)[1] + usage_at(prices, quantities, coming, projection.ending.mean(axis=2).T)
+    stock = projection.ending.mean(axis=2).T
+    return ready.costs(quantities, projection)[1] + usage_at(prices, ready.positions, quantities, stock)
+
+
+def chain_constant(ready: Prepared, prices: Prices) -> FloatArray:
+    """Return money that the chains count too much, (n_series,): that of the steps before the first arrival.
+
+    Where lead times vary these steps are not in the chains, and what is left on paths that no order reaches is missing.
+    """
+    early = ready.constant + (prices.stock * ready.early_stock).sum(axis=1)
+    return np.where(ready.positions.varies, -ready.unreached, early)
 
 
 def chains_of(ready: Prepared) -> Chains:
@@ -157,23 +166,65 @@ def chains_of(ready: Prepared) -> Chains:
         limit=by_arrival(positions.largest_by_step, positions.lead_time),
         multiple=positions.order_multiple,
     )
-    unit_cost = np.repeat(positions.unit_cost[:, None], len(demand), axis=1)
-    return _with_floor(with_prices(chains, by_arrival(unit_cost, positions.lead_time)), ready.floor)
+    rows = np.flatnonzero(positions.varies)
+    if len(rows):
+        late = _late_chains(positions.take(rows), demand[:, rows], chains.limit[rows])
+        chains.at[rows], chains.slope[rows], chains.constant[rows] = late.at, late.slope, late.constant
+    unit_cost = positions.unit_cost[:, None] * delivered_share(positions)
+    return _with_floor(with_prices(chains, by_arrival(unit_cost, positions.lead_time)), positions, ready.floor)
 
 
-def chains_at(chains: Chains, prices: Prices, lead_time: IntArray) -> Chains:
-    """Return the chains with prices of limits on top; where these are inf, nothing can be ordered."""
-    open_to = np.isfinite(prices.order)
+def _late_chains(positions: Positions, demand: FloatArray, limit: FloatArray) -> Chains:
+    """Return the programs of series whose lead times vary, units free of charge: steps shifted on each path by its delay."""
+    supply = (positions.on_hand - positions.backorders)[:, None] + np.cumsum(open_orders(positions), axis=0)
+    return backorder_chains(
+        shifted(np.cumsum(demand, axis=0) - supply, positions.delays).transpose(1, 0, 2),
+        StockCosts(positions.holding_cost, positions.backorder_cost, positions.end_value),
+        limit=limit,
+        multiple=positions.order_multiple,
+        counted=_counted(positions),
+    )
+
+
+def _counted(positions: Positions) -> BoolArray:
+    """Return at which shifted steps each path counts, (n_series, horizon, n_paths): from its first arrival to the horizon."""
+    horizon = positions.receipts.shape[1]
+    arrived = np.arange(horizon) >= positions.lead_time[:, None]
+    return np.asarray(within(positions.delays, horizon).transpose(1, 0, 2) & arrived[:, :, None])
+
+
+def _counted_share(positions: Positions) -> FloatArray:
+    """Return the share of the points that count in the chains' steps, (n_series, horizon)."""
+    share, rows = np.ones(positions.receipts.shape), np.flatnonzero(positions.varies)
+    share[rows] = _counted(positions.take(rows)).mean(axis=2) if len(rows) else 0.0
+    return share
+
+
+def chains_at(chains: Chains, prices: Prices, positions: Positions) -> Chains:
+    """Return the chains with prices of limits on top; where these are inf, nothing can be ordered.
+
+    A limit on stock has one price for all points of a step. Where lead times vary that is the least of the calendar steps that
+    the paths are in, so that the bound stands.
+    """
+    open_to, lead_time = np.isfinite(prices.order), positions.lead_time
     order, limit = (by_arrival(values, lead_time) for values in (np.where(open_to, prices.order, 0.0), open_to.astype(float)))
-    stored = replace(chains, jump=chains.jump + prices.stock / chains.at.shape[2], limit=np.where(limit > 0, chains.limit, 0.0))
-    return with_prices(stored, order + prices.receipt)
+    share = _counted_share(positions)
+    stock = np.where(share > 0, least_later(prices.stock, positions.delays), 0.0)
+    stored = replace(
+        chains,
+        jump=chains.jump + stock / chains.at.shape[2],
+        slope=chains.slope - stock * (1.0 - share),
+        limit=np.where(limit > 0, chains.limit, 0.0),
+    )
+    return with_prices(stored, order + expected_later(prices.receipt, positions.delays))
 
 
-def _with_floor(chains: Chains, floor: Floor) -> Chains:
+def _with_floor(chains: Chains, positions: Positions, floor: Floor) -> Chains:
     """Return the chains with safety stock: what must have arrived so that the expected stock reaches the floor."""
     if not floor.price.any():
         return chains
-    return replace(chains, floor=chains.at.mean(axis=2) + floor.units, shortfall=floor.price)
+    share = np.maximum(_counted_share(positions), 1.0 / chains.at.shape[2])  # where no path counts there is no floor
+    return replace(chains, floor=chains.at.mean(axis=2) / share + floor.units, shortfall=floor.price)
 
 
 def _chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:

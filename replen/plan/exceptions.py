@@ -21,7 +21,7 @@ ACTIONS = {
     "no_supply": "give a supply row with a supplier, or end the product",
     "no_costs": "give unit_cost in supply and unit_price in the catalogue, or a row in costs (holding_cost where goods cost 0)",
     "bad_stock": "correct on_hand and open orders: they must be finite and not negative",
-    "bad_supply": "correct the supply row: lead time, order days, review period, packs, limits",
+    "bad_supply": "correct the supply row: lead time and its deviation, order days, review period, packs, limits",
     "bad_shelf_life": "correct shelf_life_days in the catalogue: above 0, or null where goods keep",
     "bad_costs": "correct the costs: unit_cost < lost_sale_cost, end_value < unit_cost + holding_cost, holding_cost > 0",
     "not_solved": "report it with the row's data; order by hand meanwhile",
@@ -79,14 +79,15 @@ def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
 def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
     """Return what a person must look at among planned series, by kind."""
     positions, horizon = outcome.positions, outcome.quantities.shape[1]
-    late = np.arange(horizon) < positions.lead_time[:, None]
+    lead_time = positions.expected_lead_time
+    late = np.arange(horizon) < lead_time[:, None]
     demand = np.where(late, outcome.mean_demand, 0.0).sum(axis=1)
     lost = np.where(late, outcome.expected_short, 0.0).sum(axis=1)
     lost_later = (outcome.expected_short.sum(axis=1) - lost) * positions.lost_sale_cost
     per_period = outcome.mean_demand.mean(axis=1)
     excess = outcome.idle_end - rules.overstock_periods * per_period
     today, target, unit_cost = outcome.quantities[:, 0], outcome.targets[:, 0], positions.unit_cost
-    no_line, too_late = positions.largest_order == 0, positions.lead_time >= horizon
+    no_line, too_late = positions.largest_order == 0, lead_time >= horizon
     short = ~too_late & (lost > rules.stock_out_share * demand)
     perishes = outcome.expiring > rules.expiry_share * (positions.on_hand + positions.receipts.sum(axis=1))
     never = positions.may_order.any(axis=1) & ~no_line & (outcome.largest.max(axis=1) == 0)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from replen import tables as t
+from replen.plan.delays import lead_time_paths, split
 from replen.plan.exceptions import Finding
 from replen.plan.positions import Positions
 from replen.plan.timing import (
@@ -23,11 +24,15 @@ from replen.plan.timing import (
 
 LONGEST_DAYS = 3650.0  # a longer lead time or review period is a mistake
 COLUMNS = (
-    t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.ORDER_DAYS, t.REVIEW_PERIOD_DAYS,
+    t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.LEAD_TIME_SD_DAYS, t.ORDER_DAYS,
+    t.REVIEW_PERIOD_DAYS,
     t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST,
-    t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE, t.LAUNCH_DATE, t.END_DATE, t.SHELF_LIFE_DAYS, t.LAST_PLAN, t.MODEL,
-    t.MODEL_VERSION, t.REASON,
+    t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE, t.LAUNCH_DATE, t.END_DATE, t.SHELF_LIFE_DAYS, t.SEED, t.LAST_PLAN,
+    t.MODEL, t.MODEL_VERSION, t.REASON,
 )  # fmt: skip
+
+
+KEYS = (t.SKU, t.SITE, t.SUPPLIER, t.SEED)  # what the order of drawn lead times is keyed by
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Optional:
 
 STOCK = {t.BACKORDERS: Optional(0.0, 0.0)}
 TERMS = {
+    t.LEAD_TIME_SD_DAYS: Optional(0.0, 0.0, LONGEST_DAYS),
     t.REVIEW_PERIOD_DAYS: Optional(1.0, 1e-9, LONGEST_DAYS),
     t.MIN_ORDER_QUANTITY: Optional(0.0, 0.0),
     t.ORDER_MULTIPLE: Optional(1.0, 1e-9),
@@ -80,8 +86,17 @@ def days_to_order(items: pd.DataFrame, calendar: Calendar) -> IntArray:
 
 
 def lead_periods(items: pd.DataFrame, calendar: Calendar) -> IntArray:
-    """Return periods from the step of an order to that of its arrival, (n_series,): the wait for an order day counts too."""
+    """Return mean periods from the step of an order to its arrival, (n_series,): the wait for an order day counts too."""
     return periods(days_to_order(items, calendar) + numbers(items, t.LEAD_TIME_DAYS), calendar.freq)
+
+
+def lead_times(items: pd.DataFrame, calendar: Calendar, n_paths: int) -> tuple[IntArray, IntArray | None]:
+    """Return the shortest lead time, (n_series,), and the periods after it by path, (n_series, n_paths); None = none."""
+    mean, deviation = numbers(items, t.LEAD_TIME_DAYS), numbers(items, t.LEAD_TIME_SD_DAYS)
+    if not deviation.any():
+        return lead_periods(items, calendar), None
+    days = lead_time_paths(mean, deviation, items[[*map(str, KEYS)]], n_paths=n_paths)
+    return split(periods(days_to_order(items, calendar)[:, None] + days, calendar.freq), calendar.horizon)
 
 
 def shelf_periods(items: pd.DataFrame, calendar: Calendar) -> IntArray:
@@ -101,9 +116,16 @@ def order_window(items: pd.DataFrame, calendar: Calendar, lead_time: IntArray) -
     return calendar.order_steps(order_weekdays(items)) & arrives_on_sale
 
 
-def read_positions(items: pd.DataFrame, calendar: Calendar) -> Positions:
-    """Return the positions of rows that `refusals` finds nothing against."""
-    lead_time = lead_periods(items, calendar)
+def read_positions(items: pd.DataFrame, calendar: Calendar, *, n_paths: int | None = None) -> Positions:
+    """Return the positions of rows that `refusals` finds nothing against.
+
+    Args:
+        items: one row a series, `COLUMNS`; without n_paths, supplier, seed and what else only delays need may be missing.
+        calendar: of the plan.
+        n_paths: that lead times are drawn for; None = lead times are their means.
+    """
+    expected = lead_periods(items, calendar)
+    lead_time, delays = (expected, None) if n_paths is None else lead_times(items, calendar, n_paths)
     plain = (t.ORDER_MULTIPLE, t.MIN_ORDER_QUANTITY, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST,
              t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE)  # fmt: skip
     return Positions(
@@ -112,8 +134,9 @@ def read_positions(items: pd.DataFrame, calendar: Calendar) -> Positions:
         receipts=receipts_by_step(items, calendar.horizon),
         lead_time=lead_time,
         review_period=np.maximum(periods(numbers(items, t.REVIEW_PERIOD_DAYS), calendar.freq), 1),
-        order_window=order_window(items, calendar, lead_time),
+        order_window=order_window(items, calendar, expected),
         shelf_life=shelf_periods(items, calendar),
+        delays=delays,
         **{str(column): numbers(items, column) for column in plain},
     )
 
@@ -130,6 +153,7 @@ def term_refusals(items: pd.DataFrame) -> dict[str, BoolArray]:
     no_costs = np.isnan(numbers(items, t.UNIT_COST) + numbers(items, t.LOST_SALE_COST) + numbers(items, t.HOLDING_COST))
     no_supply = items[t.SUPPLIER].isna().to_numpy()
     good_lead_time = (lead_time >= 0) & (lead_time <= LONGEST_DAYS)
+    good_lead_time &= (lead_time > 0) | (numbers(items, t.LEAD_TIME_SD_DAYS) <= 0)  # none below 0: no mean of 0 can vary
     no_order_day = ~order_weekdays(items).any(axis=1)
     return {
         "no_supply": no_supply,

@@ -15,11 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replen import tables as t
+from replen.plan.delays import delayed, expected_delayed
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
-from replen.plan.projection import arrivals
-from replen.plan.timing import BoolArray, FloatArray, IntArray
+from replen.plan.projection import delivered_share
+from replen.plan.timing import BoolArray, FloatArray, IntArray, by_arrival
 
 SAME = 1e-6  # units, or packs: orders that differ by less are the same
 TIE = 1e-9  # share of the money by which rounding errors may part equal plans
@@ -74,15 +75,13 @@ class Keeping:
         rows: shape (n_rows,), which of the n_series.
         said: shape (n_rows, horizon), steps of which the last plan says something.
         units: shape (n_rows, horizon), what it says; 0 in other steps.
-        coming: shape (n_rows, horizon), these units by step of arrival.
-        positions: with these units on their way; other orders in other steps only.
+        positions: of the series; other orders in other steps only.
         change_cost: money for a series that does not keep it.
     """
 
     rows: NDArray[np.intp]
     said: BoolArray
     units: FloatArray
-    coming: FloatArray
     positions: Positions
     change_cost: float
 
@@ -97,15 +96,14 @@ class Keeping:
         """
         rows = np.intersect1d(rows, last.rows_to_keep(positions))
         said, some = np.isfinite(last.quantities[rows]), positions.take(rows)
-        units, left = np.nan_to_num(last.quantities[rows]), np.where(said, 0.0, some.largest_by_step)
-        receipts = arrivals(some, units)
-        kept = replace(some, receipts=receipts, line_limit=left)
-        return cls(rows, said, units, receipts - some.receipts, kept, last.change_cost)
+        others = replace(some, line_limit=np.where(said, 0.0, some.largest_by_step))
+        return cls(rows, said, np.nan_to_num(last.quantities[rows]), others, last.change_cost)
 
     def made_ready(self, ready: Prepared) -> Prepared:
-        """Return the series, of all that were made ready, with the kept units on their way."""
+        """Return the series, of all that were made ready, with what the kept units bring taken off what is wanted."""
         some = ready.take(self.rows)
-        return replace(some, positions=self.positions, receipts=some.receipts + self.coming)
+        coming = delayed(by_arrival(self.units, self.positions.lead_time), self.positions.delays)
+        return replace(some, positions=self.positions, expired=some.expired - coming)
 
     def charges(self, quantities: FloatArray) -> FloatArray:
         """Return what plans of the series are charged, (n_rows,), money.
@@ -122,15 +120,24 @@ class Keeping:
         Args:
             prices: of the n_rows series.
         """
-        lines = self.units > 0
-        cost = self.positions.unit_cost[:, None] * self.units + self.positions.order_cost[:, None] * lines
-        return cost.sum(axis=1), usage_at(prices, self.units, self.coming, np.zeros(lines.shape))
+        positions = self.positions
+        bought = positions.unit_cost[:, None] * self.units * delivered_share(positions)
+        cost = bought + positions.order_cost[:, None] * (self.units > 0)
+        return cost.sum(axis=1), usage_at(prices, positions, self.units)
 
 
-def usage_at(prices: Prices, ordered: FloatArray, coming: FloatArray, stock: FloatArray) -> FloatArray:
-    """Return what limits take for orders, (n_series,), money: units by step of order, of arrival, and on the shelf."""
-    taken = np.where(ordered > 0, prices.order, 0.0) * np.where(ordered > 0, ordered, 1.0)
-    return np.asarray((taken + prices.receipt * coming + prices.stock * stock).sum(axis=1))
+def usage_at(prices: Prices, positions: Positions, quantities: FloatArray, stock: FloatArray | None = None) -> FloatArray:
+    """Return what limits take, (n_series,), money; inf where they forbid an order.
+
+    Args:
+        prices: of the n_series series.
+        positions: n_series positions.
+        quantities: shape (n_series, horizon), units by step of the order; open orders are left out.
+        stock: shape (n_series, horizon), expected units at the end of each step; None = not counted.
+    """
+    taken = np.where(quantities > 0, prices.order, 0.0) * np.where(quantities > 0, quantities, 1.0)
+    taken += prices.receipt * expected_delayed(by_arrival(quantities, positions.lead_time), positions.delays)
+    return np.asarray((taken if stock is None else taken + prices.stock * stock).sum(axis=1))
 
 
 def is_kept(kept: FloatArray, changed: FloatArray) -> BoolArray:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.config import SafetyStock
 from replen.plan.decide import backorders, keep_last, lost_sales
+from replen.plan.delays import mean_within
 from replen.plan.kept import Keeping, LastPlan
 from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
-from replen.plan.projection import Projection, arrivals
+from replen.plan.projection import Projection, arrivals, open_orders, stock_before_arrival
 from replen.plan.ruled import under_rules
 from replen.plan.timing import BoolArray, FloatArray
 
@@ -29,12 +30,13 @@ class Outcome:
         positions: backorders included; reviewed as the policy does, so that rule and program are held to the same dates.
         quantities: shape (n_series, horizon), units ordered by step, whole packs.
         targets: shape (n_series, horizon), units the policy asked for before packs; later ones of rules are in packs.
-        receipts: shape (n_series, horizon), units on the shelf at the start of the step: open orders and these orders.
+        receipts: shape (n_series, horizon), expected units on the shelf at the start of the step: open orders and these orders.
         mean_demand: shape (n_series, horizon), units.
         mean_on_hand: shape (n_series, horizon), expected units at the end of the step.
         expected_short: shape (n_series, horizon), units lost, or owed at the end of the step.
         expected_cost: shape (n_series, horizon), money, without end value; units below a soft safety stock at their price.
-        stock_at_arrival: shape (n_series,), expected units when today's order arrives; NaN if after the horizon.
+        stock_at_arrival: shape (n_series,), expected units when today's order arrives, on the paths on which it does so
+            within the horizon; NaN if on none.
         idle_end: shape (n_series,), expected units at the horizon if nothing is ordered.
         reorder_point: shape (n_series,), units; NaN where the program orders nothing today.
         order_up_to_level: shape (n_series,), units; NaN where the program orders nothing today.
@@ -99,8 +101,8 @@ def plan_series(
     *,
     assigned: Assigned | None = None,
     waits: bool = False,
+    with_levels: bool = True,
     safety_stock: SafetyStock | None = None,
-    last: LastPlan | None = None,
 ) -> Outcome:
     """Return the plans of all series.
 
@@ -110,18 +112,40 @@ def plan_series(
         prices: of limits that couple series, in the dual bound but not in the costs; None = there are none.
         assigned: which policy each series has; None = the program has all.
         waits: True: demand that is not met waits (backorders); False: it is lost.
+        with_levels: False leaves reorder point and order-up-to level NaN, and targets what they are in whole lines.
         safety_stock: asked for beside what costs ask for, where demand waits; None = none.
-        last: what the last plans say, and what it costs to change one of the program; None = nothing.
     """
-    prices, assigned = prices or Prices.none(positions), assigned or Assigned.program(positions.n_series)
+    assigned = assigned or Assigned.program(positions.n_series)
     positions = assigned.reviewed(positions)
     ready = Prepared.of(positions, demand, waits=waits, safety_stock=safety_stock)
-    decide = backorders if waits else lost_sales
-    decided = decide(ready, prices, with_levels=True)
+    return plan_ready(positions, ready, prices or Prices.none(positions), assigned=assigned, with_levels=with_levels)
+
+
+def plan_ready(
+    positions: Positions,
+    ready: Prepared,
+    prices: Prices,
+    *,
+    assigned: Assigned,
+    with_levels: bool = True,
+    last: LastPlan | None = None,
+) -> Outcome:
+    """Return the plans of series that are made ready.
+
+    Args:
+        positions: n_series positions, reviewed as their policies want them to be.
+        ready: the same series.
+        prices: of limits that couple series, in the dual bound but not in the costs.
+        assigned: which policy each series has.
+        with_levels: as in `plan_series`.
+        last: what the last plans say, and what it costs to change one of the program; None = nothing.
+    """
+    decide = backorders if ready.waits else lost_sales
+    decided = decide(ready, prices, with_levels=with_levels)
     kept, charges = np.zeros(positions.n_series, dtype=bool), np.zeros(positions.n_series)
     if last is not None:
         decided, kept, charges = keep_last(decided, ready, prices, Keeping.of(last, ready.positions, assigned.by_program))
-    decided = under_rules(decided, assigned, ready.positions, ready.demand, waits=waits)
+    decided = under_rules(decided, assigned, ready.positions, ready.demand, waits=ready.waits)
     projection = ready.played(decided.quantities)
     costs, whole_cost = ready.costs(decided.quantities, projection)
     priced_idle = (prices.stock * ready.early_stock + prices.receipt * ready.receipts).sum(axis=1)
@@ -153,6 +177,9 @@ def plan_series(
 def _stock_at_arrival(positions: Positions, idle: Projection) -> FloatArray:
     """Return expected units on the shelf, open orders of that step included, when today's order arrives, (n_series,)."""
     horizon, rows = len(idle.ending), np.arange(positions.n_series)
-    step = np.minimum(positions.lead_time, horizon - 1)
-    before = np.where(step == 0, positions.on_hand, idle.ending[np.maximum(step - 1, 0), rows].mean(axis=1))
-    return np.where(positions.lead_time < horizon, before + positions.receipts[rows, step], np.nan)
+    in_time = np.broadcast_to(positions.lead_times < horizon, idle.ending.shape[1:])
+    before = np.where(in_time, stock_before_arrival(positions, idle.ending), 0.0).sum(axis=1) / np.maximum(
+        in_time.sum(axis=1), 1
+    )
+    due = mean_within(open_orders(positions), positions.delays)[rows, np.minimum(positions.lead_time, horizon - 1)]
+    return np.where(positions.lead_time < horizon, before + due, np.nan)

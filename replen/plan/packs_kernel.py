@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from replen.plan.path_tree import Terms
+from replen.plan.path_tree import Terms, terms_of
 from replen.plan.timing import FloatArray
 
 MAX_SWEEPS = 100
@@ -52,7 +52,7 @@ def search_rows(needs: FloatArray, terms: Terms, lines: Lines, quantities: Float
     n_steps, n_series, n_paths = needs.shape
     for row in range(n_series):
         need = needs[:, row].copy()
-        own = Terms(terms.order[row], terms.stock[row], terms.upper[row])
+        own = terms_of(terms, row, n_paths)
         line = Lines(lines.multiple[row : row + 1], lines.smallest[row : row + 1], lines.cost[row : row + 1])
         plan = Plan(quantities[row], np.zeros((n_steps + 1, n_paths)), np.zeros(n_steps + 1))
         _play(need, own, plan, line.cost[0], 0)
@@ -113,7 +113,7 @@ def _tail(need: FloatArray, terms: Terms, plan: Plan, line_cost: float, first: i
         quantity, wanted, price = plan.quantities[t], need[t], terms.stock[t]
         for w in range(n_paths):
             stock[w] = max(stock[w] + (quantity - wanted[w]), 0.0)
-            held[w] += price * stock[w]
+            held[w] += price[w] * stock[w]
         cost += terms.order[t] * quantity + (line_cost if quantity > 0.0 else 0.0)
     return float(cost + _mean(held))
 
@@ -126,7 +126,7 @@ def _play(need: FloatArray, terms: Terms, plan: Plan, line_cost: float, first: i
         for w in range(need.shape[1]):
             after[w] = max(before[w] + (quantity - need[t, w]), 0.0)
         line = line_cost if quantity > 0.0 else 0.0
-        plan.spent[t + 1] = plan.spent[t] + terms.order[t] * quantity + line + terms.stock[t] * _mean(after)
+        plan.spent[t + 1] = plan.spent[t] + terms.order[t] * quantity + line + _mean(terms.stock[t] * after)
 
 
 @njit(cache=True)
@@ -156,7 +156,7 @@ def worthwhile_rows(needs: FloatArray, terms: Terms, quantities: FloatArray, lin
     units = np.empty(n_series)
     for row in range(n_series):
         need = needs[:, row].copy()
-        own = Terms(terms.order[row], terms.stock[row], terms.upper[row])
+        own = terms_of(terms, row, n_paths)
         plan = Plan(quantities[row].copy(), np.zeros((n_steps + 1, n_paths)), np.zeros(n_steps + 1))
         wanted = np.zeros(n_paths)
         for t in range(n_steps):

@@ -14,8 +14,8 @@ import numpy as np
 from numba import njit
 
 from replen.plan.path_simplex import FEW, ZERO, descend, largest_need, mean, vertex_cost, vertex_quantities
-from replen.plan.path_tree import Paths, Terms, newsvendor_tree, paths_of
-from replen.plan.timing import FloatArray
+from replen.plan.path_tree import Paths, Terms, newsvendor_tree, paths_of, terms_of
+from replen.plan.timing import FloatArray, IntArray
 
 SAME = 1e-9  # chances nearer to each other are one
 
@@ -38,25 +38,30 @@ def solve_whole_rows(
     share = np.full(n_paths, 1.0 / n_paths)
     for row in range(n_series):
         exact = paths_of(needs[:, row].copy(), share)
-        whole, size = whole_paths(exact, multiple[row]), max(largest_need(exact), 1e-300)
+        whole, origin = whole_paths(exact, multiple[row])
+        size = max(largest_need(exact), 1e-300)
         shaken = paths_of(whole.need + multiple[row] * shaking[:, : len(whole.share)], whole.share)
-        own = Terms(terms.order[row], terms.stock[row], terms.upper[row])
+        own = terms_of(terms, row, n_paths)
+        spread = Terms(own.order, own.stock[:, origin], own.upper)
         some = paths_of(shaken.need[:, :n_paths].copy(), share)
         tree = newsvendor_tree(Paths(some.need[:, :FEW], some.total[:, :FEW], share[:FEW]), own)
         descend(tree, some, own, ZERO * size, some)
-        least = descend(tree, shaken, own, ZERO * size, whole)
-        quantities[row] = vertex_quantities(tree, whole, own, size)
+        least = descend(tree, shaken, spread, ZERO * size, whole)
+        quantities[row] = vertex_quantities(tree, whole, spread, size)
         missed = lost_sale_cost[row] * mean(share, exact.total[-1])
         cost[row], bound[row] = missed + vertex_cost(quantities[row], exact, own), missed + least
     return quantities, cost, bound
 
 
 @njit(cache=True)
-def whole_paths(paths: Paths, multiple: float) -> Paths:
-    """Return the paths rounded to whole packs in every way that happens; the first of them are those of U = 1/2, in order."""
+def whole_paths(paths: Paths, multiple: float) -> tuple[Paths, IntArray]:
+    """Return the paths rounded to whole packs in every way that happens, and which path each comes from, (n_rounded,).
+
+    The first of them are those of U = 1/2, in order.
+    """
     n_nodes, n_paths = paths.total.shape
     total, share = np.empty((n_nodes, n_paths * n_nodes)), np.empty(n_paths * n_nodes)
-    count = n_paths
+    origin, count = np.empty(n_paths * n_nodes, np.int64), n_paths
     for w in range(n_paths):
         packs = paths.total[:, w] / multiple
         cuts = np.sort(np.ceil(packs - SAME) - packs)  # where one more step rounds up to the next pack
@@ -69,7 +74,7 @@ def whole_paths(paths: Paths, multiple: float) -> Paths:
             if not low <= 1 / 2 < high:
                 place, count = count, count + 1
             total[:, place] = np.floor(packs + (low + high) / 2) * multiple
-            share[place] = (high - low) * paths.share[w]
+            share[place], origin[place] = (high - low) * paths.share[w], w
             low = high
     total, share = total[:, :count].copy(), share[:count].copy()
-    return Paths(total[1:] - total[:-1], total, share)
+    return Paths(total[1:] - total[:-1], total, share), origin[:count].copy()

@@ -20,6 +20,7 @@ from replen.plan.path_tree import (
     newsvendor_tree,
     orient,
     paths_of,
+    terms_of,
 )  # fmt: skip
 from replen.plan.path_walk import no_way, pivot
 from replen.plan.timing import FloatArray
@@ -50,7 +51,7 @@ def solve_rows(
         exact = paths_of(needs[:, row].copy(), share)
         size = max(largest_need(exact), 1e-300)
         shaken = paths_of(exact.need + size * shaking, share)
-        own = Terms(terms.order[row], terms.stock[row], terms.upper[row])
+        own = terms_of(terms, row, n_paths)
         few = Paths(shaken.need[:, :FEW], shaken.total[:, :FEW], share[:FEW])
         tree = newsvendor_tree(few, own)
         least = descend(tree, shaken, own, ZERO * size, exact)
@@ -105,7 +106,7 @@ def _fill_flow(
     for t in range(n_steps - 1, -1, -1):
         kept, row = terms.stock[t], net[t]
         for w in range(len(worth)):
-            more = kept + worth[w]
+            more = kept[w] + worth[w]
             worth[w] = more if row[w] > 0.0 else 0.0
         here = terms.order[t] + mean(paths.share, worth)
         cost[t + 1] = here - after
@@ -141,14 +142,14 @@ def _worst_edge(tree: Tree, paths: Paths, terms: Terms, net: FloatArray, flow: F
 def _most(tree: Tree, terms: Terms, net: FloatArray, edge: int) -> tuple[float, int]:
     """Return the price of a unit on a tied path that keeps it until it next runs out, and the tie it meets there, if any."""
     w, first = tree.path[edge], tree.high[edge]
-    most = terms.stock[first - 1]
+    most = terms.stock[first - 1, w]
     for t in range(first, len(net)):
         if net[t, w] <= 0.0:
             for other in range(len(tree.kind)):
                 if tree.kind[other] == TIE and tree.path[other] == w and tree.high[other] == t + 1:
                     return most, other
             return most, NOTHING
-        most += terms.stock[t]
+        most += terms.stock[t, w]
     return most, NOTHING
 
 
@@ -164,7 +165,7 @@ def _bound(tree: Tree, paths: Paths, terms: Terms, net: FloatArray, flow: FloatA
         for edge in range(n_steps):
             if tree.kind[edge] == TIE and tree.high[edge] == t + 1:
                 w = tree.path[edge]
-                met[edge] = min(max(-flow[edge] / paths.share[w], 0.0), terms.stock[t] + worth[w])
+                met[edge] = min(max(-flow[edge] / paths.share[w], 0.0), terms.stock[t, w] + worth[w])
         worth = np.where(net[t] > 0.0, terms.stock[t] + worth, 0.0)
         for edge in range(n_steps):
             if tree.kind[edge] == TIE and tree.high[edge] == t + 1:
@@ -189,7 +190,7 @@ def vertex_cost(quantities: FloatArray, paths: Paths, terms: Terms) -> float:
     stock, cost = np.zeros(len(paths.share)), 0.0
     for t in range(len(quantities)):
         stock = np.maximum(stock + (quantities[t] - paths.need[t]), 0.0)
-        cost += terms.order[t] * quantities[t] + terms.stock[t] * mean(paths.share, stock)
+        cost += terms.order[t] * quantities[t] + mean(paths.share, terms.stock[t] * stock)
     return cost
 
 

@@ -31,12 +31,13 @@ class Paths(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """Money and limits by step, (n_steps,) each; (n_series, n_steps) for a bucket.
+    """Money and limits of one series, or of a bucket, whose arrays have the series in front.
 
     Attributes:
-        order: money a unit ordered, less that of a lost sale.
-        stock: money a unit left at the end of the step; at the last step more by a lost sale less the end value.
-        upper: units that may be ordered at most.
+        order: shape (n_steps,), money a unit ordered, less that of a lost sale.
+        stock: shape (n_steps, n_paths), money a unit left at the end of the step; at the last step more by a lost sale less the
+            end value. One column of a bucket is shared by all paths.
+        upper: shape (n_steps,), units that may be ordered at most.
     """
 
     order: FloatArray
@@ -62,6 +63,14 @@ class Tree(NamedTuple):
     path: IntArray
     order: IntArray
     parent: IntArray
+
+
+@njit(cache=True)
+def terms_of(terms: Terms, row: int, n_paths: int) -> Terms:
+    """Return the terms of one series of a bucket."""
+    stock = np.empty((terms.stock.shape[1], n_paths))
+    stock[:] = terms.stock[row]
+    return Terms(terms.order[row], stock, terms.upper[row])
 
 
 @njit(cache=True)
@@ -158,7 +167,7 @@ def _critical_path(paths: Paths, terms: Terms, stock: FloatArray, first: int, st
     for t in range(first, stop):
         running += paths.need[t]
         short = np.maximum(short, running)
-        over += terms.stock[t]
+        over += terms.stock[t].max()
     if stop < len(paths.need):
         over -= terms.order[stop]
     rank = int(np.ceil(n_paths * under / (under + max(over, 1e-9 * under)))) - 1

@@ -163,7 +163,7 @@ def _follow_all(paths: Paths, terms: Terms, way: Way) -> None:
             nearest[w] = far if far < known else known
             stock[w] = net if kept else 0.0
             rate[w] = moved if kept else 0.0
-            slope[w] += cost * rate[w]
+            slope[w] += cost[w] * rate[w]
     for w in range(len(stock)):
         slope[w] *= paths.share[w]
 
@@ -181,7 +181,7 @@ def _follow(paths: Paths, terms: Terms, way: Way, w: int, at: float) -> tuple[fl
         if (-rate if kept else rate) > 0.0 and abs(net) < nearest:
             nearest, step = abs(net), t
         stock, rate = (net, rate) if kept else (0.0, 0.0)
-        slope += terms.stock[t] * rate
+        slope += terms.stock[t, w] * rate
     return slope * paths.share[w], nearest, step
 
 

@@ -17,7 +17,8 @@ class Positions:
         on_hand: shape (n_series,), units on the shelf when the first order is placed.
         backorders: shape (n_series,), units owed to customers, served before anything is sold.
         receipts: shape (n_series, horizon), units of open orders that reach the shelf at the start of the step.
-        lead_time: shape (n_series,), periods: an order of step t is on the shelf at the start of step t + lead_time.
+        lead_time: shape (n_series,), periods: an order of step t is on the shelf at the start of step t + lead_time; where lead
+            times vary, the shortest.
         review_period: shape (n_series,), periods between two orders, >= 1; the first is placed at step 0.
         order_multiple: shape (n_series,), units in a pack, > 0.
         min_order_quantity: shape (n_series,), units a line has at least, or is not placed.
@@ -32,6 +33,8 @@ class Positions:
         shelf_life: shape (n_series,), periods in which a unit can be sold, that of its arrival included, >= 1; None = it keeps.
         line_limit: shape (n_series, horizon), units a line of each step has at most: nothing or a line that may be placed;
             None = whatever may be placed.
+        delays: shape (n_series, n_paths), periods after `lead_time` that every order of a path takes, >= 0; None = none. Open
+            orders are late by as much as new ones are later than expected, and never early.
     """
 
     on_hand: FloatArray
@@ -51,11 +54,38 @@ class Positions:
     order_window: BoolArray | None = None
     shelf_life: IntArray | None = None
     line_limit: FloatArray | None = None
+    delays: IntArray | None = None
 
     @property
     def n_series(self) -> int:
         """Return the number of series."""
         return len(self.on_hand)
+
+    @property
+    def lead_times(self) -> IntArray:
+        """Return the lead time on each path, (n_series, n_paths), or (n_series, 1) where it does not vary; periods."""
+        lead_time = self.lead_time[:, None]
+        return lead_time if self.delays is None else lead_time + self.delays
+
+    @property
+    def varies(self) -> BoolArray:
+        """Return which series have lead times that vary, shape (n_series,)."""
+        return np.asarray(np.zeros(self.n_series) if self.delays is None else self.delays.any(axis=1), np.bool_)
+
+    @property
+    def expected_lead_time(self) -> IntArray:
+        """Return the mean lead time, shape (n_series,), in whole periods: when an order is expected."""
+        return self.lead_time if self.delays is None else self.lead_time + self._expected_delay
+
+    @property
+    def lateness(self) -> IntArray | None:
+        """Return periods after the step they are expected in that open orders come, (n_series, n_paths); None = none."""
+        return None if self.delays is None else np.maximum(self.delays - self._expected_delay[:, None], 0)
+
+    @property
+    def _expected_delay(self) -> IntArray:
+        mean = np.zeros(self.n_series) if self.delays is None else self.delays.mean(axis=1)
+        return np.rint(mean).astype(np.int64)
 
     @property
     def inventory_position(self) -> FloatArray:
@@ -77,14 +107,14 @@ class Positions:
     def may_order(self) -> BoolArray:
         """Return at which steps an order may be placed, (n_series, horizon).
 
-        A review outside the order window waits for the next step inside; an order must arrive within the horizon.
+        A review outside the order window waits for the next step inside; an order must be expected within the horizon.
         """
         steps = np.arange(self.receipts.shape[1])
         in_window = np.ones(self.receipts.shape, dtype=bool) if self.order_window is None else self.order_window
         last = np.maximum.accumulate(np.where(in_window, steps, -1), axis=1)
         before = np.column_stack([np.full(self.n_series, -1), last[:, :-1]])
         reviewed = steps // self.review_period[:, None] > before // self.review_period[:, None]
-        return np.asarray(in_window & reviewed & (steps + self.lead_time[:, None] < len(steps)))
+        return np.asarray(in_window & reviewed & (steps + self.expected_lead_time[:, None] < len(steps)))
 
     @property
     def largest_by_step(self) -> FloatArray:
@@ -111,7 +141,7 @@ def serve_backorders(positions: Positions, demand: FloatArray) -> tuple[Position
     """Return positions and demand after what is owed to customers is taken off the units that come first.
 
     Stock serves backorders first, then open orders up to the first order's arrival; what is owed even then is demand of the
-    step in which that order arrives (of the last step, if none arrives within the horizon).
+    step in which that order arrives on the path (of the last step, if none arrives within the horizon).
 
     Args:
         positions: n_series positions.
@@ -134,5 +164,6 @@ def serve_backorders(positions: Positions, demand: FloatArray) -> tuple[Position
         backorders=np.zeros_like(owed),
     )
     demand = demand.copy()
-    demand[arrival, np.arange(positions.n_series)] += owed[:, None]
+    steps, rows = np.minimum(positions.lead_times, horizon - 1), np.arange(positions.n_series)[:, None]
+    demand[steps, rows, np.arange(demand.shape[2])] += owed[:, None]
     return net, demand

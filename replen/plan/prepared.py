@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen.config import SafetyStock
+from replen.plan.delays import expected_delayed, mean_within, shifted
 from replen.plan.positions import Positions, serve_backorders
-from replen.plan.projection import Projection, arrivals, project, project_backorders, step_costs
+from replen.plan.projection import Projection, arrivals_by_path, before_arrival, project, project_backorders, step_costs
 from replen.plan.safety import Floor
 from replen.plan.shelf_life import expiring, largest_in_time
-from replen.plan.timing import BoolArray, FloatArray
+from replen.plan.timing import FloatArray
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Prepared:
         expired: of the same shape, units of stock and open orders that expire unsold.
         waits: whether demand that is not met waits (backorders) or is lost.
         floor: safety stock that is asked for.
-        receipts: shape (n_series, horizon), units of all open orders, those owed to customers already included.
+        receipts: shape (n_series, horizon), expected units of all open orders, those owed to customers already included.
     """
 
     positions: Positions
@@ -46,15 +47,11 @@ class Prepared:
             safety_stock: asked for beside what costs ask for, where demand waits; None = none.
         """
         served, customers = (positions, demand) if waits else serve_backorders(positions, demand)
-        served = replace(served, line_limit=largest_in_time(served, customers))
-        floor = Floor.of(safety_stock, served, customers) if waits and safety_stock else Floor.none(served)
-        return cls(served, customers, expiring(served, customers, waits=waits), waits, floor, positions.receipts)
-
-    def take(self, rows: NDArray[np.intp]) -> Self:
-        """Return the chosen series."""
-        floor = Floor(self.floor.units[rows], self.floor.price[rows])
-        paths = self.customers[:, rows], self.expired[:, rows]
-        return type(self)(self.positions.take(rows), *paths, self.waits, floor, self.receipts[rows])
+        arriving = shifted(customers, served.delays)
+        served = replace(served, line_limit=largest_in_time(served, arriving))
+        receipts = expected_delayed(positions.receipts, positions.lateness)
+        floor = Floor.of(safety_stock, served, arriving) if waits and safety_stock else Floor.none(served)
+        return cls(served, customers, expiring(served, customers, waits=waits), waits, floor, receipts)
 
     @cached_property
     def demand(self) -> FloatArray:
@@ -66,25 +63,34 @@ class Prepared:
         """Return what happens if nothing is ordered."""
         return self.played(np.zeros(self.positions.receipts.shape))
 
-    @property
-    def early(self) -> BoolArray:
-        """Return the steps before the first arrival, (n_series, horizon), which no order changes."""
-        return np.asarray(np.arange(len(self.customers)) < self.positions.lead_time[:, None])
-
     @cached_property
     def constant(self) -> FloatArray:
-        """Return money of the early steps, (n_series,)."""
-        costs = step_costs(self.positions, np.zeros(self.early.shape), self.idle, self._short_cost)
-        return np.asarray(np.where(self.early, costs, 0.0).sum(axis=1))
+        """Return money of the steps before the first arrival, (n_series,), which no order changes."""
+        short = before_arrival(self.positions, self.idle.short)
+        holding = self.positions.holding_cost[:, None] * self.early_stock
+        return np.asarray((holding + self._short_cost[:, None] * short).sum(axis=1))
 
     @cached_property
     def early_stock(self) -> FloatArray:
-        """Return expected units at the end of each early step, (n_series, horizon); 0 in the others."""
-        return np.where(self.early, self.idle.ending.mean(axis=2).T, 0.0)
+        """Return expected units at the end of each step before the first arrival, (n_series, horizon); 0 in the others."""
+        return before_arrival(self.positions, self.idle.ending)
+
+    @cached_property
+    def unreached(self) -> FloatArray:
+        """Return money, (n_series,), for what is left on paths that no order reaches, of series that orders reach on others."""
+        positions, left = self.positions, self.idle.ending[-1] - (self.idle.short[-1] if self.waits else 0.0)
+        never = (positions.lead_times >= len(self.customers)) & positions.varies[:, None]
+        return np.asarray(-positions.end_value * np.where(never, left, 0.0).mean(axis=1))
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the chosen series."""
+        floor = Floor(self.floor.units[rows], self.floor.price[rows])
+        paths = (self.customers[:, rows], self.expired[:, rows])
+        return type(self)(self.positions.take(rows), *paths, self.waits, floor, self.receipts[rows])
 
     def played(self, quantities: FloatArray) -> Projection:
         """Return what orders by step, (n_series, horizon), lead to."""
-        served, receipts = self.positions, arrivals(self.positions, quantities)
+        served, receipts = self.positions, arrivals_by_path(self.positions, quantities)
         if self.waits:
             return project_backorders(served.on_hand - served.backorders, receipts, self._running)
         return project(served.on_hand, receipts, self.demand)
@@ -93,7 +99,7 @@ class Prepared:
         """Return money by step, (n_series, horizon), and of all of them less the value of what is left, (n_series,)."""
         net = projection.ending - projection.short if self.waits else projection.ending
         by_step = step_costs(self.positions, quantities, projection, self._short_cost)
-        by_step += self.floor.soft_costs(net.mean(axis=2).T)
+        by_step += self.floor.soft_costs(mean_within(net, self.positions.delays))
         return by_step, by_step.sum(axis=1) - self.positions.end_value * net[-1].mean(axis=1)
 
     @property

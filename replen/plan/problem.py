@@ -1,4 +1,4 @@
-"""What is left to decide: the series of a bucket, grouped by lead time, from the arrival of the first order to the horizon."""
+"""What is left to decide: the series of a bucket, grouped by lead time, from the first arrival to the horizon."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
@@ -7,25 +7,28 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from replen.plan.delays import expected_later, shifted, within
 from replen.plan.path_tree import Terms
 from replen.plan.positions import Positions
-from replen.plan.projection import Projection
+from replen.plan.projection import Projection, open_orders, stock_before_arrival
 from replen.plan.timing import FloatArray
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Series with one lead time; whatever else differs between them or from step to step is an array.
+    """Series with one shortest lead time; whatever else differs between them or from step to step is an array.
 
-    An order of step t meets the needs of row t: rows count from the first arrival, not from the plan date. Costs are those of
+    An order of step t meets the needs of row t: rows count from the first arrival, not from the plan date, and where lead times
+    vary from the first arrival on each path (see `delays`): the last rows of a late path lie past the horizon, where nothing is
+    needed and nothing costs money. Costs are those of
     the problem, not of `positions`: whoever prices a limit adds the price here.
 
     Attributes:
         positions: n_series positions without backorders (see `serve_backorders`).
         opening: shape (n_series, n_paths), units on the shelf before the first arrival.
         needs: shape (n_steps, n_series, n_paths), demand less receipts of open orders; below zero where these are more.
-        unit_cost: shape (n_series, n_steps), money a unit ordered at the step.
-        holding_cost: shape (n_series, n_steps), money a unit left at the end of the step.
+        unit_cost: shape (n_series, n_steps), expected money a unit ordered at the step: what never arrives is not paid for.
+        holding_cost: shape (n_series, n_steps), money a unit left at the end of the calendar step, from the first arrival on.
         largest: shape (n_series, n_steps), units that may be ordered at the step at most: whole packs, at least the smallest
             line, or 0 where no order may be placed.
     """
@@ -53,11 +56,18 @@ class Problem:
         return needs
 
     @property
+    def arriving(self) -> FloatArray:
+        """Return the share of paths on which an order of the step arrives within the horizon, (n_series, n_steps)."""
+        return expected_later(np.ones(self.largest.shape), self.positions.delays)
+
+    @property
     def terms(self) -> Terms:
         """Return the money of orders and stock once lost units are written as needs - orders + stock at the horizon."""
-        lost_sale_cost, stock = self.positions.lost_sale_cost, self.holding_cost.copy()
+        lost_sale_cost, delays, stock = self.positions.lost_sale_cost, self.positions.delays, self.holding_cost.copy()
         stock[:, -1] += lost_sale_cost - self.positions.end_value
-        return Terms(self.unit_cost - lost_sale_cost[:, None], stock, self.largest)
+        on_path = within(delays, len(self.needs)) * shifted(stock.T[:, :, None], delays)
+        order = self.unit_cost - lost_sale_cost[:, None] * self.arriving
+        return Terms(order, np.ascontiguousarray(on_path.transpose(1, 0, 2)), self.largest)
 
     def at(self, prices: "Prices") -> Self:
         """Return the problem with prices of limits on top; where these are inf, nothing can be ordered.
@@ -67,7 +77,8 @@ class Problem:
         """
         n_steps, lead_time = self.largest.shape[1], prices.order.shape[1] - self.largest.shape[1]
         open_to = np.isfinite(prices.order[:, :n_steps])
-        order = np.where(open_to, prices.order[:, :n_steps], 0.0) + prices.receipt[:, lead_time:]
+        received = expected_later(prices.receipt[:, lead_time:], self.positions.delays)
+        order = np.where(open_to, prices.order[:, :n_steps], 0.0) + received
         return replace(
             self,
             unit_cost=self.unit_cost + order,
@@ -76,14 +87,23 @@ class Problem:
         )
 
     def stock(self, quantities: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the expected units left at the end of each step, (n_series, n_steps), and on each path at the horizon."""
-        stock, held = self.opening.copy(), np.empty(quantities.shape)
+        """Return expected units left at the end of each calendar step, (n_series, n_steps), and on each path at the horizon.
+
+        Of a late path, steps before its first arrival are left out.
+        """
+        stock, held, delays = self.opening.copy(), np.zeros(quantities.shape), self.positions.delays
+        left = stock if delays is None else np.zeros(stock.shape)
         for step, needs in enumerate(self.needs):
             stock += quantities[:, step, None]
             stock -= needs
             np.maximum(stock, 0.0, out=stock)
-            held[:, step] = stock.mean(axis=1)
-        return held, stock
+            if delays is None:
+                held[:, step] = stock.mean(axis=1)
+                continue
+            row, path = np.nonzero(delays < len(self.needs) - step)
+            np.add.at(held, (row, step + delays[row, path]), stock[row, path] / stock.shape[1])
+            np.copyto(left, stock, where=delays == len(self.needs) - 1 - step)
+        return held, left
 
     def cost(self, quantities: FloatArray) -> FloatArray:
         """Return expected money from the first arrival on, (n_series,), the value of what is left at the horizon taken off.
@@ -91,11 +111,12 @@ class Problem:
         Args:
             quantities: shape (n_series, n_steps), units by step of the order.
         """
-        costs, (held, _) = self.positions, self.stock(quantities)
-        lost = self.needs.mean(axis=2).sum(axis=0) - self.opening.mean(axis=1) - quantities.sum(axis=1) + held[:, -1]
+        costs, (held, left) = self.positions, self.stock(quantities)
+        arrived, remaining = (self.arriving * quantities).sum(axis=1), left.mean(axis=1)
+        lost = self.needs.mean(axis=2).sum(axis=0) - self.opening.mean(axis=1) - arrived + remaining
         lines = costs.order_cost * np.count_nonzero(quantities, axis=1)
         spent = (self.unit_cost * quantities + self.holding_cost * held).sum(axis=1)
-        return np.asarray(spent + lines + costs.lost_sale_cost * lost - costs.end_value * held[:, -1])
+        return np.asarray(spent + lines + costs.lost_sale_cost * lost - costs.end_value * remaining)
 
 
 @dataclass(frozen=True)
@@ -131,20 +152,30 @@ def problems(positions: Positions, demand: FloatArray, idle: Projection) -> Iter
         demand: shape (horizon, n_series, n_paths), units.
         idle: what happens if nothing is ordered.
     """
-    largest = positions.largest_by_step
-    for lead_time in np.unique(positions.lead_time[positions.lead_time < len(demand)]):
-        rows = np.flatnonzero(positions.lead_time == lead_time)
-        group, needs = positions.take(rows), demand[lead_time:, rows]
-        opening = idle.ending[lead_time - 1, rows] if lead_time else np.repeat(group.on_hand[:, None], needs.shape[2], axis=1)
-        shape = (len(rows), len(needs))
-        yield (
-            rows,
-            Problem(
-                positions=group,
-                opening=opening,
-                needs=needs - group.receipts[:, lead_time:].T[:, :, None],
-                unit_cost=np.broadcast_to(group.unit_cost[:, None], shape),
-                holding_cost=np.broadcast_to(group.holding_cost[:, None], shape),
-                largest=largest[rows, : len(needs)],
-            ),
-        )
+    needs = demand - open_orders(positions)
+    reached = positions.lead_times < len(demand)
+    opening = np.where(reached, stock_before_arrival(positions, idle.ending), 0.0)
+    kinds = np.column_stack([positions.lead_time, positions.varies])
+    for lead_time, varies in np.unique(kinds[positions.lead_time < len(demand)], axis=0):
+        rows = np.flatnonzero((kinds == (lead_time, varies)).all(axis=1))
+        group = (positions if varies else replace(positions, delays=None)).take(rows)
+        yield rows, _problem(group, needs[lead_time:, rows], opening[rows])
+
+
+def _problem(positions: Positions, needs: FloatArray, opening: FloatArray) -> Problem:
+    """Return the problem of series with one shortest lead time.
+
+    Args:
+        positions: n_series positions.
+        needs: shape (n_steps, n_series, n_paths), demand less receipts of open orders by calendar step from that time on.
+        opening: shape (n_series, n_paths), units on the shelf before the first arrival on each path.
+    """
+    delays, shape = positions.delays, (positions.n_series, len(needs))
+    return Problem(
+        positions=positions,
+        opening=opening,
+        needs=needs if delays is None else np.where(within(delays, len(needs)), shifted(needs, delays), 0.0),
+        unit_cost=positions.unit_cost[:, None] * expected_later(np.ones(shape), delays),
+        holding_cost=np.broadcast_to(positions.holding_cost[:, None], shape),
+        largest=positions.largest_by_step[:, : len(needs)],
+    )

@@ -16,7 +16,8 @@ def highs(problem: Problem) -> tuple[FloatArray, FloatArray]:
     limit = problem.largest / unit[:, None]
     lower = -needs.transpose(1, 0, 2).reshape(n_series, -1) / unit[:, None]
     terms = problem.terms
-    costs = np.hstack([terms.order, terms.stock / n_paths]) / money[:, None]
+    stock = np.broadcast_to(terms.stock / n_paths, (n_series, n_steps, n_paths)).reshape(n_series, -1)
+    costs = np.hstack([terms.order, stock]) / money[:, None]
     start, solver = newsvendor_start(problem), lost_sales_solver(n_steps, n_paths)
     quantities, cost = np.empty((n_series, n_steps)), np.empty(n_series)
     for row in range(n_series):
@@ -35,6 +36,4 @@ def _scales(problem: Problem) -> tuple[FloatArray, FloatArray]:
 
 def _program(costs: FloatArray, limit: FloatArray, lower: FloatArray) -> Program:
     """Return one series' program for the shared template: receipts by step, then ending stock by step and path."""
-    n_steps, n_stock = len(limit), len(lower)
-    cost = np.repeat(costs, np.repeat([1, n_stock // n_steps], n_steps))
-    return Program(cost, np.concatenate([limit, np.full(n_stock, np.inf)]), lower)
+    return Program(costs, np.concatenate([limit, np.full(len(lower), np.inf)]), lower)

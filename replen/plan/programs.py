@@ -10,10 +10,12 @@ from replen.plan.backorders import solve_backorders
 from replen.plan.chain import Chains
 from replen.plan.choice import Choice, Totals
 from replen.plan.decide import chains_at, chains_of
+from replen.plan.delays import expected_delayed
 from replen.plan.kept import Keeping, LastPlan, is_kept, usage_at
 from replen.plan.lattice import OrderLines
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
+from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices, Problem, problems
 from replen.plan.sharing import Flows, Sharing
@@ -47,26 +49,51 @@ class Solver(Protocol):
 
 @dataclass(frozen=True)
 class BackorderPrograms:
-    """Programs of series whose demand waits."""
+    """Programs of series whose demand waits.
+
+    Attributes:
+        chains: one a series.
+        lines: what may be ordered.
+        positions: of the series.
+        varies: rows of series whose lead times vary: their stock in calendar time is not told by their chains.
+        late: these series as they are.
+        apart: shape (n_series,), money that no order changes and that the chains leave out.
+        early_stock: shape (n_series, horizon), expected units that they leave out.
+    """
 
     chains: Chains
     lines: OrderLines
-    lead_time: IntArray
+    positions: Positions
+    varies: Rows
+    late: Prepared
+    apart: FloatArray
+    early_stock: FloatArray
 
     @classmethod
     def of(cls, ready: Prepared) -> Self:
         """Return the programs of these series."""
         chains, positions = chains_of(ready), ready.positions
-        lines = OrderLines(positions.smallest_order, positions.order_cost)
-        return cls(replace(chains, at=_compact(chains.at)), lines, positions.lead_time)
+        lines, varies = OrderLines(positions.smallest_order, positions.order_cost), np.flatnonzero(positions.varies)
+        apart = np.where(positions.varies, ready.constant + ready.unreached, 0.0)
+        early_stock = np.where(positions.varies[:, None], ready.early_stock, 0.0)
+        compact = replace(chains, at=_compact(chains.at))
+        return cls(compact, lines, positions, varies, ready.take(varies), apart, early_stock)
 
     def __call__(self, prices: Prices) -> Solved:
         """Return the plans at these prices."""
-        found = solve_backorders(chains_at(self.chains, prices, self.lead_time), self.lines)
+        lead_time = self.positions.lead_time
+        found = solve_backorders(chains_at(self.chains, prices, self.positions), self.lines)
         stock = np.maximum(np.cumsum(found.quantities, axis=1)[:, :, None] - self.chains.at, 0.0).mean(axis=2)
-        order = by_arrival(np.where(np.isfinite(prices.order), prices.order, 0.0), self.lead_time)
+        order = by_arrival(np.where(np.isfinite(prices.order), prices.order, 0.0), lead_time)
         priced = ((order + prices.receipt) * found.quantities + prices.stock * stock).sum(axis=1)
-        return Solved(by_order_step(found.quantities, self.lead_time), found.lower_bound, found.cost - priced, stock)
+        bound = found.lower_bound + self.apart + (prices.stock * self.early_stock).sum(axis=1)
+        solved = Solved(by_order_step(found.quantities, lead_time), bound, found.cost - priced, stock)
+        if len(self.varies):
+            quantities = solved.quantities[self.varies]
+            projection = self.late.played(quantities)
+            solved.stock[self.varies] = projection.ending.mean(axis=2).T
+            solved.cost[self.varies] = self.late.costs(quantities, projection)[1]
+        return solved
 
 
 @dataclass(frozen=True)
@@ -77,7 +104,7 @@ class LostSalesPrograms:
         groups: rows and problem of the series of each lead time with which an order can arrive in time.
         early_stock: shape (n_series, horizon), expected units at the end of each step that no order changes; 0 in the others.
         idle_cost: shape (n_series,), money of these steps, less the value of what is left if nothing is ordered.
-        constant: shape (n_series,), money of these steps.
+        constant: shape (n_series,), money of these steps, and of what is left where no order arrives.
     """
 
     groups: tuple[tuple[Rows, Problem], ...]
@@ -91,7 +118,7 @@ class LostSalesPrograms:
         found = problems(ready.positions, ready.demand, ready.idle)
         groups = tuple((rows, replace(one, needs=_compact(one.needs), opening=_compact(one.opening))) for rows, one in found)
         left = ready.positions.end_value * ready.idle.ending[-1].mean(axis=1)
-        return cls(groups, ready.early_stock, ready.constant - left, ready.constant)
+        return cls(groups, ready.early_stock, ready.constant - left, ready.constant + ready.unreached)
 
     def __call__(self, prices: Prices) -> Solved:
         """Return the plans at these prices."""
@@ -105,7 +132,7 @@ class LostSalesPrograms:
             whole = whole_packs(problem, solve_lost_sales(problem))
             n_steps = whole.quantities.shape[1]
             solved.quantities[rows, :n_steps] = whole.quantities
-            solved.stock[rows, -n_steps:], _ = unpriced.stock(whole.quantities)
+            solved.stock[rows, -n_steps:] += unpriced.stock(whole.quantities)[0]
             solved.bound[rows] = self.constant[rows] + early[rows] + whole.bound
             solved.cost[rows] = self.constant[rows] + unpriced.cost(whole.quantities)
         return solved
@@ -129,9 +156,9 @@ class KeptPrograms:
         """Return the plans at these prices."""
         keeping, rows, mine = self.keeping, self.keeping.rows, prices.take(self.keeping.rows)
         free, rest, (bought, taken) = self.free(prices), self.rest(mine), keeping.money(mine)
-        charge, lead_time = keeping.charges(free.quantities[rows]), keeping.positions.lead_time
+        charge = keeping.charges(free.quantities[rows])
         changed, kept = (
-            cost + usage_at(mine, quantities, by_arrival(quantities, lead_time), stock)
+            cost + usage_at(mine, keeping.positions, quantities, stock)
             for quantities, cost, stock in (
                 (free.quantities[rows], free.cost[rows] + charge, free.stock[rows]),
                 (rest.quantities, rest.cost + bought + taken, rest.stock),
@@ -154,14 +181,16 @@ class Programs:
     Attributes:
         solve: their programs.
         sharing: how they share the limits.
-        receipts: shape (n_series, horizon), units of open orders.
+        receipts: shape (n_series, horizon), expected units of open orders.
         lead_time: shape (n_series,), periods.
+        delays: shape (n_series, n_paths), see `Positions`.
     """
 
     solve: Solver
     sharing: Sharing
     receipts: FloatArray
     lead_time: IntArray
+    delays: IntArray | None
 
     @classmethod
     def of(cls, ready: Prepared, sharing: Sharing, last: LastPlan | None = None) -> Self:
@@ -171,13 +200,14 @@ class Programs:
         keeping = None if last is None else Keeping.of(last, ready.positions, np.arange(len(ready.receipts)))
         if keeping is not None and len(keeping.rows):
             solve = KeptPrograms(solve, model.of(keeping.made_ready(ready)), keeping)
-        return cls(solve, sharing, ready.receipts, ready.positions.lead_time)
+        return cls(solve, sharing, ready.receipts, ready.positions.lead_time, ready.positions.delays)
 
     def totals(self, choice: Choice) -> Totals:
         """Return what plans under a choice cost and use, by cell."""
         prices = self.sharing.series_prices(choice, self.receipts.shape[1])
         solved = self.solve(prices)
-        flows = Flows(solved.quantities, self.receipts + by_arrival(solved.quantities, self.lead_time), solved.stock)
+        ordered = expected_delayed(by_arrival(solved.quantities, self.lead_time), self.delays)
+        flows = Flows(solved.quantities, self.receipts + ordered, solved.stock)
         return self.sharing.totals(solved.bound + (prices.receipt * self.receipts).sum(axis=1), solved.cost, flows)
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replen.plan.delays import delayed, expected_delayed, expected_later
 from replen.plan.positions import Positions
-from replen.plan.timing import FloatArray
+from replen.plan.timing import FloatArray, by_arrival, by_order_step
 
 
 def by_step(demand_paths: FloatArray) -> FloatArray:
@@ -14,14 +15,50 @@ def by_step(demand_paths: FloatArray) -> FloatArray:
 
 
 def arrivals(positions: Positions, quantities: FloatArray) -> FloatArray:
-    """Return units on the shelf at the start of each step, (n_series, horizon): open orders, and orders by step placed."""
-    total = positions.receipts.copy()
-    horizon = total.shape[1]
-    rows, steps = np.nonzero(quantities)
-    arrive = steps + positions.lead_time[rows]
-    inside = arrive < horizon
-    np.add.at(total, (rows[inside], arrive[inside]), quantities[rows[inside], steps[inside]])
-    return total
+    """Return expected units on the shelf at the start of each step, (n_series, horizon): open orders, orders by step placed."""
+    ordered = by_arrival(quantities, positions.lead_time)
+    return expected_delayed(positions.receipts, positions.lateness) + expected_delayed(ordered, positions.delays)
+
+
+def arrivals_by_path(positions: Positions, quantities: FloatArray) -> FloatArray:
+    """Return these units on every path, (horizon, n_series, n_paths); (horizon, n_series, 1) where none is late."""
+    return open_orders(positions) + delayed(by_arrival(quantities, positions.lead_time), positions.delays)
+
+
+def open_orders(positions: Positions) -> FloatArray:
+    """Return units of open orders on every path, (horizon, n_series, n_paths); (horizon, n_series, 1) where none is late."""
+    return delayed(positions.receipts, positions.lateness)
+
+
+def before_arrival(positions: Positions, values: FloatArray) -> FloatArray:
+    """Return expected values by step, (n_series, horizon), on each path up to the arrival of the first order, then 0.
+
+    Args:
+        positions: n_series positions.
+        values: shape (horizon, n_series, n_paths).
+    """
+    steps = np.arange(len(values))
+    if positions.delays is None:
+        return np.where(steps < positions.lead_time[:, None], values.mean(axis=2).T, 0.0)
+    return np.asarray(np.where(steps[:, None, None] < positions.lead_times, values, 0.0).mean(axis=2).T)
+
+
+def stock_before_arrival(positions: Positions, ending: FloatArray) -> FloatArray:
+    """Return units on the shelf before the first order arrives, (n_series, n_paths), or before the last step if none does.
+
+    Args:
+        positions: n_series positions.
+        ending: shape (horizon, n_series, n_paths), units left at the end of each step if nothing is ordered.
+    """
+    step = np.minimum(positions.lead_times, len(ending) - 1)
+    before = ending[np.maximum(step - 1, 0), np.arange(positions.n_series)[:, None], np.arange(ending.shape[2])]
+    return np.where(step == 0, positions.on_hand[:, None], before)
+
+
+def delivered_share(positions: Positions) -> FloatArray:
+    """Return the share of paths on which an order arrives within the horizon, (n_series, horizon), by step of the order."""
+    on_shelf = expected_later(np.ones(positions.receipts.shape), positions.delays)
+    return by_order_step(on_shelf, positions.lead_time)
 
 
 @dataclass(frozen=True)
@@ -42,7 +79,7 @@ def project(opening: FloatArray, receipts: FloatArray, demand: FloatArray) -> Pr
 
     Args:
         opening: shape (n_series,) or (n_series, n_paths), units on the shelf before the first step.
-        receipts: shape (n_series, horizon), units at the start of each step.
+        receipts: shape (n_series, horizon) or by path (horizon, n_series, n_paths or 1), units at the start of each step.
         demand: shape (horizon, n_series, n_paths), units.
 
     >>> project(np.array([3.0]), np.array([[0.0, 2.0]]), np.array([[[1.0, 5.0]], [[4.0, 1.0]]])).ending.tolist()
@@ -50,8 +87,8 @@ def project(opening: FloatArray, receipts: FloatArray, demand: FloatArray) -> Pr
     """
     ending, short = np.empty_like(demand), np.empty_like(demand)
     stock = opening if opening.ndim > 1 else opening[:, None]
-    for step, wanted in enumerate(demand):
-        net = stock + receipts[:, step, None] - wanted
+    for step, (received, wanted) in enumerate(zip(_by_path(receipts), demand, strict=True)):
+        net = stock + received - wanted
         stock = np.maximum(net, 0.0, out=ending[step])
         np.subtract(stock, net, out=short[step])
     return Projection(ending, short)
@@ -62,12 +99,16 @@ def project_backorders(net: FloatArray, receipts: FloatArray, running: FloatArra
 
     Args:
         net: shape (n_series,), units on the shelf less those owed before the first step.
-        receipts: shape (n_series, horizon), units at the start of each step.
+        receipts: shape (n_series, horizon) or by path (horizon, n_series, n_paths or 1), units at the start of each step.
         running: shape (horizon, n_series, n_paths), units wanted up to and with each step.
     """
-    supplied = net[:, None] + np.cumsum(receipts, axis=1)
-    left = supplied.T[:, :, None] - running
+    left = net[:, None] + np.cumsum(_by_path(receipts), axis=0) - running
     return Projection(np.maximum(left, 0.0), np.maximum(-left, 0.0))
+
+
+def _by_path(receipts: FloatArray) -> FloatArray:
+    """Return receipts as (horizon, n_series, n_paths or 1)."""
+    return receipts.T[:, :, None] if receipts.ndim == 2 else receipts  # noqa: PLR2004
 
 
 def step_costs(
@@ -77,11 +118,12 @@ def step_costs(
 
     Args:
         positions: n_series positions.
-        quantities: shape (n_series, horizon), units ordered by step.
+        quantities: shape (n_series, horizon), units ordered by step; what arrives after the horizon is not paid for.
         projection: what they lead to.
         short_cost: shape (n_series,), money a unit short; None = lost_sale_cost.
     """
-    purchase = positions.unit_cost[:, None] * quantities + positions.order_cost[:, None] * (quantities > 0)
+    delivered = quantities * delivered_share(positions)
+    purchase = positions.unit_cost[:, None] * delivered + positions.order_cost[:, None] * (quantities > 0)
     holding = positions.holding_cost[:, None] * projection.ending.mean(axis=2).T
     short = (positions.lost_sale_cost if short_cost is None else short_cost)[:, None] * projection.short.mean(axis=2).T
     return np.asarray(purchase + holding + short)

@@ -8,6 +8,7 @@ the age of every unit; instead an order has at most the units that would be boug
 import numpy as np
 
 from replen.plan.positions import Positions
+from replen.plan.projection import open_orders
 from replen.plan.search import critical_value
 from replen.plan.timing import FloatArray, IntArray
 
@@ -25,10 +26,11 @@ def expiring(positions: Positions, demand: FloatArray, *, waits: bool) -> FloatA
     some = positions.take(rows)
     if some.shelf_life is None or not len(rows):
         return expired
-    received = np.concatenate([np.zeros((1, len(rows))), np.cumsum(some.receipts, axis=1).T])[:, :, None]
+    arriving = open_orders(some)
+    received = np.concatenate([np.zeros_like(arriving[:1]), np.cumsum(arriving, axis=0)])
     stock = (some.on_hand - some.backorders)[:, None]
     for step, wanted in enumerate(demand[:, rows]):
-        stock = stock + some.receipts[:, step, None] - wanted
+        stock = stock + arriving[step] - wanted
         stock = stock if waits else np.maximum(stock, 0.0)
         expired[step, rows] = too_old(stock, received, some.shelf_life, step=step)
         stock = stock - expired[step, rows]
@@ -58,7 +60,7 @@ def largest_in_time(positions: Positions, demand: FloatArray) -> FloatArray:
 
     Args:
         positions: n_series positions.
-        demand: shape (horizon, n_series, n_paths), units.
+        demand: shape (horizon, n_series, n_paths), units; where lead times vary, of the shifted steps (see `delays`).
     """
     largest = np.repeat(positions.largest_order[:, None], len(demand), axis=1)
     rows = _perishable(positions, demand)

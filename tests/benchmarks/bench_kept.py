@@ -15,10 +15,13 @@ import numpy as np
 
 from replen.evaluate.simulation import score, simulate
 from replen.plan.kept import SAME, LastPlan
-from replen.plan.outcome import plan_series
+from replen.plan.outcome import plan_ready
+from replen.plan.policies.assigned import Assigned
 from replen.plan.policies.known import Known
 from replen.plan.policies.replanned import positions_of
 from replen.plan.positions import Positions
+from replen.plan.prepared import Prepared
+from replen.plan.problem import Prices
 from replen.plan.timing import FloatArray
 from tests.benchmarks.bench_policies import HORIZON, PLAYED, Truth, forecasts, world
 
@@ -44,7 +47,11 @@ class Remembering:
         mine = Known(step, known.on_hand[rows], known.backorders[rows], known.due[:, rows], known.demand[:, rows])
         now = positions_of(self.positions.take(rows), mine, horizon=HORIZON)
         last = LastPlan(self.said[rows, step : step + HORIZON], self.change_cost)
-        found = plan_series(now, self.paths[step][:, rows].astype(np.float64), last=last if self.change_cost else None)
+        ready = Prepared.of(now, self.paths[step][:, rows].astype(np.float64), waits=False, safety_stock=None)
+        program = Assigned.program(len(rows))
+        found = plan_ready(
+            now, ready, Prices.none(now), assigned=program, with_levels=False, last=last if self.change_cost else None
+        )
         decided = np.arange(HORIZON) < HORIZON - now.lead_time[:, None]
         both = np.isfinite(last.quantities)
         self.n_dates += int(both.sum())

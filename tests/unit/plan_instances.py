@@ -28,7 +28,7 @@ PLAIN = {
 
 def positions(n_series=1, horizon=4, **changed):
     """Return plain positions, all values those of PLAIN but for what is changed (a number, or an array by series)."""
-    optional = ("order_window", "shelf_life", "line_limit")
+    optional = ("order_window", "shelf_life", "line_limit", "delays")
     assert set(changed) <= {*PLAIN, *optional}
     arrays = {name: changed.get(name) for name in optional}
     for name, plain in PLAIN.items():

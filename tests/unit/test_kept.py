@@ -1,6 +1,7 @@
 """The last plan kept: by hand, against all plans, with limits, packs, windows and frozen periods; both paths of the planner."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from replen.config import Config
 from replen.overlays import load_config
 from replen.plan.choice import Choice
 from replen.plan.kept import LastPlan
-from replen.plan.outcome import plan_series
+from replen.plan.outcome import plan_ready, plan_series
+from replen.plan.policies.assigned import Assigned
 from replen.plan.prepared import Prepared
+from replen.plan.problem import Prices
 from replen.plan.programs import Programs
 from replen.plan.sharing import N_CELLS, Flows, Sharing
 from tests.unit.plan_instances import instances, positions
@@ -25,6 +28,12 @@ NO = np.nan
 
 def last_plan(quantities, change_cost=1.0):
     return LastPlan(np.array(quantities, dtype=float), change_cost)
+
+
+def plan_after(last, found, demand, prices=None, *, waits=False):
+    """Return the plans of series that have a last one."""
+    ready, assigned = Prepared.of(found, demand, waits=waits, safety_stock=None), Assigned.program(found.n_series)
+    return plan_ready(found, ready, prices or Prices.none(found), assigned=assigned, last=last)
 
 
 def demand_of(*units):
@@ -42,7 +51,7 @@ def test_a_plan_is_changed_where_that_saves_more_than_the_charge(change_cost, ke
     """
     found = positions(1, 3, holding_cost=4 / 11, lost_sale_cost=9.0, backorder_cost=9.0, end_value=0.0)
     last = last_plan([[13.0, 0.0, NO]], change_cost)
-    outcome = plan_series(found, demand_of(5, 5, 5), waits=waits, last=last)
+    outcome = plan_after(last, found, demand_of(5, 5, 5), waits=waits)
     assert outcome.kept.tolist() == [kept]
     assert outcome.quantities.tolist() == [[13.0, 0.0, 2.0] if kept else [5.0, 5.0, 5.0]]
     expected = 15 + 4 if kept else 15 + change_cost
@@ -53,7 +62,7 @@ def test_a_plan_is_changed_where_that_saves_more_than_the_charge(change_cost, ke
 
 def test_a_plan_that_is_the_best_anyway_is_not_charged():
     found = positions(1, 3, lost_sale_cost=9.0, end_value=0.0)
-    outcome = plan_series(found, demand_of(5, 5, 5), last=last_plan([[5.0, 5.0, NO]], 100.0))
+    outcome = plan_after(last_plan([[5.0, 5.0, NO]], 100.0), found, demand_of(5, 5, 5))
     assert not outcome.kept.any()
     assert outcome.feasible_cost[0] == pytest.approx(15)
 
@@ -71,7 +80,7 @@ def test_a_plan_that_is_the_best_anyway_is_not_charged():
 )
 def test_a_plan_that_may_not_be_placed_any_more_is_neither_kept_nor_charged(said, changed):
     found, demand = positions(1, 3, lost_sale_cost=9.0, end_value=0.0, **changed), demand_of(5, 5, 5)
-    outcome, free = plan_series(found, demand, last=last_plan([said], 100.0)), plan_series(found, demand)
+    outcome, free = plan_after(last_plan([said], 100.0), found, demand), plan_series(found, demand)
     assert not outcome.kept.any()
     assert outcome.quantities.tolist() == free.quantities.tolist()
     assert outcome.feasible_cost.tolist() == free.feasible_cost.tolist()
@@ -103,20 +112,22 @@ def test_cost_is_the_least_of_all_plans_charged_where_they_differ(seed, change_c
         cost + change_cost * (last.rows_to_keep(found).size and np.any(np.abs(plan[0, :2] - said[:2]) > 0))
         for plan, cost in all_plans(found, demand, 10.0)
     ]
-    outcome = plan_series(found, demand, last=last)
+    outcome = plan_after(last, found, demand)
     assert outcome.feasible_cost[0] == pytest.approx(min(costs), abs=1e-9)
     assert outcome.dual_bound[0] == pytest.approx(min(costs), abs=1e-6)
 
 
-@given(instances(backorders=True), st.integers(0, 10**6), st.booleans())
+@given(instances(backorders=True), st.integers(0, 10**6), st.booleans(), st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_keeping_costs_at_most_the_charge_and_the_bound_holds(instance, seed, waits):
+def test_keeping_costs_at_most_the_charge_and_the_bound_holds(instance, seed, waits, varies):
     found, demand = instance
     rng = np.random.default_rng(seed)
+    late = rng.integers(0, 3, demand.shape[1:])
+    found = replace(found, delays=late - late.min(axis=1, keepdims=True)) if varies else found
     free = plan_series(found, demand, waits=waits)
     said = np.maximum(free.quantities + rng.choice([-1, 0, 0, 1], free.quantities.shape) * found.order_multiple[:, None], 0.0)
     said[:, demand.shape[0] // 2 + 1 :] = NO
-    outcome = plan_series(found, demand, waits=waits, last=last_plan(said, 2.0))
+    outcome = plan_after(last_plan(said, 2.0), found, demand, waits=waits)
     money = 1e-6 * np.maximum(1.0, np.abs(free.feasible_cost))
     assert np.all(outcome.feasible_cost <= free.feasible_cost + 2.0 + money)
     assert np.all(outcome.dual_bound <= outcome.feasible_cost + money)
@@ -126,12 +137,14 @@ def test_keeping_costs_at_most_the_charge_and_the_bound_holds(instance, seed, wa
 
 
 @pytest.mark.parametrize("waits", [False, True])
-def test_passes_keep_what_the_plan_keeps(waits):
+@pytest.mark.parametrize("varies", [False, True])
+def test_passes_keep_what_the_plan_keeps(waits, varies):
     rng, n, horizon = np.random.default_rng(3), 60, 6
+    delays = np.column_stack([np.zeros(n, int), rng.integers(0, 3, (n, 7)) * (rng.random((n, 1)) < 0.5)]) if varies else None
     found = positions(
         n, horizon, lead_time=rng.integers(0, 3, n), receipts=rng.integers(0, 4, (n, horizon)), on_hand=rng.integers(0, 9, n),
         backorders=rng.integers(0, 4, n), unit_cost=2.0, lost_sale_cost=9.0, backorder_cost=1.0, end_value=1.5,
-        order_multiple=rng.choice([1.0, 3.0], n), order_cost=rng.choice([0.0, 1.0], n),
+        order_multiple=rng.choice([1.0, 3.0], n), order_cost=rng.choice([0.0, 1.0], n), delays=delays,
     )  # fmt: skip
     demand = rng.poisson(4, (horizon, n, 8)).astype(float)
     said = plan_series(found, demand, waits=waits).quantities + rng.choice([0, 0, 1], (n, 1)) * found.order_multiple[:, None]
@@ -144,7 +157,7 @@ def test_passes_keep_what_the_plan_keeps(waits):
     programs = Programs.of(Prepared.of(found, demand, waits=waits, safety_stock=None), sharing, last)
     for prices in (np.zeros(len(limits)), rng.uniform(0, 0.3, len(limits)), np.full(len(limits), np.inf)):
         choice = Choice.at(prices, N_CELLS)
-        outcome = plan_series(found, demand, sharing.series_prices(choice, horizon), waits=waits, last=last)
+        outcome = plan_after(last, found, demand, sharing.series_prices(choice, horizon), waits=waits)
         flows = Flows(outcome.quantities, outcome.receipts, outcome.mean_on_hand)
         expected, totals = sharing.totals(outcome.dual_bound, outcome.feasible_cost, flows), programs.totals(choice)
         assert np.isinf(prices).any() or 0 < outcome.kept.sum() < n

@@ -45,7 +45,8 @@ def items(n_series=1, **changed):
     """Return plain rows: 10 on hand, lead time 10 days, review 7 days, packs of 6; columns changed as given."""
     plain = {
         t.SKU: [f"sku {row}" for row in range(n_series)], t.SITE: "shop", t.SUPPLIER: "mill", t.ON_HAND: 10.0,
-        t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n_series, t.LEAD_TIME_DAYS: 10.0, t.ORDER_DAYS: None,
+        t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n_series, t.LEAD_TIME_DAYS: 10.0, t.LEAD_TIME_SD_DAYS: np.nan,
+        t.ORDER_DAYS: None, t.SEED: np.arange(n_series),
         t.REVIEW_PERIOD_DAYS: 7.0, t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 6.0, t.MAX_ORDER_QUANTITY: np.nan,
         t.UNIT_COST: 2.0, t.HOLDING_COST: 0.05, t.LOST_SALE_COST: 5.0, t.BACKORDER_COST: np.nan, t.ORDER_COST: np.nan,
         t.END_VALUE: 1.8, t.LAUNCH_DATE: pd.NaT, t.END_DATE: pd.NaT, t.SHELF_LIFE_DAYS: np.nan,
@@ -98,6 +99,9 @@ BAD = {
 MORE_BAD = [
     ("bad_supply", {t.LEAD_TIME_DAYS: np.nan}),
     ("bad_supply", {t.LEAD_TIME_DAYS: 1e12}),
+    ("bad_supply", {t.LEAD_TIME_SD_DAYS: -1.0}),
+    ("bad_supply", {t.LEAD_TIME_SD_DAYS: 1e9}),
+    ("bad_supply", {t.LEAD_TIME_SD_DAYS: 2.0, t.LEAD_TIME_DAYS: 0.0}),
     ("bad_supply", {t.REVIEW_PERIOD_DAYS: 1e30}),
     ("bad_supply", {t.ORDER_MULTIPLE: 0.0}),
     ("bad_supply", {t.REVIEW_PERIOD_DAYS: np.inf}),

@@ -152,7 +152,7 @@ def test_whole_packs_are_proven_over_many_paths():
 @given(needs=st.lists(st.floats(-30, 60), min_size=1, max_size=6), multiple=st.sampled_from([1.0, 2.5, 12.0]))
 def test_rounded_paths_are_whole_and_cost_the_same_in_whole_packs(needs, multiple):
     paths = paths_of(np.array(needs)[:, None], np.ones(1))
-    whole = whole_paths(paths, multiple)
+    whole, _ = whole_paths(paths, multiple)
     assert whole.share.sum() == approx(1.0)
     np.testing.assert_allclose(whole.need / multiple, np.round(whole.need / multiple), atol=1e-9)
     for packs_a_step in (0, 1, 2):

@@ -1,10 +1,11 @@
 """Fixed cycle (R,S): at every review the inventory position is brought up to a level; and the levels that cost least."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from replen.plan.delays import shifted, within
 from replen.plan.packs import nearest_line
 from replen.plan.policies.known import Known, OrderLevels
 from replen.plan.policies.service import CycleService, protection_demand, service_levels
@@ -64,20 +65,21 @@ def cheapest_levels(positions: Positions, demand: FloatArray, lost: FloatArray) 
         shape (n_series, n_steps), units; 0 where there is no review.
     """
     levels = np.zeros(positions.receipts.shape)
-    timings = np.column_stack([positions.lead_time, positions.may_order])
+    timings = np.column_stack([positions.lead_time, positions.varies, positions.may_order])
     for timing in np.unique(timings, axis=0):
         rows = np.flatnonzero((timings == timing).all(axis=1))
-        levels[rows] = _levels_of_timing(positions.take(rows), demand[:, rows], (demand - lost)[:, rows])
+        some = positions.take(rows) if timing[1] else replace(positions, delays=None).take(rows)
+        levels[rows] = _levels_of_timing(some, demand[:, rows], (demand - lost)[:, rows])
     return levels
 
 
 def _levels_of_timing(positions: Positions, demand: FloatArray, sold: FloatArray) -> FloatArray:
-    """Return the cheapest levels of series with one lead time that may order at the same steps, (n_series, n_steps)."""
-    lead_time, n_steps, reviews = int(positions.lead_time[0]), len(demand), np.flatnonzero(positions.may_order[0])
-    levels = np.zeros((positions.n_series, n_steps))
+    """Return the cheapest levels, (n_series, n_steps): one shortest lead time, and orders at the same steps."""
+    n_steps, reviews = len(demand), np.flatnonzero(positions.may_order[0])
+    levels, steps = np.zeros((positions.n_series, n_steps)), np.arange(n_steps)[:, None, None]
     for step in reviews[::-1]:
-        arrival = step + lead_time
-        used = np.cumsum(np.concatenate([sold[step:arrival], demand[arrival:]]), axis=0)
+        arrived = steps[step:] >= step + positions.lead_times
+        used = np.cumsum(np.where(arrived, demand[step:], sold[step:]), axis=0)
         later = reviews[reviews > step] - step
         pays = partial(_further_unit_pays, positions, used, levels[:, step:], later=later)
         level = pays_up_to(pays, used[-1].max(axis=1), halvings=HALVINGS)
@@ -91,24 +93,27 @@ def _further_unit_pays(
     """Return whether a unit above `level` lowers the expected cost, (n_series,).
 
     Args:
-        positions: series with one lead time.
+        positions: series with one shortest lead time; their levels are compared in calendar steps, stock in shifted ones.
         used: shape (n_left, n_series, n_paths), units that the position falls by up to the end of each step from the review on.
         levels: shape (n_series, n_left), of later reviews.
         level: shape (n_series,), inventory position without the unit.
         later: reviews after this one, ascending, in steps from it.
     """
-    lead_time, n_left = int(positions.lead_time[0]), len(used)
+    lead_time, n_left, inside = int(positions.lead_time[0]), len(used), within(positions.delays, len(used))
     excess = level[:, None] - used
-    until = np.full(used.shape[1:], n_left)
+    until = np.broadcast_to(inside.sum(axis=0), used.shape[1:])
+    in_time = until > lead_time
     for review in later[::-1]:
-        until = np.where(excess[review - 1] < levels[:, review, None], review + lead_time, until)
+        ordered = (excess[review - 1] < levels[:, review, None]) & inside[review + lead_time]
+        until = np.where(ordered, review + lead_time, until)
     counted = np.arange(lead_time, n_left)[:, None, None] < until
-    unsold = excess[lead_time:] >= 0
+    unsold = shifted(excess, positions.delays)[lead_time:] >= 0
     sold = (counted & ~unsold).any(axis=0)
-    replaced = np.where(until < n_left, positions.unit_cost[:, None], positions.end_value[:, None])
-    worth = np.where(sold, positions.lost_sale_cost[:, None], replaced).mean(axis=1)
+    replaced = np.where(until < inside.sum(axis=0), positions.unit_cost[:, None], positions.end_value[:, None])
+    unpaid = positions.unit_cost[:, None]  # what never arrives is worth nothing, and not paid for
+    worth = np.where(in_time, np.where(sold, positions.lost_sale_cost[:, None], replaced), unpaid)
     cost = positions.unit_cost + positions.holding_cost * (counted & unsold).sum(axis=0).mean(axis=1)
-    return np.asarray(cost < worth)
+    return np.asarray(cost < worth.mean(axis=1))
 
 
 def simple_rule_levels(positions: Positions, demand: FloatArray, *, cycle_service_level: float) -> FloatArray:

@@ -54,7 +54,7 @@ def planned(rule: Rule, demand: FloatArray, *, backorders: bool = False) -> Plan
 
 
 def expected_orders(policy: Policy, positions: Positions, demand: FloatArray, *, backorders: bool = False) -> FloatArray:
-    """Return what a policy orders by step when demand comes as given, (n_series, horizon), units.
+    """Return what a policy orders by step when demand comes as given and orders as expected, (n_series, horizon), units.
 
     Args:
         policy: asked at every review.
@@ -66,14 +66,14 @@ def expected_orders(policy: Policy, positions: Positions, demand: FloatArray, *,
     orders, due = np.zeros((n_series, horizon)), positions.receipts.T[:, :, None].copy()
     net = positions.on_hand - positions.backorders
     wanted, rows = demand.T[:, :, None], np.arange(n_series)
-    may_order = positions.may_order
+    may_order, lead_time = positions.may_order, positions.expected_lead_time
     for step in range(horizon):
         allowed = may_order[:, step]
         stock = np.maximum(net, 0.0)[:, None], np.maximum(-net, 0.0)[:, None]
         if allowed.any():
             asked = policy(Known(step, *stock, due[step:], wanted[:step]))[:, 0]
             orders[:, step] = np.where(allowed, asked, 0.0)
-            due[(step + positions.lead_time)[allowed], rows[allowed], 0] += orders[allowed, step]
+            due[(step + lead_time)[allowed], rows[allowed], 0] += orders[allowed, step]
         net = net + due[step, :, 0] - demand[:, step]
         net = net if backorders else np.maximum(net, 0.0)
     return orders

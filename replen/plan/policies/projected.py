@@ -6,8 +6,8 @@ projection does not.
 Source: van Jaarsveld & Arts, Projected inventory-level policies for lost sales inventory systems, 2024.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from replen.plan.packs import nearest_line
 from replen.plan.policies.known import Known, OrderLevels
 from replen.plan.positions import Positions, chunks
-from replen.plan.timing import FloatArray
+from replen.plan.timing import FloatArray, IntArray
 
 Rows = NDArray[np.intp]
 CELLS = 2_000_000  # stocks projected at once: (series, path known, path ahead)
@@ -64,24 +64,51 @@ def stock_on_delivery(
     """Yield rows of series, and their units on the shelf when an order of this step would arrive, without it.
 
     Args:
-        positions: n_series positions.
-        demand: shape (n_steps, n_series, n_samples), sample paths from step 0 on, units.
+        positions: n_series positions; where lead times vary, each sample path has its own, and what is due is late on it too.
+        demand: shape (n_steps, n_series, n_samples), sample paths from step 0 on, units; one path has mean lead times.
         known: what is known before its step; deliveries after the last step due are projected to that step.
         backorders: True: what is short waits; False: it is lost.
 
     Yields:
         rows, and units of shape (n_rows, n_paths, n_samples): of every path known, on every sample path ahead.
     """
-    lead_time = np.minimum(positions.lead_time, len(known.due) - 1)
-    size = max(CELLS // (known.on_hand.shape[1] * demand.shape[2]), 1)
-    for ahead in np.unique(lead_time):
-        for rows in chunks(np.flatnonzero(lead_time == ahead), size):
+    if positions.delays is None or demand.shape[2] != positions.delays.shape[1]:
+        positions = replace(positions, lead_time=positions.expected_lead_time, delays=None)
+    last, size = len(known.due) - 1, max(CELLS // (known.on_hand.shape[1] * demand.shape[2]), 1)
+    kinds = np.column_stack([np.minimum(positions.lead_time, last), positions.varies])
+    for ahead, varies in np.unique(kinds, axis=0):
+        for rows in chunks(np.flatnonzero((kinds == (ahead, varies)).all(axis=1)), size):
+            some = positions.take(rows)
+            delivery = np.minimum(some.lead_times, last) if varies else np.array([[ahead]])
             stock = np.repeat((known.on_hand - known.backorders)[rows][:, :, None], demand.shape[2], axis=2)
-            for step in range(ahead):
-                stock += known.due[step, rows][:, :, None] - demand[known.step + step, rows][:, None, :]
+            due = _due(known.due[:, rows], some.lateness if varies else None)
+            delivered = np.empty_like(stock)
+            for step in range(int(delivery.max()) + 1):
+                arriving, now = due(step), delivery == step
+                if now.any():
+                    np.copyto(delivered, stock + arriving, where=now[:, None, :])
+                stock += arriving - demand[known.step + step, rows][:, None, :]
                 if not backorders:
                     np.maximum(stock, 0.0, out=stock)
-            yield rows, stock + known.due[ahead, rows][:, :, None]
+            yield rows, delivered
+
+
+def _due(due: FloatArray, lateness: IntArray | None) -> Callable[[int], FloatArray]:
+    """Return the function that gives units which arrive in a step, (n_series, n_paths, n_samples or 1).
+
+    Args:
+        due: shape (n_steps, n_series, n_paths), units by the step they are expected in.
+        lateness: shape (n_series, n_samples), periods after it that they come; None = none.
+    """
+    if lateness is None:
+        return lambda step: due[step][:, :, None]
+    rows = np.arange(due.shape[1])[:, None]
+
+    def late(step: int) -> FloatArray:
+        units = due[np.maximum(step - lateness, 0), rows].transpose(0, 2, 1)
+        return np.where((step >= lateness)[:, None, :], units, 0.0)
+
+    return late
 
 
 def lot_for_lot(

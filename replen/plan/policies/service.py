@@ -92,19 +92,35 @@ def interval_demand(demand: FloatArray, length: IntArray, *, first: IntArray | N
 
     Args:
         demand: shape (n_steps, n_series, n_paths), units.
-        length: shape (n_series,), periods, >= 0.
-        first: shape (n_series,), periods from the step to the first of the interval; null: it starts at the step.
+        length: shape (n_series,), or (n_series, n_paths) where it varies, periods, >= 0.
+        first: shape of one of these, periods from the step to the first of the interval; None: it starts at the step.
     """
-    n_steps, rows = len(demand), np.arange(demand.shape[1])
+    n_steps = len(demand)
+    length, first = (_by_path(periods) for periods in (length, np.zeros_like(length) if first is None else first))
     fitting = np.minimum(length, n_steps)
     running = np.concatenate([np.zeros((1, *demand.shape[1:])), np.cumsum(demand, axis=0)])
-    start = np.minimum(np.arange(n_steps)[:, None] + (0 if first is None else first), n_steps - fitting)
-    total = running[start + fitting, rows] - running[start, rows]
+    start = np.minimum(np.arange(n_steps)[:, None, None] + first, n_steps - fitting)
+    total = _at(running, start + fitting) - _at(running, start)
     if (fitting == length).all():
-        return np.asarray(total)
-    growth = (length / np.maximum(fitting, 1))[:, None]
-    mean = total.mean(axis=2, keepdims=True)
+        return total
+    growth, mean = length / np.maximum(fitting, 1), total.mean(axis=2, keepdims=True)
+    if start.shape[2] > 1:  # intervals of several lengths: the mean of each path is that of its own
+        expected = running.mean(axis=2, keepdims=True)
+        mean = _at(expected, start + fitting) - _at(expected, start)
     return np.asarray(growth * mean + np.sqrt(growth) * (total - mean))
+
+
+def _by_path(periods: IntArray) -> IntArray:
+    """Return periods of shape (n_series, n_paths), or (n_series, 1) where they do not vary."""
+    return periods[:, None] if periods.ndim == 1 else periods
+
+
+def _at(units: FloatArray, steps: IntArray) -> FloatArray:
+    """Return units at steps, (n_steps, n_series, n_paths), where both may have one path that stands for all."""
+    if steps.shape[2] == 1:
+        return np.asarray(units[steps[:, :, 0], np.arange(units.shape[1])])
+    by_path = np.broadcast_to(units, (*units.shape[:2], steps.shape[2]))
+    return np.asarray(np.take_along_axis(by_path, steps, axis=0))
 
 
 def standard_loss(z: FloatArray) -> FloatArray:
@@ -147,19 +163,22 @@ def _normal_shortage(units: FloatArray) -> Callable[[FloatArray], FloatArray]:
 
 
 def protection_demand(positions: Positions, demand: FloatArray) -> FloatArray:
-    """Return demand of lead time and review period from each step on, (n_steps, n_series, n_paths), units."""
-    return interval_demand(demand, positions.lead_time + positions.review_period)
+    """Return demand of lead time and review period from each step on, (n_steps, n_series, n_paths), units.
+
+    Where lead times vary, each path has its own; demand then has as many paths, or one that stands for all.
+    """
+    return interval_demand(demand, positions.lead_times + positions.review_period[:, None])
 
 
 def delivered_demand(positions: Positions, demand: FloatArray) -> FloatArray:
     """Return demand from the delivery of each step's order to that of the next one, (n_steps, n_series, n_paths), units."""
-    return interval_demand(demand, positions.review_period, first=positions.lead_time)
+    return interval_demand(demand, positions.review_period, first=positions.lead_times)
 
 
 def order_up_to_levels(positions: Positions, demand: FloatArray, targets: Sequence[Target]) -> FloatArray:
     """Return levels of the rule (R,S) that meet the targets, (n_series, n_steps), units of inventory position."""
     total = protection_demand(positions, demand)
-    return service_levels(positions, total, interval_demand(demand, positions.lead_time), targets).T
+    return service_levels(positions, total, interval_demand(demand, positions.lead_times), targets).T
 
 
 def reorder_points(positions: Positions, demand: FloatArray, targets: Sequence[Target], lot: FloatArray) -> FloatArray:
