@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from replen.plan.backorders import StockCosts, backorder_chains, cumulative_demand, solve_backorders
 from replen.plan.chain import Chains, cost, solve, with_prices
 from replen.plan.delays import expected_later, least_later, shifted, within
-from replen.plan.kept import Keeping, is_kept, usage_at
 from replen.plan.lattice import OrderLines
 from replen.plan.levels import further_units, worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
@@ -111,40 +110,6 @@ def backorders(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
     if len(ordered):
         decided.levels[ordered] = _chain_levels(positions.take(ordered), free.take(ordered), solved.quantities[ordered])
     return decided
-
-
-def keep_last(decided: Decided, ready: Prepared, prices: Prices, keeping: Keeping) -> tuple[Decided, BoolArray, FloatArray]:
-    """Return what to order where changing the last plan is charged, which series keep theirs, and what others are charged.
-
-    Args:
-        decided: n_series series, not charged.
-        ready: the same series.
-        prices: of limits that couple series.
-        keeping: the n_rows series that may keep their last plan.
-    """
-    rows, some, mine = keeping.rows, ready.take(keeping.rows), prices.take(keeping.rows)
-    kept, charges, merged = np.zeros(len(ready.receipts), dtype=bool), np.zeros(len(ready.receipts)), decided.copy()
-    if not len(rows):
-        return merged, kept, charges
-    decide = backorders if ready.waits else lost_sales
-    rest = decide(keeping.made_ready(ready), mine, with_levels=False)
-    charge, (bought, taken) = keeping.charges(decided.quantities[rows]), keeping.money(mine)
-    quantities = keeping.units + rest.quantities
-    changed = _priced_cost(some, decided.quantities[rows], mine) + charge
-    keep = (charge > 0) & np.isfinite(taken) & is_kept(_priced_cost(some, quantities, mine), changed)
-    least = np.minimum(decided.least_cost[rows] + charge, rest.least_cost + bought + taken)
-    kept[rows], charges[rows] = keep, np.where(keep, 0.0, charge)
-    merged.least_cost[rows] = np.where(charge > 0, least, decided.least_cost[rows])
-    merged.quantities[rows[keep]] = merged.targets[rows[keep]] = quantities[keep]
-    merged.missing[rows[keep]] = rest.missing[keep]
-    return merged, kept, charges
-
-
-def _priced_cost(ready: Prepared, quantities: FloatArray, prices: Prices) -> FloatArray:
-    """Return money of orders by step, what limits take for them included, (n_series,); open orders left out."""
-    projection = ready.played(quantities)
-    stock = projection.ending.mean(axis=2).T
-    return ready.costs(quantities, projection)[1] + usage_at(prices, ready.positions, quantities, stock)
 
 
 def chain_constant(ready: Prepared, prices: Prices) -> FloatArray:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.config import SafetyStock
-from replen.plan.decide import backorders, keep_last, lost_sales
+from replen.plan.decide import backorders, lost_sales
 from replen.plan.delays import mean_within
-from replen.plan.kept import Keeping, LastPlan
+from replen.plan.kept import Keeping, LastPlan, keep_last
 from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared

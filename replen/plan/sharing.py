@@ -79,8 +79,7 @@ class Sharing:
             limits: of the plan.
             positions: of the items.
         """
-        limited, kept = np.isfinite(limits.limits), np.maximum(positions.receipts.shape[1] - positions.lead_time, 1)
-        unsold = positions.unit_cost + kept * positions.holding_cost - positions.end_value
+        limited, unsold = np.isfinite(limits.limits), _cost_unsold(positions)
         if not len(limits):
             return cls((), np.zeros(len(items), np.int64), np.zeros(len(items)), unsold, limited, ())
         members = [family.members(items) for family in limits.families]
@@ -145,6 +144,16 @@ class Sharing:
 
     def _by_cell(self, values: FloatArray) -> FloatArray:
         return np.asarray(np.bincount(self.cells, values, N_CELLS), np.float64)
+
+
+def _cost_unsold(positions: Positions) -> FloatArray:
+    """Return what a unit ordered today costs that is never sold, (n_series,): held to the horizon, less what it is worth there.
+
+    On paths on which it comes later than that it is not paid for.
+    """
+    held = np.maximum(positions.receipts.shape[1] - positions.lead_times, 0)
+    lost = (positions.unit_cost - positions.end_value)[:, None] * (held > 0) + positions.holding_cost[:, None] * held
+    return np.asarray(lost.mean(axis=1))
 
 
 def _apart(items: pd.DataFrame, limits: Limits) -> tuple[list[IntArray], list[int]]:

@@ -162,7 +162,7 @@ def items_of(n, **changed):
     columns = {
         t.SKU: [f"sku {row}" for row in range(n)], t.SITE: "shop", t.SUPPLIER: "mill", t.CATEGORY: "all", t.ON_HAND: 0.0,
         t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(2)] * n, t.LEAD_TIME_DAYS: 0.0, t.REVIEW_PERIOD_DAYS: 7.0, t.ORDER_DAYS: None,
-        t.LEAD_TIME_SD_DAYS: np.nan, t.SHELF_LIFE_DAYS: np.nan, t.LAUNCH_DATE: None, t.END_DATE: None,
+        t.LEAD_TIME_SD_DAYS: np.nan, t.SEED: np.arange(n), t.SHELF_LIFE_DAYS: np.nan, t.LAUNCH_DATE: None, t.END_DATE: None,
         t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 1.0, t.MAX_ORDER_QUANTITY: np.nan, t.UNIT_COST: 1.0, t.UNIT_VOLUME: 1.0,
         t.HOLDING_COST: 0.3, t.LOST_SALE_COST: 1.5, t.BACKORDER_COST: 0.5, t.ORDER_COST: 0.0, t.END_VALUE: 1.0, t.MODEL: "none",
         t.MODEL_VERSION: None, t.REASON: None,
@@ -250,8 +250,9 @@ def test_plans_of_random_items_keep_minimums_and_budget(seed, waits, budget):
     items = items_of(n, **{
         t.SUPPLIER: rng.choice(suppliers, n), t.UNIT_COST: (cost := rng.gamma(2, 5, n) + 0.5), t.HOLDING_COST: 0.01 * cost,
         t.LOST_SALE_COST: 1.6 * cost, t.BACKORDER_COST: 0.2 * cost, t.END_VALUE: 0.9 * cost, t.ON_HAND: rng.poisson(4, n) * 1.0,
-        t.ORDER_MULTIPLE: rng.choice([1.0, 6.0], n), t.LEAD_TIME_DAYS: rng.choice([0.0, 7.0], n),
+        t.ORDER_MULTIPLE: rng.choice([1.0, 6.0], n), t.LEAD_TIME_DAYS: rng.choice([3.0, 14.0], n),
         t.MAX_ORDER_QUANTITY: rng.choice([np.nan, 12.0], n), t.ORDER_COST: rng.choice([0.0, 2.0], n),
+        t.LEAD_TIME_SD_DAYS: rng.choice([0.0, 4.0, 20.0], n),
     })  # fmt: skip
     demand = rng.poisson(3, (n, 8, 4)).astype(float)
     rules = {f"least {name}": mov(float(rng.integers(1, 400)), name) for name in suppliers}
