@@ -77,3 +77,8 @@ def test_the_benchmark_of_the_plan_job_runs() -> None:
     assert found["passes"] > 1
     assert found["largest_violation"] == 0
     assert found["gap"] < 0.01
+
+
+def test_the_benchmark_of_kept_plans_runs() -> None:
+    free, charged = report("bench_kept.py", "--smoke")["charges"]
+    assert charged["dates_changed"] < free["dates_changed"]

@@ -70,7 +70,7 @@ def test_a_plan_that_is_the_best_anyway_is_not_charged():
 @pytest.mark.parametrize(
     ("said", "changed"),
     [
-        ([4.0, 0.0, NO], {"order_multiple": 6.0}),  # no whole pack
+        ([9.0, 0.0, NO], {"order_multiple": 6.0}),  # no whole packs
         ([4.0, 0.0, NO], {"min_order_quantity": 5.0}),
         ([9.0, 0.0, NO], {"max_order_quantity": 8.0}),
         ([9.0, 1.0, NO], {"order_window": np.array([[True, False, True]])}),
@@ -148,7 +148,7 @@ def test_passes_keep_what_the_plan_keeps(waits, varies):
     )  # fmt: skip
     demand = rng.poisson(4, (horizon, n, 8)).astype(float)
     said = plan_series(found, demand, waits=waits).quantities + rng.choice([0, 0, 1], (n, 1)) * found.order_multiple[:, None]
-    said[:, 2:] = NO
+    said[:, 4:] = NO
     last = last_plan(said, 3.0)
     limits = read(
         horizon, orders=rule(), inbound=rule(kind="capacity", measure="volume"), space=rule(kind="volume", counted="stock")
