@@ -31,6 +31,7 @@ from replen.plan.items import on_sale_by_step
 from replen.plan.limits import Limits, limit_rows, read_limits
 from replen.plan.policies.assigned import PROGRAM
 from replen.plan.sharing import N_CELLS
+from replen.plan.sourcing import by_preference, heads, series_numbers
 from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
@@ -120,24 +121,32 @@ class Planner:
 
     def totals(self, items: pd.DataFrame, choice: Choice) -> Totals:
         """Return what plans under a choice cost and use, by cell."""
-        priced = fill_costs(items, self.costs, freq=self.terms.freq)
+        priced = self._priced(items)
         return bucket_totals(priced, self._paths(priced, 0), self.choosing(choice).terms)
 
     def __call__(self, items: pd.DataFrame) -> pd.DataFrame:
-        """Return rows of `tables.DECISIONS`, one an item."""
-        priced = fill_costs(items, self.costs, freq=self.terms.freq)
+        """Return rows of `tables.DECISIONS`, one a series; items are sources."""
+        priced = self._priced(items)
         decisions = plan_bucket(priced, self._paths(priced, 0), self.terms)
         # Paths that the plan was not made on, or it would be flattered.
         fresh = self._paths(priced, 1)
         settings, calendar = self.terms.settings, self.terms.calendar
         return with_order_ids(compare_with_rule(decisions, priced, fresh, settings=settings, calendar=calendar))
 
+    def _priced(self, items: pd.DataFrame) -> pd.DataFrame:
+        return fill_costs(by_preference(items), self.costs, freq=self.terms.freq)
+
     def _paths(self, items: pd.DataFrame, draw: int) -> FloatArray:
-        """Return sample paths of demand while a product is on sale, shape (n_series, n_paths, horizon), units."""
+        """Return sample paths of demand while a product is on sale, shape (n_items, n_paths, horizon), units.
+
+        They are those of the series, whatever its source.
+        """
         settings, horizon = self.terms.settings, self.terms.settings.horizon
-        drawn = paths_of_rows(items, levels=self.levels, n_paths=settings.n_paths, horizon=horizon, draw=draw)
-        sold_in = on_sale_by_step(items, np.datetime64(self.terms.plan_date), horizon=horizon, freq=self.terms.freq)
-        return drawn.astype(np.float64) * sold_in[:, None, :]
+        series = series_numbers(items)
+        each = items.iloc[np.unique(heads(series))]
+        drawn = paths_of_rows(each, levels=self.levels, n_paths=settings.n_paths, horizon=horizon, draw=draw)
+        sold_in = on_sale_by_step(each, np.datetime64(self.terms.plan_date), horizon=horizon, freq=self.terms.freq)
+        return (drawn.astype(np.float64) * sold_in[:, None, :])[series]
 
 
 def plan_date_after(cutoff: dt.date, freq: Freq) -> dt.date:

@@ -118,6 +118,7 @@ OPEN_ORDER_ID = Column("order_id", "string", "order already placed, never ordere
 EXPECTED_DATE = Column("expected_date", "date", "day the units are on the shelf")
 STATUS = Column("status", "string", "proposed, approved, sent, confirmed, received, cancelled")
 RANK = Column("rank", "int", "1 = first choice among the suppliers of (sku, site)")
+PREFERENCE = Column("preference", "int", "staging: 1 = first choice among the sources of (sku, site)")
 SOURCE_SITE = Column("source_site", "string", "set: a transfer from that site's stock")
 LEAD_TIME_DAYS = Column("lead_time_days", "double", "mean days from order to shelf, >= 0")
 LEAD_TIME_SD_DAYS = Column("lead_time_sd_days", "double", "standard deviation of the lead time, days; null = 0")
@@ -189,6 +190,10 @@ BINDING = Column(
     "what held the quantity: none, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
 )  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
+ALTERNATIVES = Column(
+    "alternatives", "map<string,double>",
+    "supplier -> money by which its plan costs more than this one, prices of limits counted; others that could be planned",
+)  # fmt: skip
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
 KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity")
 SEVERITY = Column("severity", "string", "info, warning or critical")
@@ -296,7 +301,8 @@ ORDERS = Table(
 )  # fmt: skip
 EXPLANATIONS = Table(
     "explanations", "why each order line is what it is", (ORDER_ID,),
-    (RUN_ID, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, MODEL, MODEL_VERSION),
+    (RUN_ID, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, ALTERNATIVES, MODEL,
+     MODEL_VERSION),
 )  # fmt: skip
 EXCEPTIONS = Table("exceptions", "what a person must look at", (RUN_ID, SKU, SITE, KIND), (SEVERITY, VALUE_AT_RISK, ACTION))
 CERTIFICATES = Table(
@@ -321,7 +327,7 @@ DECISIONS = Table(
     (SUPPLIER, MODEL, MODEL_VERSION, REASON,
      *(c.by_step() for c in (DATE, ORDER_QUANTITY, RECEIPT, PROJECTED_ON_HAND, EXPECTED_LOST, EXPECTED_COST)),
      ORDER_ID, ORDER_DATE, EXPECTED_DATE, NEXT_ORDER_DATE, ORDER_QUANTITY, REORDER_POINT, ORDER_UP_TO_LEVEL, SAFETY_STOCK,
-     VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES,
+     VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, ALTERNATIVES,
      *(c.by_exception() for c in (KIND, SEVERITY, VALUE_AT_RISK, ACTION)),
      DUAL_BOUND, FEASIBLE_COST, CONSTANT_COST, SOLVER, MEAN_DEMAND, PLAN_COST, PLAN_SOLD, RULE_COST, RULE_SOLD),
 )  # fmt: skip

@@ -2,26 +2,26 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replen.config import Plan
+from replen.config import Plan, Policies
 from replen.plan.choice import Choice, Totals
 from replen.plan.exceptions import Finding
 from replen.plan.items import read_positions, refusals
 from replen.plan.limits import Limits
 from replen.plan.outcome import Outcome, plan_series
-from replen.plan.policies.assigned import Assigned
-from replen.plan.positions import chunks
+from replen.plan.policies.assigned import PROGRAM, Assigned
 from replen.plan.projection import by_step
 from replen.plan.sharing import N_CELLS, Sharing
+from replen.plan.sourcing import cheapest, heads, least_by_series, series_numbers, whole_series
 from replen.plan.timing import Calendar, FloatArray
 
-CHUNK = 2048  # series whose paths are worked on at once
+CHUNK = 2048  # sources whose paths are worked on at once
 Rows = NDArray[np.intp]
 
 
@@ -60,16 +60,18 @@ class Attempt:
     """What came of some items.
 
     Attributes:
-        rows: shape (n_planned,), of the items that have a plan.
-        outcome: their plans; None where there are none.
+        rows: shape (n_planned,), of the items that have a plan: the source that each series takes.
+        outcome: their plans, bound and constant cost the least of all sources of the series; None where there are none.
         sharing: how they share the limits.
         failures: row -> why it was not planned.
+        above: row -> money by which a source that was not taken costs more, prices of limits counted.
     """
 
     rows: Rows
     outcome: Outcome | None
     sharing: Sharing | None
     failures: dict[int, str]
+    above: dict[int, float]
 
 
 def sound_rows(items: pd.DataFrame, demand_paths: FloatArray) -> tuple[Rows, list[Finding]]:
@@ -82,8 +84,18 @@ def attempts(
     items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms, *, with_levels: bool = True
 ) -> Iterator[Attempt]:
     """Yield what comes of the rows, a chunk at a time."""
-    for part in chunks(rows, CHUNK):
+    rows = considered(items, rows, terms.settings.policy)
+    for part in whole_series(rows, series_numbers(items)[rows], CHUNK):
         yield _attempt(items, demand_paths, part, terms, with_levels=with_levels)
+
+
+def considered(items: pd.DataFrame, rows: Rows, policy: Policies) -> Rows:
+    """Return the rows of sources that a series may take: under a rule the first choice alone, else all under the program."""
+    if not policy.rules:
+        return rows
+    first = heads(series_numbers(items)[rows])
+    by_program = Assigned.of(items.iloc[rows], policy).policies == PROGRAM
+    return np.asarray(rows[(first == np.arange(len(rows))) | (by_program & by_program[first])])
 
 
 def bucket_totals(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> Totals:
@@ -114,17 +126,33 @@ def _attempt(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
         )
     except Exception as error:  # a failing series becomes a row with a reason, never a failing bucket
         if len(rows) == 1:
-            return Attempt(rows[:0], None, None, {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"})
+            return _nothing(rows[:0], {int(rows[0]): f"not_solved: {type(error).__name__}: {error}"})
         alone = [_attempt(items, demand_paths, row[None], terms, with_levels=with_levels).failures for row in rows]
         failures = {row: reason for failed in alone for row, reason in failed.items()}
         if not failures:
             raise  # rows that can be planned alone but not together are a fault of this code, not of the data
         sound = np.setdiff1d(rows, list(failures))
         if not len(sound):
-            return Attempt(sound, None, None, failures)
+            return _nothing(sound, failures)
         planned = _attempt(items, demand_paths, sound, terms, with_levels=with_levels)
-        return Attempt(planned.rows, planned.outcome, planned.sharing, failures | planned.failures)
+        return replace(planned, failures=failures | planned.failures)
     proven = np.isfinite(outcome.dual_bound)
     kept = np.flatnonzero(proven)
     failures = dict.fromkeys(rows[~proven].tolist(), "not_solved: the solver gave no proof")
-    return Attempt(rows[proven], outcome.take(kept), sharing.take(kept), failures)
+    return _sourced(items, rows[proven], outcome.take(kept), sharing.take(kept), failures)
+
+
+def _nothing(rows: Rows, failures: dict[int, str]) -> Attempt:
+    return Attempt(rows, None, None, failures, {})
+
+
+def _sourced(items: pd.DataFrame, rows: Rows, outcome: Outcome, sharing: Sharing, failures: dict[int, str]) -> Attempt:
+    """Return what is left when each series takes one of its planned sources."""
+    series, priced_cost = series_numbers(items.iloc[rows]), outcome.feasible_cost + sharing.charges(outcome)
+    bound, constant = (least_by_series(series, values) for values in (outcome.dual_bound, outcome.constant_cost))
+    taken = cheapest(series, priced_cost)
+    chosen = replace(outcome, dual_bound=bound, constant_cost=constant).take(taken)
+    left = np.setdiff1d(np.arange(len(rows)), taken)
+    above = np.maximum(priced_cost[left] - priced_cost[taken][series[left]], 0.0)
+    others = dict(zip(rows[left].tolist(), above.tolist(), strict=True))
+    return Attempt(rows[taken], chosen, sharing.take(taken), failures, others)

@@ -12,6 +12,7 @@ from replen.plan.choice import Choice, Totals
 from replen.plan.limits import NO_ROW, STOCK, Family, Limits
 from replen.plan.outcome import Outcome
 from replen.plan.problem import Prices
+from replen.plan.sourcing import heads, series_numbers
 from replen.plan.timing import FloatArray, IntArray
 
 N_CELLS = 512
@@ -61,7 +62,7 @@ class Sharing:
         """Return how these items share the limits under a choice.
 
         Args:
-            items: one row a series: sku, site, supplier, category, unit_cost, unit_volume.
+            items: one row a source, by preference: sku, site, supplier, category, unit_cost, unit_volume.
             limits: of the plan.
             choice: prices by plan, and which cells take which.
         """
@@ -76,6 +77,7 @@ class Sharing:
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
         cells = cell_of(members, [len(family.values) for family in limits.families], cell)
+        cells = cells[heads(series_numbers(items))]  # a series stays in its cell whichever source it takes
         padded = np.column_stack([choice.prices, np.zeros(len(choice.prices))])
         return cls(shares, cells, choice.plans(cells, (place >> np.uint64(11)) / 2.0**53), padded, limits.labels)
 
@@ -101,6 +103,13 @@ class Sharing:
         for share in self.shares:
             np.add.at(usage, (self.cells[:, None], share.rows), share.amounts(outcome))
         return Totals(self._by_cell(outcome.dual_bound), self._by_cell(outcome.feasible_cost), usage[:, :-1])
+
+    def charges(self, outcome: Outcome) -> FloatArray:
+        """Return the money of what each series' plan uses, at the prices it was made at, (n_series,)."""
+        money, prices = np.zeros(len(self.cells)), np.where(np.isfinite(self.prices), self.prices, 0.0)
+        for share in self.shares:
+            money += (prices[self.plans[:, None], share.rows] * share.amounts(outcome)).sum(axis=1)
+        return money
 
     def limit_prices(self, lead_time: IntArray) -> list[dict[str, float]]:
         """Return by series the prices above 0 of the limits that an order of today counts for, by label."""

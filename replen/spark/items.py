@@ -1,4 +1,4 @@
-"""Forecasts joined with stock, supply, costs and open orders: one row a (sku, site), ready to be planned."""
+"""Forecasts joined with stock, supply, costs and open orders: one row a (sku, site, supplier), ready to be planned."""
 
 import datetime as dt
 
@@ -20,7 +20,7 @@ NOT_ON_THE_WAY = ("proposed", "received", "cancelled", "canceled")
 
 
 def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: dt.date) -> DataFrame:
-    """Return one row for each (sku, site) that has a forecast or can be bought; null where a table says nothing of it.
+    """Return one row for each source of each (sku, site) that has a forecast or can be bought; null where nothing is known.
 
     Args:
         tables: FORECASTS, STOCK, OPEN_ORDERS, SUPPLY, COSTS and CATALOGUE of the run.
@@ -30,7 +30,7 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
     forecasts = tables[t.FORECASTS].where(F.col(t.STREAM) == t.POOLED).select(*KEY, *FORECAST)
     receipts = receipts_by_step(tables[t.OPEN_ORDERS], plan_date, days=PERIOD_DAYS[config.freq], horizon=config.plan.horizon)
     return (
-        forecasts.join(first_choice(tables[t.SUPPLY]), on=KEY, how="full")
+        forecasts.join(sources(tables[t.SUPPLY]), on=KEY, how="full")
         .join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
         .join(receipts, on=KEY, how="left")
         .join(tables[t.COSTS], on=KEY, how="left")
@@ -43,6 +43,7 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         )
         # A null among integers makes pandas read them as floats, which would round the seeds of all series of a bucket.
         .withColumn(t.SEED, F.coalesce(t.SEED, F.lit(0)))
+        .withColumn(t.PREFERENCE, F.coalesce(t.PREFERENCE, F.lit(1)))
         .withColumn(t.BUCKET, bucket())
     )
 
@@ -54,9 +55,14 @@ def supply_terms(supply: DataFrame, costs: DataFrame) -> DataFrame:
 
 def first_choice(supply: DataFrame) -> DataFrame:
     """Return for each (sku, site) the supplier of the lowest rank, the first by name where ranks are equal or unknown."""
+    return sources(supply).where(F.col(t.PREFERENCE) == 1).drop(t.PREFERENCE)
+
+
+def sources(supply: DataFrame) -> DataFrame:
+    """Return the suppliers of each (sku, site), by preference: rank, then name; those without a rank come last."""
     by_rank = Window.partitionBy(*KEY).orderBy(F.col(t.RANK).asc_nulls_last(), t.SUPPLIER)
-    chosen = supply.where(F.col(t.SOURCE_SITE).isNull()).withColumn("choice", F.row_number().over(by_rank))
-    return chosen.where(F.col("choice") == 1).drop("choice", t.RANK, t.SOURCE_SITE)
+    bought = supply.where(F.col(t.SOURCE_SITE).isNull())
+    return bought.withColumn(t.PREFERENCE, F.row_number().over(by_rank)).drop(t.RANK, t.SOURCE_SITE)
 
 
 def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, horizon: int) -> DataFrame:

@@ -1,4 +1,4 @@
-"""What is joined to a forecast before it is planned: open orders by step, one supplier, nothing lost or doubled."""
+"""What is joined to a forecast before it is planned: open orders by step, its sources, nothing lost or doubled."""
 
 import datetime as dt
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import pytest
 
 import replen.tables as t
 from replen.evaluate.simulated_cost import TERMS
-from replen.spark.items import first_choice, receipts_by_step, supply_terms
+from replen.spark.items import first_choice, receipts_by_step, sources, supply_terms
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,6 +45,16 @@ def test_the_supplier_of_the_lowest_rank_is_asked_and_transfers_are_not(spark: "
     )]  # fmt: skip
     supply = spark.createDataFrame([tuple(row.values()) for row in rows], t.SUPPLY.nullable_ddl)
     assert [row[t.SUPPLIER] for row in first_choice(supply).collect()] == ["a"]
+
+
+def test_every_supplier_is_a_source_by_rank_then_name(spark: "SparkSession") -> None:
+    terms = {name: None for name in t.SUPPLY.names} | {"site": "site", "unit_cost": 2.0}
+    given = (("a", "none", None), ("a", "2nd", 2), ("a", "1st", 1), ("a", "also 2nd", 2), ("b", "only", None))
+    rows = [terms | {"sku": sku, "supplier": name, "rank": rank} for sku, name, rank in given]
+    found = sources(spark.createDataFrame([tuple(row.values()) for row in rows], t.SUPPLY.nullable_ddl))
+    assert sorted((row[t.SKU], row[t.PREFERENCE], row[t.SUPPLIER]) for row in found.collect()) == [
+        ("a", 1, "1st"), ("a", 2, "2nd"), ("a", 3, "also 2nd"), ("a", 4, "none"), ("b", 1, "only"),
+    ]  # fmt: skip
 
 
 def test_terms_are_one_row_for_what_can_be_bought_or_has_costs(spark: "SparkSession") -> None:
