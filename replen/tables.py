@@ -127,6 +127,7 @@ REVIEW_PERIOD_DAYS = Column("review_period_days", "double", "days between two or
 MIN_ORDER_QUANTITY = Column("min_order_quantity", "double", "units an order line has at least, or is not placed")
 ORDER_MULTIPLE = Column("order_multiple", "double", "units in a pack; lines are whole multiples, >= 1")
 MAX_ORDER_QUANTITY = Column("max_order_quantity", "double", "units an order line has at most; null = no limit")
+GOODS_COST = Column("goods_cost", "double", "staging, of a transfer: the SKU's least purchase price, part of unit_cost")
 UNIT_COST = Column("unit_cost", "double", "purchase price, money a unit, >= 0")
 HOLDING_COST = Column("holding_cost", "double", "money a unit and period, > 0")
 LOST_SALE_COST = Column("lost_sale_cost", "double", "money a unit of lost sale, lost margin included")
@@ -330,6 +331,11 @@ DECISIONS = Table(
      VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, ALTERNATIVES,
      *(c.by_exception() for c in (KIND, SEVERITY, VALUE_AT_RISK, ACTION)),
      DUAL_BOUND, FEASIBLE_COST, CONSTANT_COST, SOLVER, MEAN_DEMAND, PLAN_COST, PLAN_SOLD, RULE_COST, RULE_SOLD),
+)  # fmt: skip
+TRANSFERS = Table(
+    "transfers", "staging: what is moved between sites today, decided before the orders", (SKU, SITE, SUPPLIER),
+    (SOURCE_SITE, ORDER_ID, ORDER_DATE, EXPECTED_DATE, ORDER_QUANTITY, VALUE, POLICY, TARGET, BINDING, ROUNDING, MODEL,
+     MODEL_VERSION),
 )  # fmt: skip
 METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
