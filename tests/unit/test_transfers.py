@@ -36,7 +36,7 @@ def route(unit_cost=0.5, site="r", **changed):
 
 
 def test_what_units_are_worth_by_hand():
-    """10 units: 5 are held a step (0.5), each saves a sale (5.0). 5 more are held two steps (1.0), each saves a purchase (2.0)."""
+    """10 units: 5 are held a step (0.5), each saves a sale (5.0). 5 more are held two (1.0), each saves a purchase (2.0)."""
     assert receiver().worth(10.0) == approx(10 * 5.0 - 0.5)
     assert receiver().worth(15.0) == approx(10 * 5.0 - 0.5 + 5 * 2.0 - 1.0)
     assert receiver().worth(16.0) == approx(receiver().worth(15.0) + 1.8 - 0.3)  # never needed: the end value less holding
