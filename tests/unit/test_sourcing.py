@@ -175,6 +175,23 @@ def test_a_series_under_a_rule_buys_from_its_first_choice():
     terms = replace(PLAIN, settings=SETTINGS.model_copy(update={"policy": by_supplier}))
     (decision,) = decide(rows, of_series(rows), terms).to_dict("records")
     assert (decision[t.SUPPLIER], decision[t.POLICY]) == ("cheap", "program")
+    (decision,) = decide(rows.iloc[[1, 0]].reset_index(drop=True), of_series(rows)[:2], terms).to_dict("records")
+    assert (decision[t.SUPPLIER], decision[t.POLICY], decision[t.ALTERNATIVES]) == ("quick", "lot_for_lot", {})
+
+
+def test_the_bound_is_that_of_the_source_with_the_least_one(monkeypatch):
+    plan_series = attempt.plan_series
+
+    def loose_for_dear(positions, demand, prices, **given):
+        outcome = plan_series(positions, demand, prices, **given)
+        return replace(outcome, dual_bound=outcome.dual_bound - 1e3 * (positions.unit_cost == 3))
+
+    rows = sources({"supplier": "a"}, {"supplier": "b", "unit_cost": 3.0})
+    (tight,) = decide(rows, of_series(rows)).to_dict("records")
+    monkeypatch.setattr(attempt, "plan_series", loose_for_dear)
+    (loose,) = decide(rows, of_series(rows)).to_dict("records")
+    assert loose[t.SUPPLIER] == tight[t.SUPPLIER] == "a"
+    assert loose[t.DUAL_BOUND] < tight[t.DUAL_BOUND] - 900
 
 
 def test_the_simple_rule_buys_from_the_first_sound_choice():

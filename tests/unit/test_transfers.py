@@ -207,6 +207,22 @@ def test_a_depot_keeps_what_it_needs():
     assert transfers(network(on_hand=100.0, backorders=70.0), demand(depot=10.0), CALENDAR, waits=False).empty
 
 
+def test_units_that_are_needed_before_more_comes_must_be_bought_again():
+    """The depot runs out in week 4, 40 units come in week 5: what it gives costs it 2.0 each: only 5 sales saved pay for that."""
+    rows = network(on_hand=40.0, end_value=1.0)
+    rows.at[2, t.RECEIPTS] = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 40.0])
+    (line,) = transfers(rows, demand(depot=10.0), CALENDAR, waits=False).to_dict("records")
+    assert (line[t.ORDER_QUANTITY], line[t.TARGET]) == (8.0, 8.0)
+
+
+def test_a_site_that_can_spare_something_receives_nothing():
+    """The shop keeps 25 of 27 units until its next two purchases have come; it lacks 3 in the end, which cost little there."""
+    rows = network(end_value=0.5).assign(on_hand=[27.0, 27.0, 100.0])
+    assert transfers(rows, demand(), CALENDAR, waits=False).empty
+    short = rows.assign(on_hand=[25.0, 25.0, 100.0])
+    assert len(transfers(short, demand(), CALENDAR, waits=False)) == 1
+
+
 def test_a_depot_without_a_forecast_of_its_own_sells_nothing():
     unknown = demand().copy()
     unknown[2] = np.nan
