@@ -306,3 +306,11 @@ def test_a_unit_is_worth_the_least_that_a_supplier_asks():
     assert unit_values(items(unit_cost=0.0)).tolist() == [0.0]
     assert unit_values(items(unit_cost=np.nan)).isna().all()
     assert unit_values(items(2, unit_cost=[4.0, 5.0])).tolist() == [4.0, 5.0]
+
+
+def test_a_site_that_only_transfers_serve_orders_nothing_today():
+    """What is moved today is decided before; the plan counts on later transfers."""
+    rows = items(2, on_hand=0.0, lead_time_days=7.0).assign(source_site=["depot", None])
+    served, bought = decide(rows, paths(2))[t.ORDER_QUANTITY.by_step()]
+    assert served[0] == 0 < served[1]
+    assert bought[0] > 0

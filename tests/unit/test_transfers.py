@@ -208,7 +208,7 @@ def test_a_depot_keeps_what_it_needs():
 
 
 def test_units_that_are_needed_before_more_comes_must_be_bought_again():
-    """The depot runs out in week 4, 40 units come in week 5: what it gives costs it 2.0 each: only 5 sales saved pay for that."""
+    """The depot runs out in week 4, 40 units come in week 5: what it gives costs it 2.0 each."""
     rows = network(on_hand=40.0, end_value=1.0)
     rows.at[2, t.RECEIPTS] = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 40.0])
     (line,) = transfers(rows, demand(depot=10.0), CALENDAR, waits=False).to_dict("records")
