@@ -11,6 +11,7 @@ from replen import tables as t
 from replen.plan.choice import Choice, Totals
 from replen.plan.limits import NO_ROW, STOCK, Family, Limits
 from replen.plan.problem import Prices
+from replen.plan.sourcing import heads, series_numbers
 from replen.plan.timing import FloatArray, IntArray
 
 N_CELLS = 512
@@ -45,6 +46,11 @@ class Flows(NamedTuple):
     receipt: FloatArray
     stock: FloatArray
 
+    def priced(self, prices: Prices) -> FloatArray:
+        """Return the money of what each series uses of limits, (n_series,)."""
+        order = np.where(np.isfinite(prices.order), prices.order, 0.0)
+        return np.asarray((order * self.order + prices.receipt * self.receipt + prices.stock * self.stock).sum(axis=1))
+
 
 @dataclass(frozen=True)
 class Sharing:
@@ -67,7 +73,7 @@ class Sharing:
         """Return how these items share the limits.
 
         Args:
-            items: one row a series: sku, site, supplier, category, unit_cost, unit_volume.
+            items: one row a source, by preference: sku, site, supplier, category, unit_cost, unit_volume.
             limits: of the plan.
         """
         if not len(limits):
@@ -80,12 +86,8 @@ class Sharing:
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
         cells = cell_of(members, [len(family.values) for family in limits.families], cell)
+        cells = cells[heads(series_numbers(items))]  # a series stays in its cell whichever source it takes
         return cls(shares, cells, (place >> np.uint64(11)) / 2.0**53, limits.labels)
-
-    @property
-    def counts_stock(self) -> bool:
-        """Return whether a limit counts what is on the shelf."""
-        return any(share.family.basis == STOCK for share in self.shares)
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
