@@ -249,8 +249,8 @@ def test_open_orders_are_late_by_what_a_path_is_later_than_expected_and_never_ea
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_open_orders_that_come_late_expire_late(waits):
-    """Six units due at step 0 keep one period and nobody wants them: on the path that is a period late they expire at step 1."""
-    found = positions(1, 3, lead_time=1, delays=np.array([[0, 0, 1]]), receipts=[[6.0, 0.0, 0.0]], shelf_life=1)
+    """Six units due at step 0 keep one period and nobody wants them: where they are a period late they expire at step 1."""
+    found = positions(1, 3, lead_time=1, delays=np.array([[0, 0, 1]]), receipts=[[6.0, 0.0, 0.0]], shelf_life=np.array([1]))
     assert expiring(found, np.zeros((3, 1, 3)), waits=waits)[:, 0].T.tolist() == [[6, 0, 0], [6, 0, 0], [0, 6, 0]]
 
 
