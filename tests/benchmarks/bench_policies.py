@@ -9,7 +9,9 @@ tuned on and before the weeks played. Lead times are as promised, unmet demand i
 
 Each policy has one number, the same for all series, tuned on the weeks before those played: the cycle service level of (R,S)
 with normal safety stock, the weight of a lost margin of the others. (R,S) rounds what it orders up to whole lines, or, like
-the summary's simple rule, to the nearest one. Cost = purchase, order lines, holding, lost sales, less what is left is worth,
+the summary's simple rule, to the nearest one; its standard deviation is that of the sample paths. The textbook's (R,S) has the
+same means, and for standard deviation the root mean square error that forecasts of one week had so far, times the root of lead
+time + review period. Cost = purchase, order lines, holding, lost sales, less what is left is worth,
 less the constants that no decision changes: the purchase of all that was wanted, but for what was there. So a lost unit costs
 its margin, and a unit left over what it loses in value. `money` is the whole. The last line of output is one JSON object.
 """
@@ -19,9 +21,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from replen import tables as t
 from replen.config import Config
@@ -34,6 +38,7 @@ from replen.forecast.interface import Forecaster
 from replen.forecast.moving_average import MovingAverage
 from replen.forecast.season import SeasonSums
 from replen.overlays import load_config
+from replen.plan.outcome import plan_series
 from replen.plan.policies.cheapest_line import CheapestLine, lines_around
 from replen.plan.policies.fixed_cycle import OrderUpTo, simple_rule_levels
 from replen.plan.policies.known import Known, Policy
@@ -57,7 +62,10 @@ TUNED_ON, PLAYED = range(78, 104), range(104, 130)
 HORIZON, N_PATHS, RESIDUAL_WINDOWS = 13, 64, 16
 LONGEST = 26  # weeks that an order is on its way
 SERVICE, WEIGHTS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999), (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
-ROUNDED_UP, NEAREST, OURS = "(R,S) normal, rounded up", "(R,S) normal, nearest", "cheapest line"
+FEW_WEIGHTS = (0.6, 1.0, 1.5, 2.5)
+TEXTBOOK, ROUNDED_UP, NEAREST = "(R,S) textbook, rounded up", "(R,S) normal, rounded up", "(R,S) normal, nearest"
+PRIOR_WEEKS = 4
+LINE, PROGRAM = "cheapest line", "program"
 
 
 @dataclass(frozen=True)
@@ -196,7 +204,32 @@ def forecasts(truth: Truth, weeks: range, name: str) -> list[np.ndarray]:
     return made
 
 
-# --- policies: positions, sample paths and a setting -> today's orders, (n_series,) ----------------------------------------
+# --- policies --------------------------------------------------------------------------------------------------------------
+Paths = list[np.ndarray]
+Today = Callable[[float, Positions, FloatArray], FloatArray]
+"""Setting, positions and sample paths of now -> today's orders, (n_series,)."""
+
+
+class Maker(Protocol):
+    """A policy but for what it works with."""
+
+    def __call__(self, setting: float, positions: Positions, paths: Paths, error: FloatArray) -> Policy:
+        """Return what orders; paths and error, (n_series, n_weeks), are those known before each week."""
+
+
+def anew(today: Today) -> Maker:
+    """Return the policy that decides each week anew, from the paths of that week."""
+
+    def made(setting: float, positions: Positions, paths: Paths, error: FloatArray) -> Policy:
+        return Replanned(
+            positions,
+            lambda known: paths[known.step].astype(np.float64),
+            lambda now, ahead: today(setting, now, ahead)[:, None],
+        )
+
+    return made
+
+
 def first(rule: Policy, positions: Positions) -> FloatArray:
     return rule(Known.at_start(positions))[:, 0]
 
@@ -208,6 +241,19 @@ def nearest(service: float, positions: Positions, demand: FloatArray) -> FloatAr
 def rounded_up(service: float, positions: Positions, demand: FloatArray) -> FloatArray:
     levels = simple_rule_levels(positions, demand, cycle_service_level=service)[:, :1]
     return lines_around(positions, np.maximum(levels - positions.inventory_position[:, None], 0.0))[2][:, 0]
+
+
+def textbook(service: float, positions: Positions, paths: Paths, error: FloatArray) -> Policy:
+    """Return (R,S) with the standard deviation of past errors."""
+    interval = np.minimum(positions.lead_time + positions.review_period, HORIZON)
+    inside = (np.arange(HORIZON)[:, None] < interval)[:, :, None]
+    mean = np.stack([(week * inside).sum(axis=0).mean(axis=1) for week in paths], axis=1)
+    levels = mean + norm.ppf(service) * error * np.sqrt(interval)[:, None]
+
+    def orders(known: Known) -> FloatArray:
+        return lines_around(positions, np.maximum(levels[:, known.step, None] - known.inventory_position, 0.0))[2]
+
+    return orders
 
 
 def projected(weight: float, positions: Positions, demand: FloatArray) -> FloatArray:
@@ -222,40 +268,61 @@ def cheapest(weight: float, positions: Positions, demand: FloatArray) -> FloatAr
     return first(CheapestLine(positions, demand, delivered_demand(positions, demand), weight), positions)
 
 
-POLICIES = {
-    ROUNDED_UP: (rounded_up, SERVICE),
-    NEAREST: (nearest, SERVICE),
-    "projected inventory": (projected, WEIGHTS),
-    "hybrid (R,s,S)": (reorder, WEIGHTS),
-    OURS: (cheapest, WEIGHTS),
-}  # and the settings to try; the program joins by a line here
-Today = Callable[[Positions, FloatArray], FloatArray]
+def program(weight: float, positions: Positions, demand: FloatArray) -> FloatArray:
+    margin = weight * (positions.lost_sale_cost - positions.unit_cost)
+    weighed = replace(positions, lost_sale_cost=positions.unit_cost + margin)
+    return plan_series(weighed, demand, with_levels=False).quantities[:, 0]
 
 
-def play(truth: Truth, weeks: range, paths: list[np.ndarray], today: Today) -> tuple[FloatArray, Score]:
+POLICIES: dict[str, tuple[Maker, tuple[float, ...]]] = {
+    TEXTBOOK: (textbook, SERVICE),
+    ROUNDED_UP: (anew(rounded_up), SERVICE),
+    NEAREST: (anew(nearest), SERVICE),
+    "projected inventory": (anew(projected), WEIGHTS),
+    "hybrid (R,s,S)": (anew(reorder), WEIGHTS),
+    LINE: (anew(cheapest), WEIGHTS),
+    PROGRAM: (anew(program), FEW_WEIGHTS),
+}  # and the settings to try
+
+
+def play(truth: Truth, weeks: range, make: Callable[[Positions], Policy]) -> tuple[FloatArray, Score]:
     """Return what a policy cost over the weeks, money by series less constants, and its score."""
     positions, demand = truth.positions(weeks), truth.demand.T[weeks[0] : weeks[-1] + 1, :, None]
-    policy = Replanned(
-        positions,
-        lambda known: paths[known.step].astype(np.float64),
-        lambda now, ahead: today(now, ahead)[:, None],
-    )
-    result = score(positions, simulate(positions, demand, policy))
+    result = score(positions, simulate(positions, demand, make(positions)))
     return result.cost - positions.unit_cost * (result.demand - positions.inventory_position), result
 
 
+def weekly_errors(truth: Truth, paths: Paths) -> FloatArray:
+    """Return the root mean square error that forecasts of one week had before each week of both spans, units, a row a series.
+
+    The spread of the week's sample paths counts as if it were the errors of PRIOR_WEEKS weeks.
+    """
+    weeks = [*TUNED_ON, *PLAYED]
+    squared = np.stack([(truth.demand[:, week] - ahead[0].mean(axis=1)) ** 2 for week, ahead in zip(weeks, paths, strict=True)])
+    before = np.cumsum(squared, axis=0) - squared
+    spread = np.stack([ahead[0].var(axis=1) for ahead in paths])
+    n_before = np.arange(len(weeks))[:, None]
+    return np.asarray(np.sqrt((before + PRIOR_WEEKS * spread) / (n_before + PRIOR_WEEKS)).T)
+
+
 def compare(truth: Truth, name: str) -> dict[str, object]:
-    """Return, for one forecaster, every policy with its setting tuned on the weeks before and played once, and our saving."""
+    """Return, for one forecaster, every policy, tuned on the weeks before, played once, and savings."""
     before, now = (forecasts(truth, weeks, name) for weeks in (TUNED_ON, PLAYED))
-    costs, lines = {}, {}
-    for policy, (rule, settings) in POLICIES.items():
-        tried = {each: float(play(truth, TUNED_ON, before, partial(rule, each))[0].sum()) for each in settings}
+    errors, costs, lines = np.split(weekly_errors(truth, [*before, *now]), [len(before)], axis=1), {}, {}
+    for policy, (maker, settings) in POLICIES.items():
+        tried = {
+            each: float(play(truth, TUNED_ON, partial(maker, each, paths=before, error=errors[0]))[0].sum())
+            for each in settings
+        }
         setting = min(tried, key=tried.__getitem__)
-        costs[policy], result = play(truth, PLAYED, now, partial(rule, setting))
+        costs[policy], result = play(truth, PLAYED, partial(maker, setting, paths=now, error=errors[1]))
         lines[policy] = {"setting": setting, "n_tried": len(tried), **totals(costs[policy], result, truth.terms)}
         told = "  ".join(f"{key} {value:,.0f}" if value >= 10 else f"{key} {value:.4g}" for key, value in lines[policy].items())
         print(f"{name:15s} {policy:25s} {told}", flush=True)
-    savings = {other: paired_saving(costs[OURS], costs[other], seed=1)._asdict() for other in (ROUNDED_UP, NEAREST)}
+    savings = {
+        ours: {rule: paired_saving(costs[ours], costs[rule], seed=1)._asdict() for rule in (TEXTBOOK, ROUNDED_UP, NEAREST)}
+        for ours in (PROGRAM, LINE)
+    }
     return {"policies": lines, "saving": savings}
 
 
@@ -276,8 +343,9 @@ def main() -> None:
     truth = world(50 if chosen.smoke else chosen.series)
     found = {name: compare(truth, name) for name in (["moving_average"] if chosen.smoke else FORECASTERS)}
     for name, one in found.items():
-        for other, saving in one["saving"].items():
-            print(f"{name}: {OURS} saves {saving['mean']:.1%} ({saving['low']:.1%} to {saving['high']:.1%}) of {other}")
+        for ours, savings in one["saving"].items():
+            for other, saving in savings.items():
+                print(f"{name}: {ours} saves {saving['mean']:.1%} ({saving['low']:.1%} to {saving['high']:.1%}) of {other}")
     print(json.dumps({"benchmark": "policies", "n_series": len(truth.series), "n_weeks": len(PLAYED), "forecasters": found}))
 
 

@@ -50,7 +50,7 @@ def test_the_benchmark_of_censoring_runs(tmp_path: Path) -> None:
 def test_the_benchmark_of_policies_runs() -> None:
     found = report("bench_policies.py", "--smoke")["forecasters"]["moving_average"]
     assert found["policies"]["cheapest line"]["n_tried"] == 7
-    assert {"mean", "low", "high"} == set(found["saving"]["(R,S) normal, rounded up"])
+    assert {"mean", "low", "high"} == set(found["saving"]["program"]["(R,S) textbook, rounded up"])
 
 
 def test_the_benchmark_of_planning_runs() -> None:
@@ -70,3 +70,10 @@ def test_the_benchmark_of_limits_over_paths_runs() -> None:
     found = report("bench_limits.py", "--smoke")
     assert found["largest_violation"] == 0
     assert 0 <= found["gap"] < 0.05
+
+
+def test_the_benchmark_of_the_plan_job_runs() -> None:
+    found = report("bench_plan_job.py", "--smoke")
+    assert found["passes"] > 1
+    assert found["largest_violation"] == 0
+    assert found["gap"] < 0.01
