@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 import replen.tables as t
 from replen.config import Config
 from replen.evaluate.simulated_cost import TERMS
+from replen.forecast.distribution import QUANTILES as KNOWN_BY_QUANTILES
 from replen.plan.timing import PERIOD_DAYS
 from replen.spark.buckets import bucket
 
@@ -31,8 +32,9 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
 
 
 def forecasts_of(tables: dict[t.Table, DataFrame]) -> DataFrame:
-    """Return one row for each (sku, site) that has a forecast."""
-    return tables[t.FORECASTS].where(F.col(t.STREAM) == t.POOLED).select(*KEY, *FORECAST)
+    """Return one row for each (sku, site) that has a forecast, without quantiles where parameters tell them."""
+    pooled = tables[t.FORECASTS].where(F.col(t.STREAM) == t.POOLED).select(*KEY, *FORECAST)
+    return pooled.withColumn(t.QUANTILES, F.when(F.col(t.FAMILY) == KNOWN_BY_QUANTILES, F.col(t.QUANTILES)))
 
 
 def with_terms(rows: DataFrame, tables: dict[t.Table, DataFrame], config: Config, plan_date: dt.date) -> DataFrame:
