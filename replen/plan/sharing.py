@@ -110,11 +110,14 @@ class Sharing:
 
     def totals(self, bound: FloatArray, cost: FloatArray, flows: Flows) -> Totals:
         """Return bound, cost and usage of the series' plans, added up by cell; (n_series,) money each, and what they move."""
-        usage = np.zeros((N_CELLS, len(self.labels) + 1))
+        usage = np.zeros((N_CELLS, len(self.labels)))
         for share in self.shares:
             units = {"order": flows.order, "receipt": flows.receipt, STOCK: flows.stock}[share.family.basis]
-            np.add.at(usage, (self.cells[:, None], share.rows), share.per_unit[:, None] * units)
-        return Totals(self._by_cell(bound), self._by_cell(cost), usage[:, :-1])
+            series, step = np.nonzero(share.rows != NO_ROW)
+            places = self.cells[series] * len(self.labels) + share.rows[series, step]
+            used = share.per_unit[series] * units[series, step]
+            usage += np.bincount(places, used, usage.size).reshape(usage.shape)
+        return Totals(self._by_cell(bound), self._by_cell(cost), usage)
 
     def limit_prices(self, choice: Choice, lead_time: IntArray) -> list[dict[str, float]]:
         """Return by series the prices above 0 of the limits that an order of today counts for, by label."""

@@ -53,7 +53,7 @@ levels = st.lists(st.floats(0.001, 0.999), min_size=1, max_size=5)
 @given(means, dispersions, levels)
 def test_quantiles_of_small_means_are_the_exact_ones(mean: float, dispersion: float, wanted: list[float]) -> None:
     shape = 1 / dispersion
-    found = negative_binomial.quantile(np.array([wanted]), np.array([mean]), np.array([dispersion]))[0]
+    found = negative_binomial.quantile(np.array([[wanted]]), np.array([[mean]]), np.array([[dispersion]]))[0, 0]
     at = nbinom.cdf(found, shape, shape / (shape + mean))
     below = nbinom.cdf(found - 1, shape, shape / (shape + mean))
     assert (at >= np.array(wanted) - 1e-9).all()
@@ -63,7 +63,7 @@ def test_quantiles_of_small_means_are_the_exact_ones(mean: float, dispersion: fl
 @given(st.floats(negative_binomial.LARGE_MEAN, 1e5), st.floats(0.01, 5.0), levels)
 def test_quantiles_of_large_means_are_close_to_the_exact_ones(mean: float, dispersion: float, wanted: list[float]) -> None:
     shape = 1 / dispersion
-    found = negative_binomial.quantile(np.array([wanted]), np.array([mean]), np.array([dispersion]))[0]
+    found = negative_binomial.quantile(np.array([[wanted]]), np.array([[mean]]), np.array([[dispersion]]))[0, 0]
     exact = nbinom.ppf(wanted, shape, shape / (shape + mean))
     assert (np.abs(found - exact) <= np.maximum(1.0, 0.04 * exact)).all()
 
