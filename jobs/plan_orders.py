@@ -38,7 +38,7 @@ from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
-from replen.spark.items import planning_items
+from replen.spark.items import planning_items, scope_values
 from replen.spark.passes import Passes
 from replen.spark.run import Committed, Run, open_run
 from replen.spark.transfers import after, has_routes, network_items
@@ -74,22 +74,33 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
         network = network_items(tables, config, plan_date)
         transfers = jobs.stage(t.TRANSFERS, per_bucket(network, planner.transfers, t.TRANSFERS, sizes=config.spark))
         tables = after(transfers, tables)
-    items = planning_items(tables, config, plan_date)
+    items = planning_items(tables | {t.PLAN: last_plan(jobs, progress)}, config, plan_date)
     rows = limit_rows(tables[t.LIMITS].toPandas(), config.limits)
     limits = read_limits(rows, plan_date, horizon=config.plan.horizon, freq=config.freq)
-    coupled = None
+    coupled, unused = None, tuple[str, ...]()
     if len(limits):
-        planner = planner.under(limits)
+        planner, unused = planner.under(limits), limits.unused(scope_values(items))
+        for label in unused:
+            progress.note(f"limits: {label} changes nothing: no item has this scope_value")
         with Passes.over(items, planner.programs, len(limits), sizes=config.spark) as look:
-            coupled = couple(look, limits.limits, n_cells=N_CELLS, watch=noted(progress))
+            coupled = couple(look, limits.limits, minimums=limits.minimums, n_cells=N_CELLS, watch=noted(progress))
         planner = planner.choosing(coupled.choice)
     decisions = jobs.stage(t.DECISIONS, per_bucket(items, planner, t.DECISIONS, sizes=config.spark))
     counts = reconcile(tables[t.FORECASTS], decisions)
     if not counts["planned"]:  # where nothing can be planned, costs that make no sense are the config's, not a row's
         check_costs(fill_costs(items.limit(ROWS_A_FRAME).toPandas(), config.costs, freq=config.freq))
-    for table, frame in split_decisions(decisions, transfers, coupled, limits, jobs.run_id).items():
+    for table, frame in split_decisions(decisions, transfers, coupled, limits, unused=unused, run_id=jobs.run_id).items():
         jobs.write(table, frame)
     return jobs.commit(JOB, cutoff=jobs.needed("forecast").cutoff, counts=counts)
+
+
+def last_plan(jobs: Run, progress: Progress) -> DataFrame:
+    """Return the plan of the last run before this one; no rows where there is none, or changing it costs nothing."""
+    done = jobs.before(JOB, jobs.needed("forecast").cutoff) if jobs.config.plan.change_cost else None
+    if done is None:
+        return jobs.store.spark.createDataFrame([], t.PLAN.nullable_ddl).limit(0)  # which a join with it knows
+    progress.note(f"last plan: run {done.producer}, cutoff {done.cutoff}")
+    return jobs.read_of(done, t.PLAN)
 
 
 def noted(progress: Progress) -> Callable[[Step], None]:

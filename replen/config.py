@@ -429,6 +429,7 @@ class Plan(Section):
     unmet_demand: Literal["lost", "waits"]
     policy: Policies
     frozen_periods: NonNegativeCount
+    change_cost: NonNegative
     safety_stock: SafetyStock
     rule: Rule
     exceptions: ExceptionRules
@@ -441,13 +442,22 @@ class Plan(Section):
                 f"plan.safety_stock.kind: expected none where plan.unmet_demand is lost, found {self.safety_stock.kind}: stock "
                 "that is kept back would not be there to save a sale; raise lost_sale_cost, or let demand wait"
             )
+        if self.safety_stock.kind == "hard" and self.change_cost:
+            raise ValueError(
+                f"plan.change_cost: expected 0 where plan.safety_stock.kind is hard, found {self.change_cost:g}: no charge can "
+                "be weighed against a bound; make it soft, at a price"
+            )
         return self
+
+
+MINIMUM = "minimum_order_value"
+MINIMUM_TAKES = {"scope": ("all", "supplier"), "basis": ("order",), "measure": ("money",), "counted": ("flow",)}
 
 
 class LimitRule(Section):
     """A limit that the orders of many series share, like a row of the table `limits`; null = as the kind says."""
 
-    kind: Literal["budget", "volume", "capacity"]
+    kind: Literal["budget", "volume", "capacity", "minimum_order_value"]
     scope: Literal["all", "category", "supplier", "site"] = "all"
     scope_value: str = "*"
     period: str = "*"
@@ -455,6 +465,21 @@ class LimitRule(Section):
     measure: Literal["money", "volume", "units"] | None = None
     counted: Literal["flow", "stock"] | None = None
     limit: NonNegative
+
+    @model_validator(mode="after")
+    def check_minimum(self) -> Self:
+        """Refuse a minimum order value of anything but the money of the orders of a day."""
+        given = {key: getattr(self, key) for key in MINIMUM_TAKES} if self.kind == MINIMUM else {}
+        wrong = [
+            f"{key}: expected {' or '.join(MINIMUM_TAKES[key])} (or nothing), as the kind is {MINIMUM}, found {value}"
+            for key, value in given.items()
+            if value is not None and value not in MINIMUM_TAKES[key]
+        ]
+        if self.kind == MINIMUM and self.period == "horizon":
+            wrong.append(f"period: expected a day or *, as the kind is {MINIMUM}, found horizon")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
 
 
 class Orders(Section):

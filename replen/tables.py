@@ -144,7 +144,7 @@ MEASURE = Column("measure", "string", "money | volume | units; null = as the kin
 COUNTED = Column(
     "counted", "string", "flow: what is ordered or received; stock: what lies on the shelf; null = as the kind says"
 )
-LIMIT = Column("limit", "double", "most that may be used, in the measure, >= 0")
+LIMIT = Column("limit", "double", "most that may be used, in the measure, >= 0; minimum_order_value: least, unless nothing is")
 
 # --- features and forecasts -----------------------------------------------------------------------------------------------
 START_DATE = Column("start_date", "date", "first period of the arrays: first known period of the series")
@@ -174,6 +174,7 @@ RECEIPTS = Column("receipts", "array<double>", "units of open orders by step fro
 PROJECTED_ON_HAND = Column("projected_on_hand", "double", "expected units at the end of the period")
 EXPECTED_LOST = Column("expected_lost", "double", "expected units of lost sale in the period, or units owed at its end")
 EXPECTED_COST = Column("expected_cost", "double", "expected money in the period: purchase, order line, holding, lost sales")
+LAST_PLAN = Column("last_plan", "array<double>", "units that the last plan ordered by step from this plan date; null = none")
 ORDER_ID = Column("order_id", "string", "hash(order_date, sku, site, supplier)")
 ORDER_DATE = Column("order_date", "date", "plan date, or the first order day after it within the first period")
 NEXT_ORDER_DATE = Column("next_order_date", "date", "first later date on which the plan orders; null = not within the horizon")
@@ -188,7 +189,7 @@ PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand wh
 TARGET = Column("target", "double", "quantity the policy asked for before packs, units")
 BINDING = Column(
     "binding", "string",
-    "what held the quantity: none, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
+    "what held it: none, last_plan, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
 )  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 ALTERNATIVES = Column(
@@ -196,7 +197,7 @@ ALTERNATIVES = Column(
     "supplier -> money by which its plan costs more than this one, prices of limits counted; others that could be planned",
 )  # fmt: skip
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
-KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity")
+KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity | minimum_order_value")
 SEVERITY = Column("severity", "string", "info, warning or critical")
 VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nobody acts")
 ACTION = Column("action", "string", "what to do")
@@ -217,9 +218,9 @@ FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on t
 GAP = Column("gap", "double", "(feasible_cost - dual_bound) / max(1, feasible_cost less the constants no decision changes)")
 LARGEST_VIOLATION = Column("largest_violation", "double", "largest excess over a limit, in the limit's measure")
 ITERATIONS = Column("iterations", "int", "price updates made")
-AVAILABLE = Column("available", "double", "most that may be used of the limit, in its measure")
+AVAILABLE = Column("available", "double", "most that may be used of the limit, in its measure; of a minimum, least")
 USED = Column("used", "double", "what the plan uses of the limit, expected stock included, in its measure")
-LIMIT_PRICE = Column("limit_price", "double", "shadow price: money that one more unit of the limit saves, about")
+LIMIT_PRICE = Column("limit_price", "double", "money that one more unit of the limit saves, about; below 0: a minimum costs it")
 SOLVER_COUNTS = Column("solver_counts", "map<string,bigint>", "series by solver")
 
 # --- runs and measures ----------------------------------------------------------------------------------------------------

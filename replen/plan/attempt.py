@@ -14,9 +14,11 @@ from replen.errors import PlanError
 from replen.plan.choice import Choice
 from replen.plan.exceptions import Finding
 from replen.plan.items import read_positions, refusals
+from replen.plan.kept import LastPlan
 from replen.plan.limits import Limits
-from replen.plan.outcome import Outcome, plan_series
+from replen.plan.outcome import Outcome, plan_ready
 from replen.plan.policies.assigned import PROGRAM, Assigned
+from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
 from replen.plan.programs import Programs
@@ -58,6 +60,20 @@ class Terms:
     def waits(self) -> bool:
         """Return whether demand that is not met waits."""
         return self.settings.unmet_demand == "waits"
+
+    def ready(self, positions: Positions, demand_paths: FloatArray) -> Prepared:
+        """Return the series made ready for their sample paths of demand, (n_series, n_paths, horizon)."""
+        return Prepared.of(positions, by_step(demand_paths), waits=self.waits, safety_stock=self.settings.safety_stock)
+
+    def last_plan(self, items: pd.DataFrame, positions: Positions) -> LastPlan | None:
+        """Return what the last plans of items say, where changing them costs something."""
+        settings = self.settings
+        if not settings.change_cost:
+            return None
+        return LastPlan.of(
+            items, positions.expected_lead_time, frozen_periods=settings.frozen_periods, change_cost=settings.change_cost,
+            horizon=settings.horizon,
+        )  # fmt: skip
 
     @classmethod
     def uncoupled(cls, settings: Plan, plan_date: dt.date, freq: str) -> Self:
@@ -115,17 +131,11 @@ def _planned(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
     Raises:
         PlanError: a plan has no proof.
     """
-    positions = read_positions(items, terms.calendar, n_paths=demand_paths.shape[1])
-    sharing = Sharing.of(items, terms.limits)
+    assigned = Assigned.of(items, terms.settings.policy)
+    positions = assigned.reviewed(read_positions(items, terms.calendar, n_paths=demand_paths.shape[1]))
+    sharing, last = Sharing.of(items, terms.limits, positions), terms.last_plan(items, positions)
     prices = sharing.series_prices(terms.choice, demand_paths.shape[2])
-    outcome = plan_series(
-        positions,
-        by_step(demand_paths),
-        prices,
-        assigned=Assigned.of(items, terms.settings.policy),
-        waits=terms.waits,
-        safety_stock=terms.settings.safety_stock,
-    )
+    outcome = plan_ready(positions, terms.ready(positions, demand_paths), prices, assigned=assigned, last=last)
     _check_proven(outcome.dual_bound)
     flows = Flows(outcome.quantities, outcome.receipts, outcome.mean_on_hand)
     series, priced_cost = series_numbers(items), outcome.feasible_cost + flows.priced(prices)
@@ -148,8 +158,8 @@ def _programs(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> Pr
         PlanError: a program has no proof.
     """
     positions = read_positions(items, terms.calendar, n_paths=demand_paths.shape[1])
-    ready = Prepared.of(positions, by_step(demand_paths), waits=terms.waits, safety_stock=terms.settings.safety_stock)
-    found = Programs.of(ready, Sharing.of(items, terms.limits), series_numbers(items))
+    sharing, last = Sharing.of(items, terms.limits, positions), terms.last_plan(items, positions)
+    found = Programs.of(terms.ready(positions, demand_paths), sharing, series_numbers(items), last)
     _check_proven(found.solve(Prices.none(positions)).bound)
     return found
 

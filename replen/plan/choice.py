@@ -37,7 +37,8 @@ class Choice:
     """Which plan each series takes.
 
     Attributes:
-        prices: shape (n_plans, n_limits), money a unit of each limit; inf = nothing is ordered.
+        prices: shape (n_plans, n_limits), money a unit of each row; below 0 where a minimum is filled up; inf at a minimum =
+            nothing it counts is ordered, at a limit = nothing is ordered at all.
         shares: shape (n_cells, n_plans), share of a cell's series that take the plan at these prices; rows add up to 1.
     """
 
@@ -80,10 +81,10 @@ class Coupled:
 
     Attributes:
         choice: which plan each series takes.
-        prices: shape (n_limits,), best prices found, money a unit of the limit.
+        prices: shape (n_limits,), best prices found, money a unit of the limit; of a minimum <= 0, or inf: nothing is used.
         dual_bound: no plan that keeps the limits costs less, money.
-        cost: of the chosen plans, money.
-        usage: shape (n_limits,), of the chosen plans.
+        totals: what the chosen plans cost and use.
+        wanted: what was found before minimums were kept.
         relaxed: shape (n_limits,), by how much a limit had to be raised because more is used even if nothing is ordered.
         passes: over all series that were made.
     """
@@ -91,11 +92,39 @@ class Coupled:
     choice: Choice
     prices: FloatArray
     dual_bound: float
-    cost: float
-    usage: FloatArray
+    totals: Totals
+    wanted: Totals
     relaxed: FloatArray
     passes: int
 
-    def violation(self, limits: FloatArray) -> FloatArray:
-        """Return by how much more than its limit is used, (n_limits,), what had to be raised left out; 0 where it is kept."""
-        return np.maximum(self.usage - limits - self.relaxed - TOUCHED * np.abs(limits), 0.0)
+    @property
+    def cost(self) -> float:
+        """Return the money of the chosen plans."""
+        return float(self.totals.cost.sum())
+
+    @property
+    def usage(self) -> FloatArray:
+        """Return what the chosen plans use, (n_limits,)."""
+        return np.asarray(self.totals.usage.sum(axis=0))
+
+    def violation(self, limits: FloatArray, minimums: FloatArray | float = 0.0) -> FloatArray:
+        """Return by how much more than its limit or less than its minimum is used, (n_limits,); 0 where it is kept.
+
+        What had to be raised is left out; of a minimum nothing may be used.
+        """
+        over = np.maximum(self.usage - limits - self.relaxed - TOUCHED * np.abs(limits), 0.0)
+        return np.maximum(np.where(np.isfinite(limits), over, 0.0), missing(self.usage, minimums))
+
+    def charges(self) -> FloatArray:
+        """Return about how much more the series that count for a row cost than before minimums were kept, (n_limits,), money.
+
+        Where the series of several rows share a cell, each is charged for all of it.
+        """
+        counted = (self.totals.usage != 0) | (self.wanted.usage != 0)
+        return np.asarray((self.totals.cost - self.wanted.cost) @ counted)
+
+
+def missing(usage: FloatArray, minimums: FloatArray | float) -> FloatArray:
+    """Return what is missing of each minimum of which something is used, shape of `usage`; 0 where nothing is."""
+    lacking = np.asarray(minimums) * (1 - TOUCHED) - usage
+    return np.where((usage > 0) & (lacking > 0), minimums - usage, 0.0)

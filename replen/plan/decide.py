@@ -44,6 +44,10 @@ class Decided:
     solver: NDArray[np.str_]
     missing: FloatArray
 
+    def copy(self) -> Self:
+        """Return a copy that may be written to."""
+        return replace(self, **{name: array.copy() for name, array in vars(self).items()})
+
     @classmethod
     def nothing(cls, least_cost: FloatArray, horizon: int) -> Self:
         """Return no orders."""

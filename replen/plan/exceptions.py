@@ -36,6 +36,9 @@ ACTIONS = {
     "max_order_quantity_binds": "ask the supplier for more, or find a second one",
     "min_order_quantity_binds": "ask for a smaller minimum or pack: the order is larger than needed",
     "limit_exceeded": "raise the limit, or dispose of stock and open orders: if nothing is ordered, it is exceeded by",
+    "limit_unused": "correct scope_value: no item has it, so that the limit changes nothing; or take the limit away",
+    "order_value_skipped": "ask for a smaller minimum, or order by hand: {:.2f} was wanted today, {:g} is asked for at least",
+    "order_value_filled": "nothing, or ask for a smaller minimum: {:.2f} was added to what was wanted today to reach {:g}",
     "safety_stock_not_met": "lower the safety stock by {:g} units, or raise max_order_quantity: no more can be ordered in time",
     "order_below_minimum": "nothing is ordered though there is need: the smallest line costs more than the sales it saves",
 }

@@ -2,11 +2,12 @@
 
 Limits of one name form a family: each series belongs to at most one of its scope values. A limit and period is a row; prices
 and usage are arrays over rows. A flow is counted in the period of the order or of the receipt (open orders are receipts too), a
-stock at the end of each period, in expectation over the paths.
+stock at the end of each period, in expectation over the paths. A minimum order value is a row of today's orders: later ones
+are decided when their day comes.
 """
 
 import datetime as dt
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,15 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.config import LimitRule
+from replen.config import MINIMUM, MINIMUM_TAKES, LimitRule
 from replen.errors import PlanError, raise_all
 from replen.plan.timing import FloatArray, IntArray, step_dates
 
 ALL, EACH, WHOLE, STOCK = "all", "*", "horizon", "stock"
 NO_ROW = -1
 SCOPES = {ALL: None, **{str(column): column for column in (t.CATEGORY, t.SUPPLIER, t.SITE)}}
-MEASURES = {"budget": "money", "volume": "volume", "capacity": "units"}
-COUNTED = {"budget": "flow", "volume": "stock", "capacity": "flow"}
+MEASURES = {"budget": "money", "volume": "volume", "capacity": "units", MINIMUM: "money"}
+COUNTED = {"budget": "flow", "volume": "stock", "capacity": "flow", MINIMUM: "flow"}
 UNIT = {"money": t.UNIT_COST, "volume": t.UNIT_VOLUME}
 """Column that says how much a unit uses; units use 1."""
 
@@ -67,22 +68,38 @@ class Limits:
 
     Attributes:
         families: by name.
-        limits: shape (n_rows,), most that may be used, in the family's measure.
+        limits: shape (n_rows,), most that may be used, in the family's measure; inf = no limit.
+        minimums: shape (n_rows,), least that is used unless nothing is, in the family's measure; 0 = no minimum.
         labels: one a row, such as `budget` or `capacity supplier-3 2024-07-01`.
     """
 
     families: tuple[Family, ...]
     limits: FloatArray
+    minimums: FloatArray
     labels: tuple[str, ...]
 
     @classmethod
     def none(cls) -> Self:
         """Return no limits."""
-        return cls((), np.zeros(0), ())
+        return cls((), np.zeros(0), np.zeros(0), ())
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.labels)
+
+    def unused(self, values: Mapping[str, Collection[str | None]]) -> tuple[str, ...]:
+        """Return the limits, by name and scope value, that no item has anything to do with.
+
+        Args:
+            values: column of a scope -> what the items hold there.
+        """
+        named = ((family, value) for family in self.families if family.scope is not None for value in family.values)
+        return tuple(f"{family.name} {value}" for family, value in named if value not in values[str(family.scope)])
+
+    @property
+    def available(self) -> FloatArray:
+        """Return what each row allows at most, or asks for at least where it is a minimum, (n_rows,)."""
+        return np.where(np.isfinite(self.limits), self.limits, self.minimums)
 
 
 def limit_rows(table: pd.DataFrame, rules: Mapping[str, LimitRule]) -> pd.DataFrame:
@@ -107,19 +124,21 @@ def read_limits(rows: pd.DataFrame, plan_date: dt.date, *, horizon: int, freq: s
     """
     filled, dates = _filled(rows), step_dates(np.datetime64(plan_date), horizon=horizon, freq=freq)
     raise_all(PlanError, _problems(filled, dates))
-    families, amounts, labels = [], list[float](), list[str]()
+    families, amounts, least, labels = [], list[float](), list[bool](), list[str]()
     for name, family in filled.groupby(str(t.NAME), sort=True):
         values = tuple(sorted(set(family[t.SCOPE_VALUE])))
         numbers = np.full((len(values), horizon), NO_ROW)
         for row in family.to_dict("records"):
-            steps = _steps(row[t.PERIOD], dates)
+            steps = _steps(row[t.PERIOD], dates[:1] if row[t.KIND] == MINIMUM else dates)
             shared = [steps] if row[t.PERIOD] == WHOLE else [[step] for step in steps]
             for together in shared:
                 numbers[values.index(row[t.SCOPE_VALUE]), together] = len(amounts)
                 amounts.append(float(row[t.LIMIT]))
+                least.append(row[t.KIND] == MINIMUM)
                 labels.append(_label(row, None if row[t.PERIOD] == WHOLE else dates[together[0]]))
         families.append(_family(str(name), family.iloc[0], values, numbers))
-    return Limits(tuple(families), np.array(amounts), tuple(labels))
+    limits, is_minimum = np.array(amounts), np.array(least, dtype=bool)
+    return Limits(tuple(families), np.where(is_minimum, np.inf, limits), np.where(is_minimum, limits, 0.0), tuple(labels))
 
 
 def _family(name: str, row: "pd.Series[str]", values: tuple[str, ...], numbers: IntArray) -> Family:
@@ -147,7 +166,7 @@ def _problems(rows: pd.DataFrame, dates: NDArray[np.datetime64]) -> Iterator[str
     """Yield what is wrong with filled rows."""
     for name, family in rows.groupby(str(t.NAME)):
         where = f"limits, {name}"
-        for column in (t.SCOPE, t.MEASURE, t.COUNTED, t.BASIS):
+        for column in (t.KIND, t.SCOPE, t.MEASURE, t.COUNTED, t.BASIS):
             found = sorted(set(family[column]))
             if len(found) > 1:
                 yield f"{where}, column {column}: expected one value a name, found {', '.join(found)}; use two names"
@@ -155,10 +174,20 @@ def _problems(rows: pd.DataFrame, dates: NDArray[np.datetime64]) -> Iterator[str
         if (scope == ALL) != (values == [EACH]) or EACH in values[1:]:
             expected = EACH if scope == ALL else f"a {scope}"
             yield f"{where}, column {t.SCOPE_VALUE}: expected {expected}, as the scope is {scope}, found {', '.join(values)}"
+        yield from _wrong_minimum(where, family[family[t.KIND] == MINIMUM])
         for period in sorted(set(family[t.PERIOD]) - {EACH, WHOLE}):
             if pd.isna(pd.to_datetime(period, errors="coerce")):
                 yield f"{where}, column {t.PERIOD}: expected a day, {EACH} or {WHOLE}, found {period!r}"
         yield from _twice(where, family, dates)
+
+
+def _wrong_minimum(where: str, rows: pd.DataFrame) -> Iterator[str]:
+    """Yield what minimum order values say that only other limits can."""
+    for name, taken in MINIMUM_TAKES.items():
+        for value in sorted(set(rows[name]) - set(taken)):
+            yield f"{where}, column {name}: expected {' or '.join(taken)}, as the kind is {MINIMUM}, found {value}"
+    if WHOLE in set(rows[t.PERIOD]):
+        yield f"{where}, column {t.PERIOD}: expected a day or {EACH}, as the kind is {MINIMUM}, found {WHOLE}"
 
 
 def _twice(where: str, family: pd.DataFrame, dates: NDArray[np.datetime64]) -> Iterator[str]:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, hstack
+from scipy.optimize import OptimizeResult, linprog
+from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from replen.errors import PlanError
-from replen.plan.timing import FloatArray
+from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 NOTHING = 1e-9
 """Shares below it are the solver's rounding."""
+DEAREST = 2.0
+"""Money that a unit of a minimum is worth at most: of money ordered, twice as much."""
 WHOLE_OPTIONS = {"time_limit": 5.0, "mip_rel_gap": 1e-5}
 
 
@@ -33,8 +35,8 @@ class Mixture:
     """An optimum of the master.
 
     Attributes:
-        cost: money, what the box trades in limits included; no prices inside the box prove a higher bound on these columns.
-        prices: shape (n_limits,), money a unit of the limit, >= 0; NaN for whole columns.
+        cost: money, what is traded in limits or missing of minimums included.
+        prices: shape (n_limits,), money a unit of the limit, >= 0; of a minimum <= 0, or inf: nothing is used. NaN = unknown.
         shares: shape (n_cells, n_columns), of each column in its cell.
     """
 
@@ -44,55 +46,120 @@ class Mixture:
 
 
 class Master:
-    """Columns of all cells and the limits they share."""
+    """Columns of all cells and what they share: rows with a limit, or inf, and rows of which nothing or a minimum is used."""
 
-    def __init__(self, columns: Sequence[Column], limits: FloatArray) -> None:
-        """Scale the columns: each limit by its mean usage, money by the mean cost."""
+    def __init__(self, columns: Sequence[Column], limits: FloatArray, minimums: FloatArray) -> None:
+        """Scale the columns: each row by its mean usage, money by the mean cost; a minimum of 0 is none."""
         cost, usage = np.stack([one.cost for one in columns]), np.stack([one.usage for one in columns])
         self.n_columns, self.n_cells, self.n_limits = usage.shape
         self._scale = np.maximum(np.abs(usage).sum(axis=(0, 1)) / self.n_columns, 1e-12)
         self._money = max(float(np.abs(cost).sum() / self.n_columns), 1e-12)
-        self._cost, self._usage = (
-            cost.ravel() / self._money,
-            csr_array(usage.reshape(-1, self.n_limits).T / self._scale[:, None]),
-        )
-        self._limits = limits / self._scale
+        self._cost = cost.ravel() / self._money
+        self._usage = csr_array(usage.reshape(-1, self.n_limits).T / self._scale[:, None])
+        self._limits, self._minimums = limits / self._scale, minimums / self._scale
+        self._limited, self._lumpy = np.flatnonzero(np.isfinite(limits)), minimums > 0
+        self._most = usage.max(axis=0).sum(axis=0) / self._scale
         cells = np.tile(np.arange(self.n_cells), self.n_columns)
         self._one_a_cell = csr_array((np.ones(len(cells)), (cells, np.arange(len(cells)))))
 
     def mixture(self, center: FloatArray, radius: FloatArray) -> Mixture:
         """Return the cheapest mixture if limits can be bought and sold at prices `radius` from `center`: prices stay between.
 
+        Minimums do not count. No prices inside the box prove a higher bound on these columns than its cost.
+
         Raises:
             PlanError: the solver failed.
         """
-        eye = csr_array(np.eye(self.n_limits))
-        trade = np.concatenate([center + radius, -np.maximum(center - radius, 0.0)]) * np.tile(self._scale, 2) / self._money
-        return self._solve(np.concatenate([self._cost, trade]), hstack([self._usage, -eye, eye]))
+        rows = self._limited
+        trade = np.concatenate([(center + radius)[rows], -np.maximum(center - radius, 0.0)[rows]])
+        cost = np.concatenate([self._cost, trade * np.tile(self._scale[rows], 2) / self._money])
+        eye = eye_array(len(rows))
+        found = _solved(self._solve(cost, hstack([self._usage[rows], -eye, eye]), self._limits[rows]))
+        return self._mixture(found, rows)
 
-    def keeping(self) -> Mixture:
-        """Return the cheapest mixture that keeps the limits; one column must use no more than they allow."""
-        return self._solve(self._cost, self._usage)
+    def keeping(self, reached: BoolArray) -> Mixture:
+        """Return the cheapest mixture that keeps the limits; one column must use no more than they allow.
 
-    def whole(self) -> Mixture:
-        """Return about the cheapest choice of one column a cell that keeps the limits; one column must use no more."""
-        return self._solve(self._cost, self._usage, whole=True)
+        Args:
+            reached: shape (n_limits,), which minimums are reached, at `DEAREST` a missing unit; of the others nothing is used.
 
-    def _solve(self, cost: FloatArray, usage: csr_array, *, whole: bool = False) -> Mixture:
-        n_shares = self.n_cells * self.n_columns
-        found = linprog(
+        Raises:
+            PlanError: the solver failed.
+        """
+        filled, unused = np.flatnonzero(reached & self._lumpy), ~reached & self._lumpy
+        missing = DEAREST * self._scale[filled] / self._money
+        rows = vstack([self._beside(self._limited, len(filled)), hstack([-self._usage[filled], -eye_array(len(filled))])])
+        most = np.concatenate([np.where(self._usage[unused].sum(axis=0) > 0, 0.0, 1.0), np.full(len(filled), np.inf)])
+        limits = np.concatenate([self._limits[self._limited], -self._minimums[filled]])
+        found = _solved(self._solve(np.concatenate([self._cost, missing]), rows, limits, most=most))
+        mixture = self._mixture(found, np.concatenate([self._limited, filled]))
+        mixture.prices[filled] *= -1
+        mixture.prices[unused] = np.inf
+        return mixture
+
+    def choosing(self, *, whole: bool) -> Mixture | None:
+        """Return about the cheapest mixture that keeps limits and minimums; None where none was found in time.
+
+        Args:
+            whole: one column a cell; else cells may be mixed.
+        """
+        asked = np.flatnonzero(self._lumpy)
+        least, most = (csr_array(np.diag(values[asked])) for values in (self._minimums, self._most))
+        rows = vstack([
+            self._beside(self._limited, len(asked)), hstack([-self._usage[asked], least]), hstack([self._usage[asked], -most])
+        ])  # fmt: skip
+        found = self._solve(
+            np.concatenate([self._cost, np.zeros(len(asked))]),
+            rows,
+            np.concatenate([self._limits[self._limited], np.zeros(2 * len(asked))]),
+            most=np.ones(len(self._cost) + len(asked)),
+            integrality=np.repeat([int(whole), 1], [len(self._cost), len(asked)]),
+        )
+        return None if found.x is None else self._mixture(found, None, whole=whole)
+
+    def _beside(self, rows: IntArray, n_more: int) -> csr_array:
+        """Return the usage of some rows, and that of so many more variables, which use nothing."""
+        return hstack([self._usage[rows], csr_array((len(rows), n_more))])
+
+    def _solve(
+        self,
+        cost: FloatArray,
+        usage: csr_array,
+        limits: FloatArray,
+        *,
+        most: FloatArray | float = np.inf,
+        integrality: IntArray | None = None,
+    ) -> OptimizeResult:
+        """Return what HiGHS says of shares and further variables, all between 0 and `most`."""
+        further = csr_array((self.n_cells, len(cost) - len(self._cost)))
+        return linprog(
             cost,
             A_ub=usage,
-            b_ub=self._limits,
-            A_eq=hstack([self._one_a_cell, csr_array((self.n_cells, len(cost) - n_shares))]),
+            b_ub=limits,
+            A_eq=hstack([self._one_a_cell, further]),
             b_eq=np.ones(self.n_cells),
-            integrality=np.repeat([int(whole), 0], [n_shares, len(cost) - n_shares]),
-            options=WHOLE_OPTIONS if whole else {},
+            bounds=np.column_stack([np.zeros(len(cost)), np.broadcast_to(most, len(cost))]),
+            integrality=integrality,
+            options={} if integrality is None else WHOLE_OPTIONS,
             method="highs",
         )
-        if found.x is None:
-            raise PlanError(f"limits: the master program of the coupling was not solved: {found.message}")
-        shares = found.x[:n_shares].reshape(self.n_columns, self.n_cells).T
+
+    def _mixture(self, found: OptimizeResult, priced: IntArray | None, *, whole: bool = False) -> Mixture:
+        """Return the solution, with the prices of the rows that were solved; 0 for others, NaN where there are none."""
+        shares = found.x[: len(self._cost)].reshape(self.n_columns, self.n_cells).T
         shares = np.round(shares) if whole else np.where(shares < NOTHING, 0.0, shares)
-        prices = np.full(self.n_limits, np.nan) if whole else -found.ineqlin.marginals * self._money / self._scale
-        return Mixture(float(found.fun * self._money), np.maximum(prices, 0.0), shares / shares.sum(axis=1, keepdims=True))
+        prices = np.full(self.n_limits, np.nan if priced is None else 0.0)
+        if priced is not None:
+            prices[priced] = np.maximum(-found.ineqlin.marginals * self._money / self._scale[priced], 0.0)
+        return Mixture(float(found.fun * self._money), prices, shares / shares.sum(axis=1, keepdims=True))
+
+
+def _solved(found: OptimizeResult) -> OptimizeResult:
+    """Return a solution.
+
+    Raises:
+        PlanError: there is none.
+    """
+    if found.x is None:
+        raise PlanError(f"limits: the master program of the coupling was not solved: {found.message}")
+    return found

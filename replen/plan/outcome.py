@@ -10,13 +10,14 @@ from replen import tables as t
 from replen.config import SafetyStock
 from replen.plan.decide import backorders, lost_sales
 from replen.plan.delays import mean_within
+from replen.plan.kept import Keeping, LastPlan, keep_last
 from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
 from replen.plan.projection import Projection, arrivals, open_orders, stock_before_arrival
 from replen.plan.ruled import under_rules
-from replen.plan.timing import FloatArray
+from replen.plan.timing import BoolArray, FloatArray
 
 ROUNDED = 1e-6  # units: smaller differences are the solver's
 
@@ -40,13 +41,14 @@ class Outcome:
         reorder_point: shape (n_series,), units; NaN where the program orders nothing today.
         order_up_to_level: shape (n_series,), units; NaN where the program orders nothing today.
         dual_bound: shape (n_series,), money, with the prices of what is used of limits; NaN = the solver gave no proof.
-        feasible_cost: shape (n_series,), money, end value taken off.
+        feasible_cost: shape (n_series,), money, end value taken off, the charge for changing the last plan put on.
         constant_cost: shape (n_series,), money.
         solver: shape (n_series,), what found the quantities; `none` where nothing was to be decided.
         policy: shape (n_series,), what set the quantities: the program, or the name of a rule.
         missing: shape (n_series, horizon), units by which a hard safety stock gives way.
         expiring: shape (n_series,), expected units of stock and open orders that expire unsold.
         largest: shape (n_series, horizon), units that may be ordered at each step at most.
+        kept: shape (n_series,), whether the last plan is kept though another one costs less, its charge left out.
     """
 
     positions: Positions
@@ -69,6 +71,7 @@ class Outcome:
     missing: FloatArray
     expiring: FloatArray
     largest: FloatArray
+    kept: BoolArray
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
@@ -82,8 +85,11 @@ class Outcome:
         at_most = (today > 0) & (today == self.largest[:, 0]) & (target >= today)
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
-            [at_most & (today == packs.largest_order), at_most, at_minimum, np.abs(today - target) > ROUNDED],
-            [str(column) for column in (t.MAX_ORDER_QUANTITY, t.SHELF_LIFE_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)],
+            [self.kept, at_most & (today == packs.largest_order), at_most, at_minimum, np.abs(today - target) > ROUNDED],
+            [
+                str(column)
+                for column in (t.LAST_PLAN, t.MAX_ORDER_QUANTITY, t.SHELF_LIFE_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)
+            ],
             default="none",
         )
 
@@ -106,16 +112,40 @@ def plan_series(
         prices: of limits that couple series, in the dual bound but not in the costs; None = there are none.
         assigned: which policy each series has; None = the program has all.
         waits: True: demand that is not met waits (backorders); False: it is lost.
-        with_levels: False leaves reorder point and order-up-to level NaN, and targets what they are in whole lines: a pass of
-            the coupling has no use for them.
+        with_levels: False leaves reorder point and order-up-to level NaN, and targets what they are in whole lines.
         safety_stock: asked for beside what costs ask for, where demand waits; None = none.
     """
-    prices, assigned = prices or Prices.none(positions), assigned or Assigned.program(positions.n_series)
+    assigned = assigned or Assigned.program(positions.n_series)
     positions = assigned.reviewed(positions)
     ready = Prepared.of(positions, demand, waits=waits, safety_stock=safety_stock)
-    decide = backorders if waits else lost_sales
+    return plan_ready(positions, ready, prices or Prices.none(positions), assigned=assigned, with_levels=with_levels)
+
+
+def plan_ready(
+    positions: Positions,
+    ready: Prepared,
+    prices: Prices,
+    *,
+    assigned: Assigned,
+    with_levels: bool = True,
+    last: LastPlan | None = None,
+) -> Outcome:
+    """Return the plans of series that are made ready.
+
+    Args:
+        positions: n_series positions, reviewed as their policies want them to be.
+        ready: the same series.
+        prices: of limits that couple series, in the dual bound but not in the costs.
+        assigned: which policy each series has.
+        with_levels: as in `plan_series`.
+        last: what the last plans say, and what it costs to change one of the program; None = nothing.
+    """
+    decide = backorders if ready.waits else lost_sales
     decided = decide(ready, prices, with_levels=with_levels)
-    decided = under_rules(decided, assigned, ready.positions, ready.demand, waits=waits)
+    kept, charges = np.zeros(positions.n_series, dtype=bool), np.zeros(positions.n_series)
+    if last is not None:
+        decided, kept, charges = keep_last(decided, ready, prices, Keeping.of(last, ready.positions, assigned.by_program))
+    decided = under_rules(decided, assigned, ready.positions, ready.demand, waits=ready.waits)
     projection = ready.played(decided.quantities)
     costs, whole_cost = ready.costs(decided.quantities, projection)
     priced_idle = (prices.stock * ready.early_stock + prices.receipt * ready.receipts).sum(axis=1)
@@ -133,13 +163,14 @@ def plan_series(
         reorder_point=positions.inventory_position + decided.levels[:, 0],
         order_up_to_level=positions.inventory_position + decided.levels[:, 1],
         dual_bound=ready.constant + priced_idle + decided.least_cost,
-        feasible_cost=whole_cost,
+        feasible_cost=whole_cost + charges,
         constant_cost=ready.constant,
         solver=decided.solver,
         policy=assigned.policies,
         missing=decided.missing,
         expiring=ready.expired.sum(axis=0).mean(axis=1),
         largest=ready.positions.largest_by_step,
+        kept=kept,
     )
 
 

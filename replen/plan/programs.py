@@ -11,6 +11,7 @@ from replen.plan.chain import Chains
 from replen.plan.choice import Choice, Totals
 from replen.plan.decide import chains_at, chains_of
 from replen.plan.delays import expected_delayed
+from replen.plan.kept import Keeping, LastPlan, is_kept, usage_at
 from replen.plan.lattice import OrderLines
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
@@ -139,6 +140,42 @@ class LostSalesPrograms:
 
 
 @dataclass(frozen=True)
+class KeptPrograms:
+    """Programs of series whose last plan is kept where the best one does not save the charge (see `kept`).
+
+    Attributes:
+        free: the programs of all series.
+        rest: of those that may keep their last plan, with what it says on its way.
+        keeping: what it says.
+    """
+
+    free: Solver
+    rest: Solver
+    keeping: Keeping
+
+    def __call__(self, prices: Prices) -> Solved:
+        """Return the plans at these prices."""
+        keeping, rows, mine = self.keeping, self.keeping.rows, prices.take(self.keeping.rows)
+        free, rest, (bought, taken) = self.free(prices), self.rest(mine), keeping.money(mine)
+        charge = keeping.charges(free.quantities[rows])
+        changed, kept = (
+            cost + usage_at(mine, keeping.positions, quantities, stock)
+            for quantities, cost, stock in (
+                (free.quantities[rows], free.cost[rows] + charge, free.stock[rows]),
+                (rest.quantities, rest.cost + bought + taken, rest.stock),
+            )
+        )
+        keep = (charge > 0) & np.isfinite(taken) & is_kept(kept, changed)
+        solved = Solved(*(values.copy() for values in free))
+        least = np.minimum(free.bound[rows] + charge, rest.bound + bought + taken)
+        solved.bound[rows] = np.where(charge > 0, least, free.bound[rows])
+        solved.cost[rows] = np.where(keep, rest.cost + bought, free.cost[rows] + charge)
+        solved.quantities[rows[keep]] = (keeping.units + rest.quantities)[keep]
+        solved.stock[rows[keep]] = rest.stock[keep]
+        return solved
+
+
+@dataclass(frozen=True)
 class Programs:
     """Sources of series and how they share the limits.
 
@@ -159,11 +196,15 @@ class Programs:
     delays: IntArray | None
 
     @classmethod
-    def of(cls, ready: Prepared, sharing: Sharing, series: IntArray) -> Self:
-        """Return the programs of these sources; `series` as the attribute."""
-        model = BackorderPrograms if ready.waits else LostSalesPrograms
+    def of(cls, ready: Prepared, sharing: Sharing, series: IntArray, last: LastPlan | None = None) -> Self:
+        """Return the programs of these sources, which may have a last plan that is charged for when it changes."""
+        model: type[BackorderPrograms | LostSalesPrograms] = BackorderPrograms if ready.waits else LostSalesPrograms
+        solve: Solver = model.of(ready)
         positions = ready.positions
-        return cls(model.of(ready), sharing, series, ready.receipts, positions.lead_time, positions.delays)
+        keeping = None if last is None else Keeping.of(last, positions, np.arange(len(ready.receipts)))
+        if keeping is not None and len(keeping.rows):
+            solve = KeptPrograms(solve, model.of(keeping.made_ready(ready)), keeping)
+        return cls(solve, sharing, series, ready.receipts, positions.lead_time, positions.delays)
 
     def totals(self, choice: Choice) -> Totals:
         """Return what plans under a choice cost and use, by cell: each series buys where it costs least."""

@@ -1,5 +1,7 @@
 """How the series of a bucket share the limits: prices of limits -> prices of series, plans of series -> usage of limits."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -10,11 +12,13 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.plan.choice import Choice, Totals
 from replen.plan.limits import NO_ROW, STOCK, Family, Limits
+from replen.plan.positions import Positions
 from replen.plan.problem import Prices
 from replen.plan.sourcing import heads, series_numbers
-from replen.plan.timing import FloatArray, IntArray
+from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 N_CELLS = 512
+NEARLY = 0.01  # share of what a unit costs that is kept to the horizon which no subsidy takes away
 HASH_KEYS = ("cell of a series", "place in a cell!")  # 16 characters each
 
 
@@ -60,24 +64,30 @@ class Sharing:
         shares: one a family.
         cells: shape (n_series,), cell of each series, 0..N_CELLS - 1: series of a cell share limits as far as cells suffice.
         places: shape (n_series,), place of each series in its cell, in [0, 1).
-        labels: of the limits, by number.
+        unsold: shape (n_series,), money that a unit ordered today costs which is kept to the horizon.
+        limited: shape (n_rows,), which rows are limits; the others are minimums.
+        labels: of the rows, by number.
     """
 
     shares: tuple[Share, ...]
     cells: IntArray
     places: FloatArray
+    unsold: FloatArray
+    limited: BoolArray
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, items: pd.DataFrame, limits: Limits) -> Self:
+    def of(cls, items: pd.DataFrame, limits: Limits, positions: Positions) -> Self:
         """Return how these items share the limits.
 
         Args:
             items: one row a source, by preference: sku, site, supplier, category, unit_cost, unit_volume.
             limits: of the plan.
+            positions: of the items.
         """
+        limited, unsold = np.isfinite(limits.limits), _cost_unsold(positions)
         if not len(limits):
-            return cls((), np.zeros(len(items), np.int64), np.zeros(len(items)), ())
+            return cls((), np.zeros(len(items), np.int64), np.zeros(len(items)), unsold, limited, ())
         members = [family.members(items) for family in limits.families]
         rows = [np.vstack([family.rows, np.full(family.rows.shape[1], NO_ROW)]) for family in limits.families]
         shares = tuple(
@@ -85,27 +95,34 @@ class Sharing:
             for family, numbers, value in zip(limits.families, rows, members, strict=True)
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
-        cells = cell_of(members, [len(family.values) for family in limits.families], cell)
+        cells = cell_of(*_apart(items, limits), cell)
         cells = cells[heads(series_numbers(items))]  # a series stays in its cell whichever source it takes
-        return cls(shares, cells, (place >> np.uint64(11)) / 2.0**53, limits.labels)
+        return cls(shares, cells, (place >> np.uint64(11)) / 2.0**53, unsold, limited, limits.labels)
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
         shares = tuple(Share(one.family, one.per_unit[rows], one.rows[rows]) for one in self.shares)
-        return type(self)(shares, self.cells[rows], self.places[rows], self.labels)
+        return type(self)(shares, self.cells[rows], self.places[rows], self.unsold[rows], self.limited, self.labels)
 
     def series_prices(self, choice: Choice, horizon: int) -> Prices:
-        """Return what the limits add to the costs of each series under its own plan; inf in the choice = nothing is ordered."""
+        """Return what the limits add to the costs of each series under its own plan; see `Choice` for inf.
+
+        No subsidy makes up for all that a unit costs which is never sold, so that none is bought without end.
+        """
         prices = Prices(*(np.zeros((len(self.cells), horizon)) for _ in range(3)))
         if not self.shares:
             return prices
         plans = choice.plans(self.cells, self.places)
-        ordering = np.asarray(np.isfinite(choice.prices).all(axis=1))
-        table = np.column_stack([np.where(ordering[:, None], choice.prices, 0.0), np.zeros(len(ordering))])
+        idle = np.asarray(np.isinf(choice.prices[:, self.limited]).any(axis=1))
+        table = np.column_stack([np.where(idle[:, None], 0.0, choice.prices), np.zeros(len(idle))])
         for share in self.shares:
             by_basis = {"order": prices.order, "receipt": prices.receipt, STOCK: prices.stock}[share.family.basis]
-            by_basis += share.per_unit[:, None] * table[plans[:, None], share.rows]
-        prices.order[~ordering[plans]] = np.inf
+            row_prices = table[plans[:, None], share.rows]
+            closed = np.isinf(row_prices)
+            by_basis += share.per_unit[:, None] * np.where(closed, 0.0, row_prices)
+            prices.order[closed] = np.inf
+        np.maximum(prices.order, (NEARLY - 1) * self.unsold[:, None], out=prices.order)
+        prices.order[idle[plans]] = np.inf
         return prices
 
     def totals(self, bound: FloatArray, cost: FloatArray, flows: Flows) -> Totals:
@@ -120,18 +137,51 @@ class Sharing:
         return Totals(self._by_cell(bound), self._by_cell(cost), usage)
 
     def limit_prices(self, choice: Choice, lead_time: IntArray) -> list[dict[str, float]]:
-        """Return by series the prices above 0 of the limits that an order of today counts for, by label."""
+        """Return by series the prices of the limits that an order of today counts for, by label; those of 0 are left out."""
         found: list[dict[str, float]] = [{} for _ in self.cells]
         for share in self.shares:
             step = np.zeros_like(lead_time) if share.family.basis == "order" else np.minimum(lead_time, share.rows.shape[1] - 1)
             rows = share.rows[np.arange(len(step)), step]
             prices = choice.prices[choice.plans(self.cells, self.places), rows]
-            for series in np.flatnonzero((rows != NO_ROW) & (prices > 0) & np.isfinite(prices)):
+            for series in np.flatnonzero((rows != NO_ROW) & (prices != 0) & np.isfinite(prices)):
                 found[series][self.labels[rows[series]]] = float(prices[series])
         return found
 
     def _by_cell(self, values: FloatArray) -> FloatArray:
         return np.asarray(np.bincount(self.cells, values, N_CELLS), np.float64)
+
+
+def _cost_unsold(positions: Positions) -> FloatArray:
+    """Return what a unit ordered today costs that is never sold, (n_series,): held to the horizon, less what it is worth there.
+
+    On paths on which it comes later than that it is not paid for.
+    """
+    held = np.maximum(positions.receipts.shape[1] - positions.lead_times, 0)
+    lost = (positions.unit_cost - positions.end_value)[:, None] * (held > 0) + positions.holding_cost[:, None] * held
+    return np.asarray(lost.mean(axis=1))
+
+
+def _apart(items: pd.DataFrame, limits: Limits) -> tuple[list[IntArray], list[int]]:
+    """Return by scope which of all values named by limits each item has, NO_ROW = none, and how many there are.
+
+    Where cells do not suffice for all scopes, those of minimums come first: only prices tell the series of a cell apart, and no
+    price chooses between nothing and a minimum.
+    """
+    lumpy = [family for family in limits.families if (limits.minimums[family.rows[family.rows != NO_ROW]] > 0).any()]
+    found = _values_by_scope(limits.families)
+    if math.prod(len(values) + 1 for values in found.values()) > N_CELLS:
+        found = _values_by_scope(lumpy) or found
+    members = [pd.Index(sorted(values)).get_indexer(pd.Index(items[scope].astype(object))) for scope, values in found.items()]
+    return [np.asarray(member, np.int64) for member in members], [len(values) for values in found.values()]
+
+
+def _values_by_scope(families: Iterable[Family]) -> dict[t.Column, set[str]]:
+    """Return the values that families name, by the column of their scope."""
+    found: dict[t.Column, set[str]] = {}
+    for family in families:
+        if family.scope is not None:
+            found.setdefault(family.scope, set()).update(family.values)
+    return found
 
 
 def cell_of(members: list[IntArray], n_values: list[int], hashed: NDArray[np.uint64]) -> IntArray:

@@ -1,21 +1,32 @@
 """Decisions -> plan, orders, explanations, exceptions, certificates, policies: selections only, nothing is computed twice."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.orders.lines import PROPOSED
-from replen.plan.choice import Coupled
+from replen.plan.choice import TOUCHED, Coupled
 from replen.plan.exceptions import ACTIONS
 from replen.plan.limits import Limits
 from replen.tables import Table
 
-ALL_SERIES, LIMIT_EXCEEDED = "*", "limit_exceeded"
+ALL_SERIES, LIMIT_EXCEEDED, UNUSED = "*", "limit_exceeded", "limit_unused"
+SKIPPED, FILLED = "order_value_skipped", "order_value_filled"
+ExceptionRow = tuple[str, str, str, str, float | None, str]
 PLANNED, SIMPLE_RULE = "plan", "simple_rule"
 
 
 def split_decisions(
-    decisions: DataFrame, transfers: DataFrame | None, coupled: Coupled | None, limits: Limits, run_id: str
+    decisions: DataFrame,
+    transfers: DataFrame | None,
+    coupled: Coupled | None,
+    limits: Limits,
+    *,
+    unused: Sequence[str],
+    run_id: str,
 ) -> dict[Table, DataFrame]:
     """Return the tables of a plan, each with its columns and maybe others (see `Run.write`).
 
@@ -24,6 +35,7 @@ def split_decisions(
         transfers: rows of `tables.TRANSFERS`, order lines too; None: there are none.
         coupled: how the limits are kept; None: there are none.
         limits: that the series share.
+        unused: names of limits that no series has anything to do with.
         run_id: of the run.
     """
     ordered = decisions.where(F.col(t.ORDER_QUANTITY) > 0)
@@ -34,7 +46,7 @@ def split_decisions(
         t.PLAN: by_date(decisions),
         t.ORDERS: ordered.withColumn(t.STATUS, F.lit(PROPOSED)),
         t.EXPLANATIONS: ordered,
-        t.EXCEPTIONS: with_limits(by_exception(decisions), coupled, limits),
+        t.EXCEPTIONS: with_limits(by_exception(decisions), coupled, limits, unused),
         t.CERTIFICATES: certificates(decisions, coupled, limits),
         t.POLICIES: policies(decisions),
     }
@@ -55,17 +67,31 @@ def by_exception(decisions: DataFrame) -> DataFrame:
     return decisions.select(t.SKU, t.SITE, F.inline(zipped))
 
 
-def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits) -> DataFrame:
-    """Return exceptions and one for each limit that cannot be kept: more is used even if nothing is ordered."""
+def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits, unused: Sequence[str]) -> DataFrame:
+    """Return exceptions and one for each limit that cannot be kept, or is unused, or is a minimum that changed orders."""
     if coupled is None:
         return exceptions
-    rows = [
+    rows: list[ExceptionRow] = [
         (ALL_SERIES, label, LIMIT_EXCEEDED, "critical", None, f"{ACTIONS[LIMIT_EXCEEDED]} {excess:g}")
         for label, excess in zip(limits.labels, coupled.relaxed.tolist(), strict=True)
-        if excess > 0
+        if excess > 0  # more is used even if nothing is ordered
     ]
+    rows += minimum_rows(coupled, limits)
+    rows += [(ALL_SERIES, label, UNUSED, "info", None, ACTIONS[UNUSED]) for label in unused]
     spark, schema = exceptions.sparkSession, t.EXCEPTIONS.without_run.ddl
     return exceptions.unionByName(spark.createDataFrame(rows, schema)) if rows else exceptions
+
+
+def minimum_rows(coupled: Coupled, limits: Limits) -> list[ExceptionRow]:
+    """Return one exception for each minimum order value for which orders were added, or left out; at risk is what it costs."""
+    columns = (limits.minimums, coupled.wanted.usage.sum(axis=0), coupled.usage, coupled.charges())
+    rows = list[ExceptionRow]()
+    for label, minimum, wanted, used, charge in zip(limits.labels, *(values.tolist() for values in columns), strict=True):
+        if wanted > 0 and minimum > 0 and used == 0:
+            rows.append((ALL_SERIES, label, SKIPPED, "warning", charge, ACTIONS[SKIPPED].format(wanted, minimum)))
+        elif wanted < minimum <= used * (1 + TOUCHED):
+            rows.append((ALL_SERIES, label, FILLED, "info", charge, ACTIONS[FILLED].format(used - wanted, minimum)))
+    return rows
 
 
 def certificates(decisions: DataFrame, coupled: Coupled | None, limits: Limits) -> DataFrame:
@@ -77,13 +103,14 @@ def certificates(decisions: DataFrame, coupled: Coupled | None, limits: Limits) 
     whole = by_solver.agg(*sums, counts)
     if coupled is not None:  # the bounds of single series hold at prices of their own, that of all at the best prices
         whole = whole.withColumn(t.DUAL_BOUND, F.lit(coupled.dual_bound))
+    violation = 0.0 if coupled is None else float(coupled.violation(limits.limits, limits.minimums).max(initial=0.0))
     decided = F.greatest(F.lit(1.0), F.col(t.FEASIBLE_COST) - F.col(t.CONSTANT_COST))
     together = whole.select(
         F.lit(ALL_SERIES).alias(t.LIMIT_NAME),
         t.DUAL_BOUND,
         t.FEASIBLE_COST,
         ((F.col(t.FEASIBLE_COST) - F.col(t.DUAL_BOUND)) / decided).alias(t.GAP),
-        F.lit(0.0 if coupled is None else float(coupled.violation(limits.limits).max(initial=0.0))).alias(t.LARGEST_VIOLATION),
+        F.lit(violation).alias(t.LARGEST_VIOLATION),
         F.lit(0 if coupled is None else coupled.passes).alias(t.ITERATIONS),
         *(F.lit(None).cast("double").alias(column) for column in (t.AVAILABLE, t.USED, t.LIMIT_PRICE)),
         t.SOLVER_COUNTS,
@@ -92,13 +119,18 @@ def certificates(decisions: DataFrame, coupled: Coupled | None, limits: Limits) 
 
 
 def _by_limit(decisions: DataFrame, coupled: Coupled, limits: Limits) -> DataFrame:
-    """Return one row a limit: what there is, what is used, what one more unit would save."""
-    columns = zip(limits.labels, coupled.violation(limits.limits), limits.limits, coupled.usage, coupled.prices, strict=True)
+    """Return one row a limit: what there is, what is used, what one more unit would save; no price where nothing is used."""
+    violation = coupled.violation(limits.limits, limits.minimums)
+    columns = zip(limits.labels, violation, limits.available, coupled.usage, coupled.prices, strict=True)
     rows = [
-        (label, None, None, None, float(violation), coupled.passes, float(limit), float(used), float(price), None)
-        for label, violation, limit, used, price in columns
+        (label, None, None, None, float(over), coupled.passes, float(limit), float(used), _known(float(price)), None)
+        for label, over, limit, used, price in columns
     ]
     return decisions.sparkSession.createDataFrame(rows, t.CERTIFICATES.without_run.ddl)
+
+
+def _known(price: float) -> float | None:
+    return price if np.isfinite(price) else None
 
 
 def policies(decisions: DataFrame) -> DataFrame:

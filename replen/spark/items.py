@@ -9,10 +9,12 @@ import replen.tables as t
 from replen.config import Config
 from replen.evaluate.simulated_cost import TERMS
 from replen.forecast.distribution import QUANTILES as KNOWN_BY_QUANTILES
+from replen.plan.limits import SCOPES
 from replen.plan.timing import PERIOD_DAYS
 from replen.spark.buckets import bucket
 
 KEY = [str(t.SKU), str(t.SITE)]
+LAST_SUPPLIER = "last_supplier"
 FORECAST = [
     t.MODEL, t.MODEL_VERSION, t.DEMAND_CLASS, t.ABC_CLASS, t.REASON, t.MEAN, t.QUANTILES, t.FAMILY, t.PARAMETERS, t.DEPENDENCE,
     t.SEED,
@@ -24,11 +26,16 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
     """Return one row for each source of each (sku, site) that has a forecast or can be bought; null where nothing is known.
 
     Args:
-        tables: FORECASTS, STOCK, OPEN_ORDERS, SUPPLY, COSTS and CATALOGUE of the run.
+        tables: FORECASTS, STOCK, OPEN_ORDERS, SUPPLY, COSTS and CATALOGUE of the run, and the last PLAN, which may be empty.
         config: freq and plan.horizon are used.
         plan_date: first day of step 0.
     """
-    return with_terms(forecasts_of(tables).join(sources(tables[t.SUPPLY]), on=KEY, how="full"), tables, config, plan_date)
+    rows = forecasts_of(tables).join(sources(tables[t.SUPPLY]), on=KEY, how="full")
+    last = last_quantities(tables[t.PLAN], plan_date, days=PERIOD_DAYS[config.freq])
+    joined = with_terms(rows, tables, config, plan_date).join(last, on=KEY, how="left")
+    none = F.transform(t.LAST_PLAN, lambda units: units * 0)
+    from_it = F.col(LAST_SUPPLIER) == F.col(t.SUPPLIER)
+    return joined.withColumn(t.LAST_PLAN, F.when(from_it, F.col(t.LAST_PLAN)).otherwise(none)).drop(LAST_SUPPLIER)
 
 
 def forecasts_of(tables: dict[t.Table, DataFrame]) -> DataFrame:
@@ -56,6 +63,13 @@ def with_terms(rows: DataFrame, tables: dict[t.Table, DataFrame], config: Config
         .withColumn(t.PREFERENCE, F.coalesce(t.PREFERENCE, F.lit(1)))
         .withColumn(t.BUCKET, bucket())
     )
+
+
+def scope_values(items: DataFrame) -> dict[str, set[str]]:
+    """Return what items hold in each column that is a scope of limits."""
+    columns = [str(column) for column in SCOPES.values() if column is not None]
+    found = items.agg(*(F.collect_set(column).alias(column) for column in columns)).first()
+    return {column: set(found[column]) if found else set() for column in columns}
 
 
 def supply_terms(supply: DataFrame, costs: DataFrame) -> DataFrame:
@@ -115,3 +129,12 @@ def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, h
     lines = coming.groupBy(*KEY).agg(F.collect_list(F.struct("step", t.QUANTITY)).alias("lines"))
     steps = F.sequence(F.lit(0), F.lit(horizon - 1))
     return lines.select(*KEY, F.transform(steps, units).alias(t.RECEIPTS))
+
+
+def last_quantities(plan: DataFrame, plan_date: dt.date, *, days: int) -> DataFrame:
+    """Return for each (sku, site) the supplier of the last plan and the units it orders by step of this one."""
+    step = (F.date_diff(t.DATE, F.lit(plan_date)) / days).cast("int")
+    ahead = plan.where(F.col(t.DATE) >= F.lit(plan_date)).withColumn("step", step)
+    lines = F.sort_array(F.collect_list(F.struct("step", t.ORDER_QUANTITY))).alias("lines")
+    by_series = ahead.groupBy(*KEY).agg(F.first(t.SUPPLIER).alias(LAST_SUPPLIER), lines)
+    return by_series.select(*KEY, LAST_SUPPLIER, F.col("lines")[t.ORDER_QUANTITY].alias(t.LAST_PLAN))

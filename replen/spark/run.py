@@ -1,6 +1,7 @@
 """A run: the jobs from sources to orders under one identity, and which of them are committed."""
 
 import datetime as dt
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,10 +72,20 @@ class Run:
             raise TableError(f"{self.store.root}: run {self.run_id} has not committed {job}; run `{command}` (or `replen run`)")
         return commit
 
+    def before(self, job: str, cutoff: dt.date) -> Committed | None:
+        """Return the last commit of a job with an earlier cutoff by runs of the same name and freq, or None."""
+        mine = {"name": self.config.name, "freq": self.config.freq}
+        runs: list[dict[str, Any]] = [row for row in self.store.rows(t.RUNS) if row[t.JOB] == job]
+        rows = [row for row in runs if row[t.CUTOFF] < cutoff and mine.items() <= json.loads(row[t.CONFIG]).items()]
+        return _as_committed(max(rows, key=lambda row: (row[t.CUTOFF], row[t.COMMITTED_AT]))) if rows else None
+
+    def read_of(self, commit: Committed, table: Table) -> DataFrame:
+        """Return a table of another commit."""
+        return self.store.read(table, version=commit.versions[table.name], run_id=commit.producer)
+
     def read(self, table: Table, job: str) -> DataFrame:
         """Return a table as `job` of this run committed it."""
-        commit = self.needed(job)
-        return self.store.read(table, version=commit.versions[table.name], run_id=commit.producer)
+        return self.read_of(self.needed(job), table)
 
     def files(self, table: Table, job: str) -> list[str]:
         """Return the Parquet files of a table as `job` of this run committed it, for readers without Spark."""

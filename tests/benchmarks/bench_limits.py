@@ -1,6 +1,6 @@
 """The program over paths under limits, as the plan job runs it, without Spark: packs, minimum quantities, line costs.
 
-python tests/benchmarks/bench_limits.py [--series 100000] [--paths 64] [--waits]
+python tests/benchmarks/bench_limits.py [--series 100000] [--paths 64] [--waits] [--minimum 1.5]
 
 SKUs made up from a seed: two sites, five suppliers, lead times of one to three weeks; a budget each week, a supplier's capacity
 each week, a site's volume at the end of each week, each a share of what is used without limits. Prints each pass; the last line
@@ -13,6 +13,7 @@ import datetime as dt
 import json
 import resource
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -22,13 +23,13 @@ from replen import tables as t
 from replen.config import LimitRule, Plan
 from replen.overlays import load_config
 from replen.plan.attempt import Terms, programs
-from replen.plan.choice import Choice, Coupled, Totals
+from replen.plan.choice import Choice, Coupled, Totals, missing
 from replen.plan.coupling import couple
 from replen.plan.limits import Limits, limit_rows, read_limits
 from replen.plan.programs import Programs
 from replen.plan.sharing import N_CELLS
 
-HORIZON, CHUNK, SEED, PLAN_DATE, SHARE = 8, 4096, 20261121, dt.date(2024, 4, 15), 0.85
+HORIZON, CHUNK, SEED, PLAN_DATE, SHARE, N_SUPPLIERS = 8, 4096, 20261121, dt.date(2024, 4, 15), 0.85, 5
 NO_TABLE = pd.DataFrame(columns=t.LIMITS.names, dtype=object)
 Part = tuple[pd.DataFrame, "np.ndarray[tuple[int, int, int], np.dtype[np.float32]]"]
 
@@ -39,7 +40,7 @@ def part(first: int, n: int, n_paths: int) -> Part:
     mean, unit_cost = rng.gamma(0.6, 8, n) + 0.2, rng.gamma(2, 5, n) + 0.5
     columns = {
         t.SKU: [f"sku {number}" for number in range(first, first + n)], t.SITE: rng.choice(["north", "south"], n),
-        t.SUPPLIER: rng.choice([f"mill {number}" for number in range(5)], n), t.CATEGORY: "all",
+        t.SUPPLIER: rng.choice([f"mill {number}" for number in range(N_SUPPLIERS)], n), t.CATEGORY: "all",
         t.ON_HAND: rng.poisson(2 * mean).astype(float), t.BACKORDERS: 0.0, t.RECEIPTS: [np.zeros(HORIZON)] * n,
         t.LEAD_TIME_DAYS: rng.choice([7.0, 14.0, 21.0], n), t.REVIEW_PERIOD_DAYS: rng.choice([7.0, 14.0], n),
         t.ORDER_DAYS: None, t.LEAD_TIME_SD_DAYS: np.nan, t.SHELF_LIFE_DAYS: np.nan, t.LAUNCH_DATE: None, t.END_DATE: None,
@@ -65,27 +66,35 @@ def look(choice: Choice, parts: list[Programs]) -> Totals:
     return sum(found[1:], start=found[0])
 
 
-def limits_of(budget: float, capacity: float, volume: float) -> Limits:
-    """Return a budget, a supplier's capacity and a site's volume of each week."""
+def limits_of(budget: float, capacity: float, volume: float, least: Sequence[float] = (1e-9,) * N_SUPPLIERS) -> Limits:
+    """Return a budget, a supplier's capacity and a site's volume of each week, and the minimum order value of each supplier."""
     rules = {
         "budget": {"kind": "budget", "limit": budget},
         "capacity": {"kind": "capacity", "scope": "supplier", "scope_value": "mill 1", "limit": capacity},
         "space": {"kind": "volume", "scope": "site", "scope_value": "north", "limit": volume},
     }
+    for number, money in enumerate(least):
+        name = {"scope": "supplier", "scope_value": f"mill {number}"}
+        rules[f"least {number}"] = {"kind": "minimum_order_value", **name, "limit": money}
     rows = limit_rows(NO_TABLE, {name: LimitRule.model_validate(rule) for name, rule in rules.items()})
     return read_limits(rows, PLAN_DATE, horizon=HORIZON, freq="W")
 
 
-def coupled_plan(parts: list[Part], settings: Plan) -> tuple[Coupled, Limits, Totals]:
-    """Return the plan under limits, the limits, and what plans without them cost and use."""
+def coupled_plan(parts: list[Part], settings: Plan, minimum: float) -> tuple[Coupled, Limits, Totals]:
+    """Return the plan under limits, the limits, and what plans without them cost and use.
+
+    Minimum order values are `minimum` times, or half as often, what is wanted today of every supplier.
+    """
     endless = limits_of(1e300, 1e300, 1e300)
     free = look(Choice.at(np.zeros(len(endless)), N_CELLS), made(parts, endless, settings))
     used = pd.Series(free.usage.sum(axis=0), index=endless.labels)
-    limits = limits_of(*(SHARE * used.filter(regex=f"^{name}").mean() for name in ("budget", "capacity", "space")))
+    wanted = minimum * used.filter(regex="^least").to_numpy() * np.resize([1.0, 0.5], N_SUPPLIERS)
+    limits = limits_of(*(SHARE * used.filter(regex=f"^{name}").mean() for name in ("budget", "capacity", "space")), wanted)
     shared, began = made(parts, limits, settings), time.perf_counter()
     coupled = couple(
         partial(look, parts=shared),
         limits.limits,
+        minimums=limits.minimums,
         n_cells=N_CELLS,
         watch=lambda step: print(
             f"{time.perf_counter() - began:8.1f} s  pass {step.number:3}  bound {step.bound:16,.0f}  cost {step.cost:16,.0f}  "
@@ -101,15 +110,19 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=100_000)
     parser.add_argument("--paths", type=int, default=64)
     parser.add_argument("--waits", action="store_true", help="unmet demand waits")
+    parser.add_argument(
+        "--minimum", type=float, default=0.0, help="of each supplier's orders of today, as a share of what is wanted"
+    )
     parser.add_argument("--smoke", action="store_true", help="the smallest size that runs every part")
     asked = parser.parse_args()
     n_series = 300 if asked.smoke else asked.series
     changed = {"horizon": HORIZON, "n_paths": asked.paths, "unmet_demand": "waits" if asked.waits else "lost"}
     settings = load_config(None, []).plan.model_copy(update=changed)
-    coupled_plan([part(0, 50, asked.paths)], settings)  # compiles
+    coupled_plan([part(0, 50, asked.paths)], settings, asked.minimum)  # compiles
     parts = [part(first, min(CHUNK, n_series - first), asked.paths) for first in range(0, n_series, CHUNK)]
     wall, cpu = time.perf_counter(), time.process_time()
-    coupled, limits, free = coupled_plan(parts, settings)
+    coupled, limits, free = coupled_plan(parts, settings, asked.minimum)
+    lumpy = limits.minimums > 0
     report = {
         "series": n_series,
         "paths": asked.paths,
@@ -121,7 +134,10 @@ def main() -> None:
         "cost": coupled.cost,
         "gap": (coupled.cost - coupled.dual_bound) / max(1.0, abs(coupled.cost)),
         "gap_without_limits": float((free.cost.sum() - free.bound.sum()) / abs(free.cost.sum())),
-        "largest_violation": float(coupled.violation(limits.limits).max()),
+        "largest_violation": float(coupled.violation(limits.limits, limits.minimums).max()),
+        "minimums_short_before": int((missing(coupled.wanted.usage.sum(axis=0), limits.minimums) > 0).sum()),
+        "minimums_skipped": int((coupled.usage[lumpy] == 0).sum()),
+        "cost_of_minimums": coupled.cost - float(coupled.wanted.cost.sum()),
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
     for name, value in report.items():

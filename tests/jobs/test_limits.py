@@ -69,6 +69,34 @@ def test_a_limit_that_stock_alone_exceeds_is_an_exception(spark: "SparkSession",
     assert (found["orders"][t.SITE] != site).all()
 
 
+def test_a_minimum_is_reached_or_skipped_and_said(spark: "SparkSession", finished: Finished) -> None:
+    value = finished.tables["orders"].groupby(str(t.SUPPLIER))[t.VALUE].sum()
+    rules = {
+        f"least {name}": {"kind": "minimum_order_value", "scope": "supplier", "scope_value": name, "limit": share * wanted}
+        for (name, wanted), share in zip(value.items(), [1.1, 50.0, *[0.5] * len(value)], strict=False)
+    }
+    rules["typo"] = {"kind": "capacity", "scope": "supplier", "scope_value": "nobody", "limit": 1.0}
+    found = planned(spark, limited(finished.config, **rules))
+    ordered = found["orders"].groupby(str(t.SUPPLIER))[t.VALUE].sum().reindex(value.index, fill_value=0.0)
+    (filled, skipped), others = value.index[:2], value.index[2:]
+    assert 1.1 * value[filled] * (1 - 1e-9) <= ordered[filled] < 2 * value[filled]
+    assert ordered[skipped] == 0
+    assert ordered[others].tolist() == pytest.approx(value[others].tolist())
+    told = found["exceptions"][found["exceptions"][t.SKU] == "*"].set_index(str(t.KIND))
+    assert told.index.tolist().count("limit_unused") == 1
+    assert told.loc["limit_unused", t.SITE] == "typo nobody"
+    for kind, severity, name in (("order_value_filled", "info", filled), ("order_value_skipped", "warning", skipped)):
+        assert f"least {name} {name}" in told.loc[kind, t.SITE]
+        assert told.loc[kind, t.SEVERITY] == severity
+        assert told.loc[kind, t.VALUE_AT_RISK] > 0
+        assert f"{rules[f'least {name}']['limit']:g}" in told.loc[kind, t.ACTION]
+    certificates = found["certificates"].set_index(str(t.LIMIT_NAME))
+    assert certificates.loc["*", t.LARGEST_VIOLATION] == 0
+    by_name = certificates[certificates.index.str.startswith(f"least {filled} ")].iloc[0]
+    assert by_name[t.AVAILABLE] <= by_name[t.USED] * (1 + 1e-9)
+    assert by_name[t.LIMIT_PRICE] < 0
+
+
 @pytest.fixture
 def outcome(finished: Finished) -> Outcome:
     tables = finished.tables

@@ -10,7 +10,7 @@ import replen.tables as t
 from replen.config import Config
 from replen.evaluate.simulated_cost import TERMS
 from replen.overlays import load_config
-from replen.spark.items import first_choice, planning_items, receipts_by_step, sources, supply_terms
+from replen.spark.items import first_choice, last_quantities, planning_items, receipts_by_step, sources, supply_terms
 from replen.spark.transfers import after, has_routes, network_items
 
 if TYPE_CHECKING:
@@ -45,6 +45,14 @@ def test_open_orders_are_on_the_shelf_at_the_start_of_a_period(
     lines = [(f"order-{number}", "sku", "site", "mill", 5.0, day, status) for number in range(2)]
     found = receipts_by_step(spark.createDataFrame(lines, t.OPEN_ORDERS.nullable_ddl), PLAN_DATE, days=7, horizon=4).collect()
     assert [row[t.RECEIPTS] for row in found] == ([] if step is None else [[10.0 * (number == step) for number in range(4)]])
+
+
+def test_the_last_plan_is_read_by_step_of_this_one(spark: "SparkSession") -> None:
+    days = [dt.date(2024, 7, 8), dt.date(2024, 6, 24), dt.date(2024, 7, 1), dt.date(2024, 7, 15)]
+    rows = [("run", "sku", "site", "mill", day, float(day.day), 0.0, 0.0, 0.0, 0.0) for day in days]
+    old = [("run", "old", "site", "mill", dt.date(2024, 6, 24), 1.0, 0.0, 0.0, 0.0, 0.0)]
+    found = last_quantities(spark.createDataFrame(rows + old, t.PLAN.nullable_ddl), PLAN_DATE, days=7).collect()
+    assert [(row[t.SKU], row["last_supplier"], row[t.LAST_PLAN]) for row in found] == [("sku", "mill", [1.0, 8.0, 15.0])]
 
 
 def test_the_supplier_of_the_lowest_rank_is_asked_and_transfers_are_not(spark: "SparkSession") -> None:
@@ -122,6 +130,7 @@ def platform_tables(spark: "SparkSession") -> dict[t.Table, "DataFrame"]:
     rows = {
         t.SUPPLY: [tuple(row.values()) for row in supply], t.FORECASTS: [tuple(row.values()) for row in forecasts],
         t.STOCK: stock, t.OPEN_ORDERS: orders, t.COSTS: [], t.CATALOGUE: [("a", "c", "x", 9.0, 1.0, None, None, None)],
+        t.PLAN: [("r", "a", "one", "mill too", PLAN_DATE, 5.0, 0.0, 0.0, 0.0, 0.0)],
     }  # fmt: skip
     return {table: spark.createDataFrame(values, table.nullable_ddl) for table, values in rows.items()}
 
@@ -132,7 +141,9 @@ def test_items_are_all_sources_of_a_series_and_no_route(platform_tables: dict[t.
         ("a", "one", 1, "mill", 1.0), ("a", "one", 2, "mill too", 1.0), ("a", "two", 1, "mill", 2.0),
         ("a", "two", 2, "mill too", 2.0), ("b", "one", 1, "mill", 3.0),
     ]  # fmt: skip
-    assert {row[t.RECEIPTS][0] for row in found if (row[t.SKU], row[t.SITE]) == ("a", "one")} == {4.0}
+    one = [row for row in found if (row[t.SKU], row[t.SITE]) == ("a", "one")]
+    assert {row[t.RECEIPTS][0] for row in one} == {4.0}
+    assert {row[t.SUPPLIER]: row[t.LAST_PLAN] for row in one} == {"mill": [0.0], "mill too": [5.0]}
     assert len({row[t.BUCKET] for row in found if (row[t.SKU], row[t.SITE]) == ("a", "one")}) == 1
 
 

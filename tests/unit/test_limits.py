@@ -71,6 +71,15 @@ def test_rows_of_the_table_and_of_the_configuration_stand_together():
     assert limits.limits.tolist() == [10.0, 5.0]
 
 
+def test_limits_that_no_item_has_anything_to_do_with_are_named():
+    limits = read(
+        budget=rule(), mill=rule(scope="supplier", scope_value="mill"), mil=rule(scope="supplier", scope_value="mil"),
+        toys=rule(scope="category", scope_value="toys", period="horizon"),
+    )  # fmt: skip
+    held = {"supplier": {"mill", None}, "category": {"tools"}, "site": {"north"}}
+    assert limits.unused(held) == ("mil mil", "toys toys")
+
+
 def test_every_problem_is_told_at_once():
     row = {t.NAME: "b", t.SCOPE_VALUE: "*", t.KIND: "budget", t.SCOPE: "all", t.LIMIT: 5.0}
     rows = pd.DataFrame([{str(k): v for k, v in (row | {t.PERIOD: period}).items()} for period in ("*", "2024-04-17", "soon")])
@@ -101,7 +110,7 @@ def at(prices):
 def programs_of(found: Positions, demand, limits, *, waits=False):
     return Programs.of(
         Prepared.of(found, demand, waits=waits, safety_stock=None),
-        Sharing.of(items_of(found), limits),
+        Sharing.of(items_of(found), limits, found),
         np.arange(found.n_series),
     )
 
@@ -141,8 +150,31 @@ def test_priced_bound_is_cost_plus_priced_usage_where_the_plan_is_the_optimum(wa
 
 def test_at_endless_prices_nothing_is_ordered():
     found = positions(2, 3, unit_cost=2.0, lost_sale_cost=9.0)
-    sharing = Sharing.of(items_of(found), read(orders=rule()))
+    sharing = Sharing.of(items_of(found), read(orders=rule()), found)
     assert plan_series(found, np.full((3, 2, 4), 5.0), sharing.series_prices(at(np.full(3, np.inf)), 3)).quantities.sum() == 0
+
+
+def test_rules_of_one_supplier_each_leave_every_supplier_cells_of_its_own():
+    """Twenty names, as the configuration needs for twenty suppliers, are one way to tell series apart, not 2 ** 20."""
+    n, names = 5000, [f"mill {number}" for number in range(20)]
+    found = positions(n, 3)
+    items = items_of(found).assign(supplier=np.resize(names, n), site=np.resize(["north", "south", "east"], n))
+    rules = {name: rule(kind="minimum_order_value", scope="supplier", scope_value=name) for name in names}
+    sites = {"north": rule(kind="volume", scope="site", scope_value="north"), "all": rule()}
+    cells = Sharing.of(items, read(**rules, **sites), found).cells
+    assert (items.groupby(cells)["supplier"].nunique() == 1).all()
+    assert ((items["site"] == "north").groupby(cells).nunique() == 1).all()
+    assert len(set(cells)) > 200
+
+
+def test_where_cells_are_few_suppliers_with_minimums_have_their_own():
+    n, names = 5000, [f"mill {number}" for number in range(40)]
+    found = positions(n, 3)
+    items = items_of(found).assign(supplier=np.resize(names, n), site=np.resize([f"site {at}" for at in range(21)], n))
+    rules = {name: rule(kind="minimum_order_value", scope="supplier", scope_value=name) for name in names}
+    sites = {name: rule(kind="volume", scope="site", scope_value=name) for name in items["site"].unique()}
+    cells = Sharing.of(items, read(**rules, **sites), found).cells
+    assert (items.groupby(cells)["supplier"].nunique() == 1).all()
 
 
 def test_series_with_the_same_limits_share_cells_and_all_cells_are_used():

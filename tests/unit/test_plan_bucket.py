@@ -34,6 +34,7 @@ SETTINGS = Plan(
         target_by_segment={},
     ),
     frozen_periods=0,
+    change_cost=0,
     safety_stock=SafetyStock(kind="none", cover_periods=0, price=0),
     rule=Rule(cycle_service_level=0.95),
     exceptions=ExceptionRules(stock_out_share=0.1, overstock_periods=26, expiry_share=0.05),
@@ -50,7 +51,7 @@ def items(n_series=1, **changed):
         t.REVIEW_PERIOD_DAYS: 7.0, t.MIN_ORDER_QUANTITY: 0.0, t.ORDER_MULTIPLE: 6.0, t.MAX_ORDER_QUANTITY: np.nan,
         t.UNIT_COST: 2.0, t.HOLDING_COST: 0.05, t.LOST_SALE_COST: 5.0, t.BACKORDER_COST: np.nan, t.ORDER_COST: np.nan,
         t.END_VALUE: 1.8, t.LAUNCH_DATE: pd.NaT, t.END_DATE: pd.NaT, t.SHELF_LIFE_DAYS: np.nan,
-        t.MODEL: "lstm", t.MODEL_VERSION: "3", t.REASON: None,
+        t.LAST_PLAN: None, t.MODEL: "lstm", t.MODEL_VERSION: "3", t.REASON: None,
     }  # fmt: skip
     rows = pd.DataFrame({str(name): value for name, value in plain.items()}, index=range(n_series))
     return rows.assign(**{str(name): value for name, value in changed.items()})[[str(name) for name in COLUMNS]]
@@ -185,14 +186,14 @@ def test_a_bad_row_does_not_change_the_others(kinds, seed):
 
 
 def test_a_row_that_breaks_the_planner_is_a_reason(monkeypatch):
-    plan_series = attempt.plan_series
+    plan_ready = attempt.plan_ready
 
-    def breaks_on_13(positions, demand, prices, **given):
+    def breaks_on_13(positions, ready, prices, **given):
         if (positions.on_hand == 13).any():
             raise ValueError("broken")
-        return plan_series(positions, demand, prices, **given)
+        return plan_ready(positions, ready, prices, **given)
 
-    monkeypatch.setattr(attempt, "plan_series", breaks_on_13)
+    monkeypatch.setattr(attempt, "plan_ready", breaks_on_13)
     decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
     assert decisions[t.REASON].tolist() == [None, "not_solved: ValueError: broken", None]
     pd.testing.assert_frame_equal(decisions.iloc[[0, 2]], decide(items(3, on_hand=[10.0, 13.5, 11.0]), paths(3)).iloc[[0, 2]])
@@ -200,12 +201,12 @@ def test_a_row_that_breaks_the_planner_is_a_reason(monkeypatch):
 
 
 def test_a_row_without_proof_is_a_reason(monkeypatch):
-    def without_proof(positions, demand, prices, **given):
-        outcome = plan_series(positions, demand, prices, **given)
+    def without_proof(positions, ready, prices, **given):
+        outcome = plan_ready(positions, ready, prices, **given)
         return replace(outcome, dual_bound=np.where(positions.on_hand == 13, np.nan, outcome.dual_bound))
 
-    plan_series = attempt.plan_series
-    monkeypatch.setattr(attempt, "plan_series", without_proof)
+    plan_ready = attempt.plan_ready
+    monkeypatch.setattr(attempt, "plan_ready", without_proof)
     decisions = decide(items(3, on_hand=[10.0, 13.0, 11.0]), paths(3))
     assert decisions[t.REASON].tolist() == [None, "not_solved: PlanError: the solver gave no proof", None]
     assert decisions[t.ORDER_QUANTITY].isna().tolist() == [False, True, False]

@@ -30,7 +30,7 @@ def test_kept_programs_plan_as_from_the_paths(waits, owed, fraction, most):
         horizon, orders=rule(), inbound=rule(kind="capacity", measure="volume"), space=rule(kind="volume", counted="stock")
     )
     choice = Choice.at(rng.uniform(0, 0.3, len(limits)), N_CELLS)
-    sharing = Sharing.of(items_of(found), limits)
+    sharing = Sharing.of(items_of(found), limits, found)
     outcome = plan_series(found, demand, sharing.series_prices(choice, horizon), waits=waits)
     flows = Flows(outcome.quantities, outcome.receipts, outcome.mean_on_hand)
     expected = sharing.totals(outcome.dual_bound, outcome.feasible_cost, flows)

@@ -18,6 +18,7 @@ from replen.plan.bucket import plan_bucket
 from replen.plan.choice import Choice
 from replen.plan.costs import unit_values
 from replen.plan.coupling import couple
+from replen.plan.items import read_positions
 from replen.plan.limits import limit_rows, read_limits
 from replen.plan.sharing import N_CELLS, Sharing
 from replen.plan.sourcing import (
@@ -148,14 +149,14 @@ def test_no_series_vanishes_or_doubles(bad, size):
 
 
 def test_a_source_that_breaks_the_planner_leaves_the_series_to_the_other(monkeypatch):
-    plan_series = attempt.plan_series
+    plan_ready = attempt.plan_ready
 
-    def breaks_on_3(positions, demand, prices, **given):
+    def breaks_on_3(positions, ready, prices, **given):
         if (positions.unit_cost == 3).any():
             raise ValueError("broken")
-        return plan_series(positions, demand, prices, **given)
+        return plan_ready(positions, ready, prices, **given)
 
-    monkeypatch.setattr(attempt, "plan_series", breaks_on_3)
+    monkeypatch.setattr(attempt, "plan_ready", breaks_on_3)
     rows = sources({"supplier": "a", "unit_cost": 3.0}, {"supplier": "b"}, n_series=2, on_hand=20.0)
     rows.loc[3, t.UNIT_COST] = 3.0
     one, two = decide(rows, of_series(rows)).to_dict("records")
@@ -180,15 +181,15 @@ def test_a_series_under_a_rule_buys_from_its_first_choice():
 
 
 def test_the_bound_is_that_of_the_source_with_the_least_one(monkeypatch):
-    plan_series = attempt.plan_series
+    plan_ready = attempt.plan_ready
 
-    def loose_for_dear(positions, demand, prices, **given):
-        outcome = plan_series(positions, demand, prices, **given)
+    def loose_for_dear(positions, ready, prices, **given):
+        outcome = plan_ready(positions, ready, prices, **given)
         return replace(outcome, dual_bound=outcome.dual_bound - 1e3 * (positions.unit_cost == 3))
 
     rows = sources({"supplier": "a"}, {"supplier": "b", "unit_cost": 3.0})
     (tight,) = decide(rows, of_series(rows)).to_dict("records")
-    monkeypatch.setattr(attempt, "plan_series", loose_for_dear)
+    monkeypatch.setattr(attempt, "plan_ready", loose_for_dear)
     (loose,) = decide(rows, of_series(rows)).to_dict("records")
     assert loose[t.SUPPLIER] == tight[t.SUPPLIER] == "a"
     assert loose[t.DUAL_BOUND] < tight[t.DUAL_BOUND] - 900
@@ -263,9 +264,9 @@ def test_the_bound_at_prices_is_the_least_priced_cost_of_the_sources():
 def test_a_series_lies_in_the_cell_of_its_first_choice():
     rows = two_mills(50)
     terms = capacity(1.0)
-    cells = Sharing.of(rows, terms.limits).cells
+    cells = Sharing.of(rows, terms.limits, read_positions(rows, CALENDAR)).cells
     assert cells[::2].tolist() == cells[1::2].tolist()
-    only_mill = Sharing.of(rows.iloc[::2], terms.limits).cells
+    only_mill = Sharing.of(rows.iloc[::2], terms.limits, read_positions(rows.iloc[::2], CALENDAR)).cells
     assert cells[::2].tolist() == only_mill.tolist()
 
 

@@ -59,6 +59,11 @@ class Assigned:
         often = every_period(positions).review_period
         return replace(positions, review_period=np.where(dynamic, often, positions.review_period))
 
+    @property
+    def by_program(self) -> NDArray[np.intp]:
+        """Return the series that the program orders for."""
+        return np.flatnonzero(self.policies == PROGRAM)
+
     def rules(self, positions: Positions, demand: FloatArray, *, waits: bool) -> Iterator[tuple[NDArray[np.intp], Rule]]:
         """Yield rows and rule of the series of each rule; series of the program are in none.
 
