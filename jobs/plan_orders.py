@@ -31,7 +31,9 @@ from replen.plan.items import on_sale_by_step
 from replen.plan.limits import Limits, limit_rows, read_limits
 from replen.plan.policies.assigned import PROGRAM
 from replen.plan.programs import Programs
+from replen.plan.routes import transfers
 from replen.plan.sharing import N_CELLS
+from replen.plan.sourcing import by_preference, heads, series_numbers
 from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
@@ -39,6 +41,7 @@ from replen.spark.decisions import split_decisions
 from replen.spark.items import planning_items, scope_values
 from replen.spark.passes import Passes
 from replen.spark.run import Committed, Run, open_run
+from replen.spark.transfers import after, has_routes, network_items
 
 JOB = "plan_orders"
 INPUTS = (t.STOCK, t.OPEN_ORDERS, t.SUPPLY, t.COSTS, t.CATALOGUE, t.LIMITS)
@@ -65,10 +68,15 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     """Plan every bucket, once where no limit binds, write the tables that come from it, commit them."""
     config = jobs.config
     tables = {table: jobs.read(table, "ingest") for table in INPUTS} | {t.FORECASTS: jobs.read(t.FORECASTS, "forecast")}
+    planner = Planner(Terms.uncoupled(config.plan, plan_date, config.freq), config.costs, config.forecast.quantiles)
+    transfers = None
+    if has_routes(tables[t.SUPPLY]):
+        network = network_items(tables, config, plan_date)
+        transfers = jobs.stage(t.TRANSFERS, per_bucket(network, planner.transfers, t.TRANSFERS, sizes=config.spark))
+        tables = after(transfers, tables)
     items = planning_items(tables | {t.PLAN: last_plan(jobs, progress)}, config, plan_date)
     rows = limit_rows(tables[t.LIMITS].toPandas(), config.limits)
     limits = read_limits(rows, plan_date, horizon=config.plan.horizon, freq=config.freq)
-    planner = Planner(Terms.uncoupled(config.plan, plan_date, config.freq), config.costs, config.forecast.quantiles)
     coupled, unused = None, tuple[str, ...]()
     if len(limits):
         planner, unused = planner.under(limits), limits.unused(scope_values(items))
@@ -81,7 +89,7 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     counts = reconcile(tables[t.FORECASTS], decisions)
     if not counts["planned"]:  # where nothing can be planned, costs that make no sense are the config's, not a row's
         check_costs(fill_costs(items.limit(ROWS_A_FRAME).toPandas(), config.costs, freq=config.freq))
-    for table, frame in split_decisions(decisions, coupled, limits, unused=unused, run_id=jobs.run_id).items():
+    for table, frame in split_decisions(decisions, transfers, coupled, limits, unused=unused, run_id=jobs.run_id).items():
         jobs.write(table, frame)
     return jobs.commit(JOB, cutoff=jobs.needed("forecast").cutoff, counts=counts)
 
@@ -130,24 +138,37 @@ class Planner:
 
     def programs(self, items: pd.DataFrame) -> list[Programs]:
         """Return the programs of items, for passes."""
-        priced = fill_costs(items, self.costs, freq=self.terms.freq)
+        priced = self._priced(items)
         return programs(priced, self._paths(priced, 0), self.terms)
 
     def __call__(self, items: pd.DataFrame) -> pd.DataFrame:
-        """Return rows of `tables.DECISIONS`, one an item."""
-        priced = fill_costs(items, self.costs, freq=self.terms.freq)
+        """Return rows of `tables.DECISIONS`, one a series; items are sources."""
+        priced = self._priced(items)
         decisions = plan_bucket(priced, self._paths(priced, 0), self.terms)
         # Paths that the plan was not made on, or it would be flattered.
         fresh = self._paths(priced, 1)
         settings, calendar = self.terms.settings, self.terms.calendar
         return with_order_ids(compare_with_rule(decisions, priced, fresh, settings=settings, calendar=calendar))
 
+    def transfers(self, items: pd.DataFrame) -> pd.DataFrame:
+        """Return rows of `tables.TRANSFERS`; items are sources and routes of all sites of some SKUs."""
+        priced, waits = self._priced(items), self.terms.settings.unmet_demand == "waits"
+        return with_order_ids(transfers(priced, self._paths(priced, 0), self.terms.calendar, waits=waits))[t.TRANSFERS.names]
+
+    def _priced(self, items: pd.DataFrame) -> pd.DataFrame:
+        return fill_costs(by_preference(items), self.costs, freq=self.terms.freq)
+
     def _paths(self, items: pd.DataFrame, draw: int) -> FloatArray:
-        """Return sample paths of demand while a product is on sale, shape (n_series, n_paths, horizon), units."""
+        """Return sample paths of demand while a product is on sale, shape (n_items, n_paths, horizon), units.
+
+        They are those of the series, whatever its source.
+        """
         settings, horizon = self.terms.settings, self.terms.settings.horizon
-        drawn = paths_of_rows(items, levels=self.levels, n_paths=settings.n_paths, horizon=horizon, draw=draw)
-        sold_in = on_sale_by_step(items, np.datetime64(self.terms.plan_date), horizon=horizon, freq=self.terms.freq)
-        return drawn.astype(np.float64) * sold_in[:, None, :]
+        series = series_numbers(items)
+        each = items.iloc[np.unique(heads(series))]
+        drawn = paths_of_rows(each, levels=self.levels, n_paths=settings.n_paths, horizon=horizon, draw=draw)
+        sold_in = on_sale_by_step(each, np.datetime64(self.terms.plan_date), horizon=horizon, freq=self.terms.freq)
+        return (drawn.astype(np.float64) * sold_in[:, None, :])[series]
 
 
 def plan_date_after(cutoff: dt.date, freq: Freq) -> dt.date:

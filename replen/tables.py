@@ -118,6 +118,7 @@ OPEN_ORDER_ID = Column("order_id", "string", "order already placed, never ordere
 EXPECTED_DATE = Column("expected_date", "date", "day the units are on the shelf")
 STATUS = Column("status", "string", "proposed, approved, sent, confirmed, received, cancelled")
 RANK = Column("rank", "int", "1 = first choice among the suppliers of (sku, site)")
+PREFERENCE = Column("preference", "int", "staging: 1 = first choice among the sources of (sku, site)")
 SOURCE_SITE = Column("source_site", "string", "set: a transfer from that site's stock")
 LEAD_TIME_DAYS = Column("lead_time_days", "double", "mean days from order to shelf, >= 0")
 LEAD_TIME_SD_DAYS = Column("lead_time_sd_days", "double", "standard deviation of the lead time, days; null = 0")
@@ -126,6 +127,7 @@ REVIEW_PERIOD_DAYS = Column("review_period_days", "double", "days between two or
 MIN_ORDER_QUANTITY = Column("min_order_quantity", "double", "units an order line has at least, or is not placed")
 ORDER_MULTIPLE = Column("order_multiple", "double", "units in a pack; lines are whole multiples, >= 1")
 MAX_ORDER_QUANTITY = Column("max_order_quantity", "double", "units an order line has at most; null = no limit")
+GOODS_COST = Column("goods_cost", "double", "staging, of a transfer: the SKU's least purchase price, part of unit_cost")
 UNIT_COST = Column("unit_cost", "double", "purchase price, money a unit, >= 0")
 HOLDING_COST = Column("holding_cost", "double", "money a unit and period, > 0")
 LOST_SALE_COST = Column("lost_sale_cost", "double", "money a unit of lost sale, lost margin included")
@@ -190,6 +192,10 @@ BINDING = Column(
     "what held it: none, last_plan, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
 )  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
+ALTERNATIVES = Column(
+    "alternatives", "map<string,double>",
+    "supplier -> money by which its plan costs more than this one, prices of limits counted; others that could be planned",
+)  # fmt: skip
 LIMIT_PRICES = Column("limit_prices", "map<string,double>", "shadow price of each coupling limit, money a unit of the limit")
 KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: budget | volume | capacity | minimum_order_value")
 SEVERITY = Column("severity", "string", "info, warning or critical")
@@ -297,7 +303,8 @@ ORDERS = Table(
 )  # fmt: skip
 EXPLANATIONS = Table(
     "explanations", "why each order line is what it is", (ORDER_ID,),
-    (RUN_ID, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, MODEL, MODEL_VERSION),
+    (RUN_ID, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, ALTERNATIVES, MODEL,
+     MODEL_VERSION),
 )  # fmt: skip
 EXCEPTIONS = Table("exceptions", "what a person must look at", (RUN_ID, SKU, SITE, KIND), (SEVERITY, VALUE_AT_RISK, ACTION))
 CERTIFICATES = Table(
@@ -322,9 +329,14 @@ DECISIONS = Table(
     (SUPPLIER, MODEL, MODEL_VERSION, REASON,
      *(c.by_step() for c in (DATE, ORDER_QUANTITY, RECEIPT, PROJECTED_ON_HAND, EXPECTED_LOST, EXPECTED_COST)),
      ORDER_ID, ORDER_DATE, EXPECTED_DATE, NEXT_ORDER_DATE, ORDER_QUANTITY, REORDER_POINT, ORDER_UP_TO_LEVEL, SAFETY_STOCK,
-     VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES,
+     VALUE, POLICY, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, ALTERNATIVES,
      *(c.by_exception() for c in (KIND, SEVERITY, VALUE_AT_RISK, ACTION)),
      DUAL_BOUND, FEASIBLE_COST, CONSTANT_COST, SOLVER, MEAN_DEMAND, PLAN_COST, PLAN_SOLD, RULE_COST, RULE_SOLD),
+)  # fmt: skip
+TRANSFERS = Table(
+    "transfers", "staging: what is moved between sites today, decided before the orders", (SKU, SITE, SUPPLIER),
+    (SOURCE_SITE, ORDER_ID, ORDER_DATE, EXPECTED_DATE, ORDER_QUANTITY, VALUE, POLICY, TARGET, BINDING, ROUNDING, MODEL,
+     MODEL_VERSION),
 )  # fmt: skip
 METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))

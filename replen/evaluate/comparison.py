@@ -2,7 +2,7 @@
 
 The plan is played as it is used: today's order is its own, later reviews order what is then cheapest, or what the series'
 rule says, knowing what was sold meanwhile. So it may cost less than the dual bound, which holds for plans fixed on the plan
-date.
+date. The rule buys from each series' first choice, the plan from the source it takes.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_
 from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions, chunks, serve_backorders
 from replen.plan.projection import arrivals_by_path, by_step, project
+from replen.plan.sourcing import first_choices
 from replen.plan.timing import Calendar, FloatArray
 
 CHUNK = 1024  # series played at once
@@ -31,33 +32,29 @@ def compare_with_rule(
     """Return decisions with mean_demand, and cost and units sold of plan and rule; null where there is no plan.
 
     Args:
-        decisions: what `plan_bucket` returned for the other arguments.
-        items: one row a series, in the same order.
-        demand_paths: shape (n_series, n_paths, horizon), units.
+        decisions: what `plan_bucket` returned for the other arguments; the index says which item each series takes.
+        items: one row a source.
+        demand_paths: shape (n_items, n_paths, horizon), units.
         settings: the `plan` section: policies, the simple rule, and whether unmet demand waits.
         calendar: of the plan.
     """
-    planned = np.flatnonzero(decisions[t.REASON].isna())
-    parts = [
-        _compare(decisions.iloc[rows], items.iloc[rows], demand_paths[rows], settings=settings, calendar=calendar).set_index(
-            rows
-        )
-        for rows in chunks(planned, CHUNK)
-    ]
+    first, parts = first_choices(items), []
+    for rows in chunks(decisions.index[decisions[t.REASON].isna()].to_numpy(np.intp), CHUNK):
+        plan = _plan_columns(decisions.loc[rows], items.iloc[rows], demand_paths[rows], settings=settings, calendar=calendar)
+        rule = _rule_columns(items.iloc[first[rows]], demand_paths[rows], settings=settings, calendar=calendar)
+        parts.append(pd.DataFrame(plan | rule, index=rows))
     if not parts:
         return decisions
-    compared = pd.concat(parts).reindex(range(len(decisions)))
+    compared = pd.concat(parts).reindex(decisions.index)
     return decisions.assign(**{str(column): compared[column] for column in compared.columns})
 
 
-def _compare(
+def _plan_columns(
     decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, calendar: Calendar
-) -> pd.DataFrame:
-    """Return the compared columns of series that have a plan."""
+) -> dict[str, FloatArray]:
+    """Return cost and units sold of series when their plans are played."""
     waits = settings.unmet_demand == "waits"
-    positions, demand = read_positions(items, calendar, n_paths=demand_paths.shape[1]), by_step(demand_paths)
-    if not waits:
-        positions, demand = serve_backorders(positions, demand)
+    positions, demand = _met(items, demand_paths, calendar, waits=waits)
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())
     planned = score(positions, play_plan(positions, demand, quantities, waits=waits), backorders=waits)
     cost, sold = planned.cost, planned.sold.copy()
@@ -65,17 +62,24 @@ def _compare(
         history = simulate(rule.positions, demand[:, rows], Begun(quantities[rows, 0], rule), backorders=waits)
         played = score(positions.take(rows), history, backorders=waits)
         cost[rows], sold[rows] = played.cost, played.sold
+    return {str(t.MEAN_DEMAND): planned.demand, str(t.PLAN_COST): cost, str(t.PLAN_SOLD): sold}
+
+
+def _rule_columns(
+    items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, calendar: Calendar
+) -> dict[str, FloatArray]:
+    """Return cost and units sold of series when the simple rule orders from these sources."""
+    waits = settings.unmet_demand == "waits"
+    positions, demand = _met(items, demand_paths, calendar, waits=waits)
     levels = simple_rule_levels(positions, demand, cycle_service_level=settings.rule.cycle_service_level)
     ruled = score(positions, simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits), backorders=waits)
-    return pd.DataFrame(
-        {
-            t.MEAN_DEMAND: planned.demand,
-            t.PLAN_COST: cost,
-            t.PLAN_SOLD: sold,
-            t.RULE_COST: ruled.cost,
-            t.RULE_SOLD: ruled.sold,
-        }
-    )
+    return {str(t.RULE_COST): ruled.cost, str(t.RULE_SOLD): ruled.sold}
+
+
+def _met(items: pd.DataFrame, demand_paths: FloatArray, calendar: Calendar, *, waits: bool) -> tuple[Positions, FloatArray]:
+    """Return positions and demand, what is owed to customers taken off first unless demand waits."""
+    positions, demand = read_positions(items, calendar, n_paths=demand_paths.shape[1]), by_step(demand_paths)
+    return (positions, demand) if waits else serve_backorders(positions, demand)
 
 
 @dataclass(frozen=True)

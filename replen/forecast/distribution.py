@@ -73,11 +73,10 @@ class Distribution:
         """
         if self.family == QUANTILES:
             return _interpolate(levels, self.levels.astype(np.float64), self.quantiles)
-        mean, dispersion = (np.nan_to_num(self.parameters[:, :, i].astype(np.float64)).ravel() for i in range(2))
-        by_cell = levels.transpose(0, 2, 1).reshape(len(mean), levels.shape[1])
-        found = negative_binomial.quantile(by_cell, mean, dispersion).astype(np.float32)
-        found[np.isnan(self.mean).ravel()] = np.nan
-        return found.reshape(len(self), self.horizon, -1).transpose(0, 2, 1)
+        mean, dispersion = (np.nan_to_num(self.parameters[:, :, i].astype(np.float64)) for i in range(2))
+        found = negative_binomial.quantile(levels.transpose(0, 2, 1), mean, dispersion).astype(np.float32)
+        found[np.isnan(self.mean)] = np.nan
+        return found.transpose(0, 2, 1)
 
     def cdf(self, actual: FloatArray) -> tuple[Float64Array, Float64Array]:
         """Return (P(demand < actual), P(demand <= actual)), each of actual's shape (n_series, horizon).
@@ -107,8 +106,10 @@ class Distribution:
         n_pairs = (n_paths + 1) // 2
         scores = random.normals(seeds, n_pairs * self.horizon).reshape(len(self), n_pairs, self.horizon)
         scores = scores @ correlation_factor(self.dependence).T
-        paired = np.stack([scores, -scores], axis=2).reshape(len(self), 2 * n_pairs, self.horizon)[:, :n_paths]
-        return self.inverse_cdf(np.clip(ndtr(paired), 1e-12, 1 - 1e-12))
+        levels = np.empty((len(self), 2 * n_pairs, self.horizon))
+        ndtr(scores, out=levels[:, 0::2])
+        ndtr(-scores, out=levels[:, 1::2])
+        return self.inverse_cdf(np.clip(levels, 1e-12, 1 - 1e-12, out=levels)[:, :n_paths])
 
 
 def from_negative_binomial(

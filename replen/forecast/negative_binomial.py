@@ -30,22 +30,18 @@ def quantile(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> Fl
     """Return the smallest whole number x with P(X <= x) >= level.
 
     Args:
-        levels: shape (n_cells, n_levels), inside (0, 1).
-        mean: shape (n_cells,), >= 0.
-        dispersion: shape (n_cells,), >= 0.
+        levels: shape (n_series, n_cells, n_levels), inside (0, 1).
+        mean: shape (n_series, n_cells), >= 0.
+        dispersion: shape (n_series, n_cells), >= 0.
 
     Returns:
-        shape (n_cells, n_levels). Exact where mean <= LARGE_MEAN (up to 4,096 units, further out and elsewhere by the gamma
-        approximation, within one unit or 4 % of the exact value).
+        shape (n_series, n_cells, n_levels). Exact where mean <= LARGE_MEAN (up to 4,096 units, further out and elsewhere by the
+        gamma approximation, within one unit or 4 % of the exact value).
     """
     mean, dispersion = np.maximum(mean, 1e-12), np.maximum(dispersion, 1e-9)
-    found = np.empty(levels.shape)
-    small = mean <= LARGE_MEAN
-    found[~small] = _by_gamma(levels[~small], mean[~small], dispersion[~small])
-    exact = np.empty((int(small.sum()), levels.shape[1]))
-    if exact.size:
-        _by_table(levels[small], mean[small], dispersion[small], exact)
-    found[small] = exact
+    found, large = np.empty(levels.shape), mean > LARGE_MEAN
+    found[large] = _by_gamma(levels[large], mean[large], dispersion[large])
+    _by_table(levels, mean, dispersion, found)
     return found
 
 
@@ -78,18 +74,25 @@ def _gamma_table() -> FloatArray:
 
 @njit(cache=True)
 def _by_table(levels: FloatArray, mean: FloatArray, dispersion: FloatArray, found: FloatArray) -> None:
-    """Fill in exact quantiles: each cell's cumulative probabilities up to its highest level, then each level among them."""
-    cumulative = np.empty(_MAX_COUNT)
-    for cell in range(len(mean)):
-        shape = 1.0 / dispersion[cell]
-        ratio = mean[cell] / (mean[cell] + shape)
-        probability = math.exp(-shape * math.log1p(mean[cell] / shape))
-        cumulative[0], n_counts, highest = probability, 1, levels[cell].max()
+    """Fill in the exact quantiles of cells whose mean is not large, each read off the cell's cumulative probabilities."""
+    cumulative, (n_series, n_cells, n_levels) = np.empty(_MAX_COUNT), levels.shape
+    for row in range(n_series * n_cells):
+        series, cell = row // n_cells, row % n_cells
+        expected = mean[series, cell]
+        if expected > LARGE_MEAN:
+            continue
+        shape, highest = 1.0 / dispersion[series, cell], 0.0
+        for place in range(n_levels):
+            highest = max(highest, levels[series, cell, place])
+        ratio = expected / (expected + shape)
+        probability = math.exp(-shape * math.log1p(expected / shape))
+        cumulative[0], n_counts = probability, 1
         while cumulative[n_counts - 1] < highest and n_counts < _MAX_COUNT:
             probability *= ratio * (n_counts - 1 + shape) / n_counts
-            cumulative[n_counts] = cumulative[n_counts - 1] + probability
-            if probability < NEGLIGIBLE and n_counts > mean[cell]:
+            if probability < NEGLIGIBLE and n_counts > expected:
                 break
+            cumulative[n_counts] = cumulative[n_counts - 1] + probability
             n_counts += 1
-        for place in range(levels.shape[1]):
-            found[cell, place] = min(np.searchsorted(cumulative[:n_counts], levels[cell, place]), n_counts - 1)
+        known = cumulative[:n_counts]
+        for place in range(n_levels):
+            found[series, cell, place] = min(np.searchsorted(known, levels[series, cell, place]), n_counts - 1)

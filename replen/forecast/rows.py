@@ -35,7 +35,7 @@ def to_rows(distribution: Distribution, keys: pd.DataFrame, *, seeds: NDArray[np
 
 
 def from_rows(forecasts: pd.DataFrame, *, levels: tuple[float, ...]) -> Distribution:
-    """Return the distribution of rows of one family and horizon, in the order of the rows.
+    """Return the distribution of rows of one family and horizon, in the order of the rows; null quantiles are left out.
 
     Raises:
         TableError: rows of several families or of no series.
@@ -43,12 +43,13 @@ def from_rows(forecasts: pd.DataFrame, *, levels: tuple[float, ...]) -> Distribu
     families = sorted(set(forecasts[t.FAMILY]))
     if len(families) != 1:
         raise TableError(f"table {t.FORECASTS.name}, column {t.FAMILY}: expected rows of one family, found {families}")
+    mean, known = _stack(forecasts[t.MEAN]), forecasts[t.QUANTILES].notna().all()
     return Distribution(
         family=families[0],
         parameters=_stack(forecasts[t.PARAMETERS]),
-        levels=np.asarray(levels, np.float32),
-        mean=_stack(forecasts[t.MEAN]),
-        quantiles=_stack(forecasts[t.QUANTILES]),
+        levels=np.asarray(levels if known else (), np.float32),
+        mean=mean,
+        quantiles=_stack(forecasts[t.QUANTILES]) if known else np.empty((*mean.shape, 0), np.float32),
         dependence=np.asarray(forecasts[t.DEPENDENCE].iloc[0], np.float32),
         reason=forecasts[t.REASON].fillna("").to_numpy(dtype=str),
     )

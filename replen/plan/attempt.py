@@ -2,14 +2,14 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replen.config import Plan
+from replen.config import Plan, Policies
 from replen.errors import PlanError
 from replen.plan.choice import Choice
 from replen.plan.exceptions import Finding
@@ -17,16 +17,17 @@ from replen.plan.items import read_positions, refusals
 from replen.plan.kept import LastPlan
 from replen.plan.limits import Limits
 from replen.plan.outcome import Outcome, plan_ready
-from replen.plan.policies.assigned import Assigned
-from replen.plan.positions import Positions, chunks
+from replen.plan.policies.assigned import PROGRAM, Assigned
+from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
 from replen.plan.programs import Programs
 from replen.plan.projection import by_step
-from replen.plan.sharing import N_CELLS, Sharing
+from replen.plan.sharing import N_CELLS, Flows, Sharing
+from replen.plan.sourcing import cheapest, heads, least_by_series, series_numbers, whole_series
 from replen.plan.timing import Calendar, FloatArray
 
-CHUNK = 2048  # series whose paths are worked on at once
+CHUNK = 2048  # sources whose paths are worked on at once
 Rows = NDArray[np.intp]
 Made = TypeVar("Made")
 
@@ -85,14 +86,16 @@ class Planned:
     """Items that have a plan.
 
     Attributes:
-        rows: shape (n_planned,), of the items.
-        outcome: their plans.
+        rows: shape (n_planned,), of the items: the source that each series takes.
+        outcome: their plans, bound and constant cost the least of all sources of the series.
         sharing: how they share the limits.
+        above: row -> money by which a source that was not taken costs more, prices of limits counted.
     """
 
     rows: Rows
     outcome: Outcome
     sharing: Sharing
+    above: dict[int, float]
 
 
 def sound_rows(items: pd.DataFrame, demand_paths: FloatArray) -> tuple[Rows, list[Finding]]:
@@ -103,13 +106,22 @@ def sound_rows(items: pd.DataFrame, demand_paths: FloatArray) -> tuple[Rows, lis
 
 def planned(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: Terms) -> tuple[list[Planned], dict[int, str]]:
     """Return the plans of the rows, chunk by chunk, and row -> why it could not be planned."""
-    return _by_chunk(lambda some: _planned(items.iloc[some], demand_paths[some], some, terms), rows)
+    return _by_chunk(lambda some: _planned(items.iloc[some], demand_paths[some], some, terms), items, rows, terms)
+
+
+def considered(items: pd.DataFrame, rows: Rows, policy: Policies) -> Rows:
+    """Return the rows of sources that a series may take: under a rule the first choice alone, else all under the program."""
+    if not policy.rules:
+        return rows
+    first = heads(series_numbers(items)[rows])
+    by_program = Assigned.of(items.iloc[rows], policy).policies == PROGRAM
+    return np.asarray(rows[(first == np.arange(len(rows))) | (by_program & by_program[first])])
 
 
 def programs(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> list[Programs]:
     """Return the programs of the items, chunk by chunk, for passes of the coupling; what cannot be planned has none."""
     rows, _ = sound_rows(items, demand_paths)
-    found, _ = _by_chunk(lambda some: _programs(items.iloc[some], demand_paths[some], terms), rows)
+    found, _ = _by_chunk(lambda some: _programs(items.iloc[some], demand_paths[some], terms), items, rows, terms)
     return found
 
 
@@ -125,7 +137,18 @@ def _planned(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
     prices = sharing.series_prices(terms.choice, demand_paths.shape[2])
     outcome = plan_ready(positions, terms.ready(positions, demand_paths), prices, assigned=assigned, last=last)
     _check_proven(outcome.dual_bound)
-    return Planned(rows, outcome, sharing)
+    flows = Flows(outcome.quantities, outcome.receipts, outcome.mean_on_hand)
+    series, priced_cost = series_numbers(items), outcome.feasible_cost + flows.priced(prices)
+    bound, constant = (least_by_series(series, values) for values in (outcome.dual_bound, outcome.constant_cost))
+    taken = cheapest(series, priced_cost)
+    left = np.setdiff1d(np.arange(len(rows)), taken)
+    above = np.maximum(priced_cost[left] - priced_cost[taken][series[left]], 0.0)
+    return Planned(
+        rows[taken],
+        replace(outcome, dual_bound=bound, constant_cost=constant).take(taken),
+        sharing.take(taken),
+        dict(zip(rows[left].tolist(), above.tolist(), strict=True)),
+    )
 
 
 def _programs(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> Programs:
@@ -136,7 +159,7 @@ def _programs(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> Pr
     """
     positions = read_positions(items, terms.calendar, n_paths=demand_paths.shape[1])
     sharing, last = Sharing.of(items, terms.limits, positions), terms.last_plan(items, positions)
-    found = Programs.of(terms.ready(positions, demand_paths), sharing, last)
+    found = Programs.of(terms.ready(positions, demand_paths), sharing, series_numbers(items), last)
     _check_proven(found.solve(Prices.none(positions)).bound)
     return found
 
@@ -146,10 +169,11 @@ def _check_proven(bound: FloatArray) -> None:
         raise PlanError("the solver gave no proof")
 
 
-def _by_chunk(make: Callable[[Rows], Made], rows: Rows) -> tuple[list[Made], dict[int, str]]:
-    """Return what is made of the rows, a chunk at a time, and row -> why nothing was made of it."""
+def _by_chunk(make: Callable[[Rows], Made], items: pd.DataFrame, rows: Rows, terms: Terms) -> tuple[list[Made], dict[int, str]]:
+    """Return what is made of the sources that series may take, a chunk at a time, and row -> why nothing was made of it."""
     made, failures = list[Made](), dict[int, str]()
-    for part in chunks(rows, CHUNK):
+    rows = considered(items, rows, terms.settings.policy)
+    for part in whole_series(rows, series_numbers(items)[rows], CHUNK):
         found, failed = _isolated(make, part)
         made, failures = made + found, failures | failed
     return made, failures

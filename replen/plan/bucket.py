@@ -1,10 +1,11 @@
-"""Plan a bucket: items and demand paths -> one wide row a series, whatever its data are."""
+"""Plan a bucket: items and demand paths -> one wide row a series, from the source it takes, whatever its data are."""
 
 import datetime as dt
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.plan.attempt import Terms, planned, sound_rows
@@ -13,39 +14,77 @@ from replen.plan.items import days_to_order, numbers
 from replen.plan.outcome import Outcome
 from replen.plan.policies.assigned import PROGRAM
 from replen.plan.policies.service import protection_demand
+from replen.plan.sourcing import series_numbers
 from replen.plan.timing import FloatArray, IntArray, step_dates
 
 PASSED_THROUGH = (t.SKU, t.SITE, t.SUPPLIER, t.MODEL, t.MODEL_VERSION)
 
 
 def plan_bucket(items: pd.DataFrame, demand_paths: FloatArray, terms: Terms) -> pd.DataFrame:
-    """Return the decisions, one row of `tables.DECISIONS` for each item, in the order of items.
+    """Return the decisions, one row of `tables.DECISIONS` for each series, in the order of items; the index says which item.
 
-    What cannot be planned has exceptions, no order, and its kinds of trouble in `reason`. The comparison with the simple rule
-    is filled by `evaluate.comparison`, the order ids by `orders.lines`.
+    A series has the row of the source it takes; what cannot be planned from any has exceptions, no order, its kinds of trouble
+    in `reason`, and the row of its first choice. The comparison with the simple rule is filled by `evaluate.comparison`, the
+    order ids by `orders.lines`.
 
     Args:
-        items: one row a series: `items.COLUMNS`.
-        demand_paths: shape (n_series, n_paths, settings.horizon), units from the plan date on; NaN = no forecast.
+        items: one row a source, those of a series together and by preference: `items.COLUMNS`.
+        demand_paths: shape (n_items, n_paths, settings.horizon), units from the plan date on; NaN = no forecast.
         terms: of the plan.
     """
-    rows, findings = sound_rows(items, demand_paths)
-    plans, failures = planned(items, demand_paths, rows, terms)
-    frames = [pd.DataFrame(index=rows[:0])]
-    for one in plans:
-        prices = one.sharing.limit_prices(terms.choice, one.outcome.positions.expected_lead_time)
-        frames.append(_frame(items.iloc[one.rows], one.outcome, prices, terms).set_index(one.rows))
-        trouble = planned_findings(one.outcome, terms.settings.exceptions)
-        findings += [replace(found, rows=one.rows[found.rows]) for found in trouble]
-    unsolved = np.array(sorted(failures), dtype=np.intp)
-    findings.append(Finding("not_solved", "critical", unsolved, np.full(len(unsolved), np.nan)))
-    made, exceptions = pd.concat(frames), listed(findings, len(items))
-    kinds = exceptions[t.KIND.by_exception()].drop(index=made.index)
-    reasons = {row: ", ".join(found) for row, found in kinds.items()} | failures
-    decisions = made.reindex(range(len(items))).join(exceptions)
-    decisions[list(PASSED_THROUGH)] = items[list(PASSED_THROUGH)].to_numpy()
+    series, (rows, refused) = series_numbers(items), sound_rows(items, demand_paths)
+    plans, found, failures = _plans(items, demand_paths, rows, terms)
+    unsolved, taking = np.array(sorted(failures), dtype=np.intp), plans.index.to_numpy(np.intp)
+    refused.append(Finding("not_solved", "critical", unsolved, np.full(len(unsolved), np.nan)))
+    in_vain = [one.where(~np.isin(series[one.rows], series[taking])) for one in refused]
+    findings = [*found, *in_vain, _left_out(items, series, refused, taking)]
+    taken = np.unique(series, return_index=True)[1]
+    taken[series[taking]] = taking
+    exceptions = listed([one.by_series(series) for one in findings], len(taken)).set_axis(taken)
+    kinds = exceptions[t.KIND.by_exception()].drop(index=plans.index)
+    in_full = {int(series[row]): failures[int(row)] for row in unsolved[::-1]}
+    numbers = series[kinds.index.to_numpy(np.intp)].tolist()
+    reasons = {row: in_full.get(number, ", ".join(kind)) for row, number, kind in zip(kinds.index, numbers, kinds, strict=True)}
+    decisions = plans.reindex(taken).join(exceptions)
+    decisions[list(PASSED_THROUGH)] = items[list(PASSED_THROUGH)].iloc[taken].to_numpy()
     decisions[t.REASON] = [reasons.get(row) for row in decisions.index]
     return in_contract(decisions)
+
+
+def _plans(
+    items: pd.DataFrame, demand_paths: FloatArray, rows: NDArray[np.intp], terms: Terms
+) -> tuple[pd.DataFrame, list[Finding], dict[int, str]]:
+    """Return the columns of plans and what is wrong with them, both by the rows that series take, and why others failed."""
+    made, failures = planned(items, demand_paths, rows, terms)
+    frames, found = [pd.DataFrame(index=rows[:0])], list[Finding]()
+    for one in made:
+        prices = one.sharing.limit_prices(terms.choice, one.outcome.positions.expected_lead_time)
+        frame = _frame(items.iloc[one.rows], one.outcome, prices, terms).set_index(one.rows)
+        frame[t.ALTERNATIVES] = pd.Series(_alternatives(items, one.above, one.rows), index=one.rows)
+        frames.append(frame)
+        trouble = planned_findings(one.outcome, terms.settings.exceptions)
+        found += [replace(finding, rows=one.rows[finding.rows]) for finding in trouble]
+    return pd.concat(frames), found, failures
+
+
+def _left_out(items: pd.DataFrame, series: IntArray, refused: list[Finding], planned: NDArray[np.intp]) -> Finding:
+    """Return the planned rows whose series have other sources that no plan could be made with, and why."""
+    why: dict[int, list[str]] = {}
+    taken = dict(zip(series[planned].tolist(), planned.tolist(), strict=True))
+    for finding in refused:
+        for row in finding.rows[np.isin(series[finding.rows], series[planned])]:
+            why.setdefault(taken[int(series[row])], []).append(f"{items[t.SUPPLIER].iloc[row]} ({finding.kind})")
+    rows, named = np.array(sorted(why), dtype=np.intp), [", ".join(why[row]) for row in sorted(why)]
+    return Finding("source_left_out", "warning", rows, np.full(len(rows), np.nan), np.array(named, dtype=object))
+
+
+def _alternatives(items: pd.DataFrame, above: dict[int, float], planned: NDArray[np.intp]) -> list[dict[str, float]]:
+    """Return for each planned row by how much other sources of its series cost more, by supplier."""
+    series, suppliers = series_numbers(items), items[t.SUPPLIER].to_numpy()
+    found: dict[int, dict[str, float]] = {number: {} for number in series[planned].tolist()}
+    for row, money in above.items():
+        found[int(series[row])][suppliers[row]] = money
+    return list(found.values())
 
 
 def in_contract(decisions: pd.DataFrame) -> pd.DataFrame:

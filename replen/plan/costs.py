@@ -16,11 +16,11 @@ def fill_costs(items: pd.DataFrame, rules: CostRules, *, freq: str) -> pd.DataFr
     """Return items with every cost column filled; a given value stands, null is filled by the rule of the config.
 
     Args:
-        items: one row a series with unit_cost, unit_price (null where the catalogue has none) and the cost columns.
+        items: one row a source with sku, site, unit_cost, unit_price (null where the catalogue has none) and the cost columns.
         rules: the `costs` section.
         freq: D or W, the period that holding and backorder costs are charged by.
     """
-    unit_cost = items[t.UNIT_COST].astype(np.float64)
+    unit_cost = unit_values(items)
     price = items[t.UNIT_PRICE].astype(np.float64)
     holding = rules.holding_rate_per_year * PERIOD_DAYS[freq] / DAYS_A_YEAR * unit_cost
     by_rule = {
@@ -31,6 +31,16 @@ def fill_costs(items: pd.DataFrame, rules: CostRules, *, freq: str) -> pd.DataFr
         t.END_VALUE: rules.end_value_share * unit_cost,
     }
     return items.assign(**{column: items[column].astype(np.float64).fillna(filled) for column, filled in by_rule.items()})
+
+
+def unit_values(items: pd.DataFrame) -> pd.Series:
+    """Return what a unit of each series is worth, money, by item: the least price above 0 that its suppliers ask.
+
+    So units on the shelf are worth the same whoever is asked next, and never more than a unit of any supplier costs.
+    """
+    unit_cost = items[t.UNIT_COST].astype(np.float64)
+    series = [items[t.SKU], items[t.SITE]]
+    return unit_cost.where(unit_cost > 0).groupby(series, sort=False, dropna=False).transform("min").fillna(unit_cost)
 
 
 def check_costs(items: pd.DataFrame, *, where: str = "costs") -> None:

@@ -1,7 +1,8 @@
 """What a person must look at: refused series, and planned ones in trouble that no order placed today can mend."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.config import ExceptionRules
 from replen.plan.outcome import Outcome
-from replen.plan.timing import FloatArray
+from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 MOST = 0.5  # a stock-out that loses more than this share of demand is critical
 LEAST = 1e-6  # units: less is rounding
@@ -22,6 +23,7 @@ ACTIONS = {
     "no_costs": "give unit_cost in supply and unit_price in the catalogue, or a row in costs (holding_cost where goods cost 0)",
     "bad_stock": "correct on_hand and open orders: they must be finite and not negative",
     "bad_supply": "correct the supply row: lead time and its deviation, order days, review period, packs, limits",
+    "source_left_out": "another supplier is asked instead; correct the row of: {}",
     "bad_shelf_life": "correct shelf_life_days in the catalogue: above 0, or null where goods keep",
     "bad_costs": "correct the costs: unit_cost < lost_sale_cost, end_value < unit_cost + holding_cost, holding_cost > 0",
     "not_solved": "report it with the row's data; order by hand meanwhile",
@@ -51,14 +53,25 @@ class Finding:
         severity: info, warning or critical.
         rows: shape (n_found,), rows of the series.
         value_at_risk: shape (n_found,), money; NaN = unknown, null in the tables.
-        amounts: shape (n_found,), units that the action names; None = it names none.
+        named: shape (n_found,), what the action names; None = it names nothing.
     """
 
     kind: str
     severity: str
     rows: NDArray[np.intp]
     value_at_risk: FloatArray
-    amounts: FloatArray | None = None
+    named: NDArray[np.object_] | None = None
+
+    def by_series(self, series: IntArray) -> Self:
+        """Return the finding with the numbers of series in place of rows, each series once, by the first of its rows."""
+        numbers, first = np.unique(series[self.rows], return_index=True)
+        named = None if self.named is None else self.named[first]
+        return replace(self, rows=numbers, value_at_risk=self.value_at_risk[first], named=named)
+
+    def where(self, kept: BoolArray) -> Self:
+        """Return the finding of some of its rows."""
+        named = None if self.named is None else self.named[kept]
+        return replace(self, rows=self.rows[kept], value_at_risk=self.value_at_risk[kept], named=named)
 
 
 def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
@@ -67,12 +80,12 @@ def listed(findings: Iterable[Finding], n_series: int) -> pd.DataFrame:
     columns: dict[t.Column, list[list[object]]] = {name: [[] for _ in range(n_series)] for name in names}
     kinds, severities, values, actions = columns.values()
     for finding in sorted(findings, key=lambda one: ("critical", "warning", "info").index(one.severity)):
-        amounts = np.zeros(len(finding.rows)) if finding.amounts is None else finding.amounts
-        for row, value, amount in zip(finding.rows, finding.value_at_risk, amounts, strict=True):
+        named = np.full(len(finding.rows), None) if finding.named is None else finding.named
+        for row, value, name in zip(finding.rows, finding.value_at_risk, named, strict=True):
             kinds[row].append(finding.kind)
             severities[row].append(finding.severity)
             values[row].append(float(value) if np.isfinite(value) else None)
-            actions[row].append(ACTIONS[finding.kind].format(round(amount, 4)))
+            actions[row].append(ACTIONS[finding.kind].format(name))
     return pd.DataFrame(columns)
 
 
@@ -106,4 +119,5 @@ def planned_findings(outcome: Outcome, rules: ExceptionRules) -> list[Finding]:
     found = [Finding(*key, np.flatnonzero(mask), value[mask]) for key, (mask, value) in masks.items()]
     missing = outcome.missing.max(axis=1)
     rows = np.flatnonzero(missing > LEAST)
-    return [*found, Finding("safety_stock_not_met", "warning", rows, (missing * unit_cost)[rows], missing[rows])]
+    units = missing[rows].round(4).astype(object)
+    return [*found, Finding("safety_stock_not_met", "warning", rows, (missing * unit_cost)[rows], units)]

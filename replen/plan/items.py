@@ -113,7 +113,10 @@ def order_window(items: pd.DataFrame, calendar: Calendar, lead_time: IntArray) -
     """
     sold = on_sale_by_step(items, calendar.first_day, horizon=calendar.horizon, freq=calendar.freq)
     arrives_on_sale = by_order_step(sold.astype(np.float64), lead_time) > 0
-    return calendar.order_steps(order_weekdays(items)) & arrives_on_sale
+    window = calendar.order_steps(order_weekdays(items)) & arrives_on_sale
+    if t.SOURCE_SITE in items:  # what is moved today is decided before the orders are, see `transfers`
+        window[:, 0] &= items[t.SOURCE_SITE].isna().to_numpy()
+    return window
 
 
 def read_positions(items: pd.DataFrame, calendar: Calendar, *, n_paths: int | None = None) -> Positions:

@@ -10,7 +10,7 @@ from replen.plan.search import pays_up_to
 from replen.plan.timing import FloatArray
 
 DECIMALS = 4
-HALVINGS = 40
+HALVINGS = 30
 ACCURACY = 1e-6  # units
 
 

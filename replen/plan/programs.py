@@ -19,6 +19,7 @@ from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices, Problem, problems
 from replen.plan.sharing import Flows, Sharing
+from replen.plan.sourcing import cheapest, least_by_series
 from replen.plan.timing import FloatArray, IntArray, by_arrival, by_order_step
 
 Rows = NDArray[np.intp]
@@ -176,11 +177,12 @@ class KeptPrograms:
 
 @dataclass(frozen=True)
 class Programs:
-    """Series and how they share the limits.
+    """Sources of series and how they share the limits.
 
     Attributes:
         solve: their programs.
         sharing: how they share the limits.
+        series: shape (n_items,), numbers that tell the series of the sources apart.
         receipts: shape (n_series, horizon), expected units of open orders.
         lead_time: shape (n_series,), periods.
         delays: shape (n_series, n_paths), see `Positions`.
@@ -188,27 +190,32 @@ class Programs:
 
     solve: Solver
     sharing: Sharing
+    series: IntArray
     receipts: FloatArray
     lead_time: IntArray
     delays: IntArray | None
 
     @classmethod
-    def of(cls, ready: Prepared, sharing: Sharing, last: LastPlan | None = None) -> Self:
-        """Return the programs of these series, which may have a last plan that is charged for when it changes."""
+    def of(cls, ready: Prepared, sharing: Sharing, series: IntArray, last: LastPlan | None = None) -> Self:
+        """Return the programs of these sources, which may have a last plan that is charged for when it changes."""
         model: type[BackorderPrograms | LostSalesPrograms] = BackorderPrograms if ready.waits else LostSalesPrograms
         solve: Solver = model.of(ready)
-        keeping = None if last is None else Keeping.of(last, ready.positions, np.arange(len(ready.receipts)))
+        positions = ready.positions
+        keeping = None if last is None else Keeping.of(last, positions, np.arange(len(ready.receipts)))
         if keeping is not None and len(keeping.rows):
             solve = KeptPrograms(solve, model.of(keeping.made_ready(ready)), keeping)
-        return cls(solve, sharing, ready.receipts, ready.positions.lead_time, ready.positions.delays)
+        return cls(solve, sharing, series, ready.receipts, positions.lead_time, positions.delays)
 
     def totals(self, choice: Choice) -> Totals:
-        """Return what plans under a choice cost and use, by cell."""
+        """Return what plans under a choice cost and use, by cell: each series buys where it costs least."""
         prices = self.sharing.series_prices(choice, self.receipts.shape[1])
         solved = self.solve(prices)
         ordered = expected_delayed(by_arrival(solved.quantities, self.lead_time), self.delays)
         flows = Flows(solved.quantities, self.receipts + ordered, solved.stock)
-        return self.sharing.totals(solved.bound + (prices.receipt * self.receipts).sum(axis=1), solved.cost, flows)
+        bound = least_by_series(self.series, solved.bound + (prices.receipt * self.receipts).sum(axis=1))
+        taken = cheapest(self.series, solved.cost + flows.priced(prices))
+        used = Flows(*(units[taken] for units in flows))
+        return self.sharing.take(taken).totals(bound[taken], solved.cost[taken], used)
 
 
 def _compact(units: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from replen.plan.choice import Choice, Totals
 from replen.plan.limits import NO_ROW, STOCK, Family, Limits
 from replen.plan.positions import Positions
 from replen.plan.problem import Prices
+from replen.plan.sourcing import heads, series_numbers
 from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 N_CELLS = 512
@@ -49,6 +50,11 @@ class Flows(NamedTuple):
     receipt: FloatArray
     stock: FloatArray
 
+    def priced(self, prices: Prices) -> FloatArray:
+        """Return the money of what each series uses of limits, (n_series,)."""
+        order = np.where(np.isfinite(prices.order), prices.order, 0.0)
+        return np.asarray((order * self.order + prices.receipt * self.receipt + prices.stock * self.stock).sum(axis=1))
+
 
 @dataclass(frozen=True)
 class Sharing:
@@ -75,7 +81,7 @@ class Sharing:
         """Return how these items share the limits.
 
         Args:
-            items: one row a series: sku, site, supplier, category, unit_cost, unit_volume.
+            items: one row a source, by preference: sku, site, supplier, category, unit_cost, unit_volume.
             limits: of the plan.
             positions: of the items.
         """
@@ -90,12 +96,8 @@ class Sharing:
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
         cells = cell_of(*_apart(items, limits), cell)
+        cells = cells[heads(series_numbers(items))]  # a series stays in its cell whichever source it takes
         return cls(shares, cells, (place >> np.uint64(11)) / 2.0**53, unsold, limited, limits.labels)
-
-    @property
-    def counts_stock(self) -> bool:
-        """Return whether a limit counts what is on the shelf."""
-        return any(share.family.basis == STOCK for share in self.shares)
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
@@ -125,11 +127,14 @@ class Sharing:
 
     def totals(self, bound: FloatArray, cost: FloatArray, flows: Flows) -> Totals:
         """Return bound, cost and usage of the series' plans, added up by cell; (n_series,) money each, and what they move."""
-        usage = np.zeros((N_CELLS, len(self.labels) + 1))
+        usage = np.zeros((N_CELLS, len(self.labels)))
         for share in self.shares:
             units = {"order": flows.order, "receipt": flows.receipt, STOCK: flows.stock}[share.family.basis]
-            np.add.at(usage, (self.cells[:, None], share.rows), share.per_unit[:, None] * units)
-        return Totals(self._by_cell(bound), self._by_cell(cost), usage[:, :-1])
+            series, step = np.nonzero(share.rows != NO_ROW)
+            places = self.cells[series] * len(self.labels) + share.rows[series, step]
+            used = share.per_unit[series] * units[series, step]
+            usage += np.bincount(places, used, usage.size).reshape(usage.shape)
+        return Totals(self._by_cell(bound), self._by_cell(cost), usage)
 
     def limit_prices(self, choice: Choice, lead_time: IntArray) -> list[dict[str, float]]:
         """Return by series the prices of the limits that an order of today counts for, by label; those of 0 are left out."""

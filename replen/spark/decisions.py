@@ -20,18 +20,28 @@ PLANNED, SIMPLE_RULE = "plan", "simple_rule"
 
 
 def split_decisions(
-    decisions: DataFrame, coupled: Coupled | None, limits: Limits, *, unused: Sequence[str], run_id: str
+    decisions: DataFrame,
+    transfers: DataFrame | None,
+    coupled: Coupled | None,
+    limits: Limits,
+    *,
+    unused: Sequence[str],
+    run_id: str,
 ) -> dict[Table, DataFrame]:
     """Return the tables of a plan, each with its columns and maybe others (see `Run.write`).
 
     Args:
         decisions: rows of `tables.DECISIONS`.
+        transfers: rows of `tables.TRANSFERS`, order lines too; None: there are none.
         coupled: how the limits are kept; None: there are none.
         limits: that the series share.
         unused: names of limits that no series has anything to do with.
         run_id: of the run.
     """
-    ordered = decisions.where(F.col(t.ORDER_QUANTITY) > 0).withColumn(t.RUN_ID, F.lit(run_id))
+    ordered = decisions.where(F.col(t.ORDER_QUANTITY) > 0)
+    if transfers is not None:
+        ordered = ordered.unionByName(transfers, allowMissingColumns=True)
+    ordered = ordered.withColumn(t.RUN_ID, F.lit(run_id))
     return {
         t.PLAN: by_date(decisions),
         t.ORDERS: ordered.withColumn(t.STATUS, F.lit(PROPOSED)),

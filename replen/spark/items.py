@@ -1,4 +1,4 @@
-"""Forecasts joined with stock, supply, costs and open orders: one row a (sku, site), ready to be planned."""
+"""Forecasts joined with stock, supply, costs and open orders: one row a (sku, site, supplier), ready to be planned."""
 
 import datetime as dt
 
@@ -8,11 +8,13 @@ from pyspark.sql import functions as F
 import replen.tables as t
 from replen.config import Config
 from replen.evaluate.simulated_cost import TERMS
+from replen.forecast.distribution import QUANTILES as KNOWN_BY_QUANTILES
 from replen.plan.limits import SCOPES
 from replen.plan.timing import PERIOD_DAYS
 from replen.spark.buckets import bucket
 
 KEY = [str(t.SKU), str(t.SITE)]
+LAST_SUPPLIER = "last_supplier"
 FORECAST = [
     t.MODEL, t.MODEL_VERSION, t.DEMAND_CLASS, t.ABC_CLASS, t.REASON, t.MEAN, t.QUANTILES, t.FAMILY, t.PARAMETERS, t.DEPENDENCE,
     t.SEED,
@@ -21,20 +23,33 @@ NOT_ON_THE_WAY = ("proposed", "received", "cancelled", "canceled")
 
 
 def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: dt.date) -> DataFrame:
-    """Return one row for each (sku, site) that has a forecast or can be bought; null where a table says nothing of it.
+    """Return one row for each source of each (sku, site) that has a forecast or can be bought; null where nothing is known.
 
     Args:
         tables: FORECASTS, STOCK, OPEN_ORDERS, SUPPLY, COSTS and CATALOGUE of the run, and the last PLAN, which may be empty.
         config: freq and plan.horizon are used.
         plan_date: first day of step 0.
     """
-    forecasts = tables[t.FORECASTS].where(F.col(t.STREAM) == t.POOLED).select(*KEY, *FORECAST)
+    rows = forecasts_of(tables).join(sources(tables[t.SUPPLY]), on=KEY, how="full")
+    last = last_quantities(tables[t.PLAN], plan_date, days=PERIOD_DAYS[config.freq])
+    joined = with_terms(rows, tables, config, plan_date).join(last, on=KEY, how="left")
+    none = F.transform(t.LAST_PLAN, lambda units: units * 0)
+    from_it = F.col(LAST_SUPPLIER) == F.col(t.SUPPLIER)
+    return joined.withColumn(t.LAST_PLAN, F.when(from_it, F.col(t.LAST_PLAN)).otherwise(none)).drop(LAST_SUPPLIER)
+
+
+def forecasts_of(tables: dict[t.Table, DataFrame]) -> DataFrame:
+    """Return one row for each (sku, site) that has a forecast, without quantiles where parameters tell them."""
+    pooled = tables[t.FORECASTS].where(F.col(t.STREAM) == t.POOLED).select(*KEY, *FORECAST)
+    return pooled.withColumn(t.QUANTILES, F.when(F.col(t.FAMILY) == KNOWN_BY_QUANTILES, F.col(t.QUANTILES)))
+
+
+def with_terms(rows: DataFrame, tables: dict[t.Table, DataFrame], config: Config, plan_date: dt.date) -> DataFrame:
+    """Return sources with stock, open orders, costs and product of their series, and the bucket."""
     receipts = receipts_by_step(tables[t.OPEN_ORDERS], plan_date, days=PERIOD_DAYS[config.freq], horizon=config.plan.horizon)
     return (
-        forecasts.join(first_choice(tables[t.SUPPLY]), on=KEY, how="full")
-        .join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
+        rows.join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
         .join(receipts, on=KEY, how="left")
-        .join(last_quantities(tables[t.PLAN], plan_date, days=PERIOD_DAYS[config.freq]), on=[*KEY, t.SUPPLIER], how="left")
         .join(tables[t.COSTS], on=KEY, how="left")
         .join(
             tables[t.CATALOGUE].select(
@@ -45,6 +60,7 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         )
         # A null among integers makes pandas read them as floats, which would round the seeds of all series of a bucket.
         .withColumn(t.SEED, F.coalesce(t.SEED, F.lit(0)))
+        .withColumn(t.PREFERENCE, F.coalesce(t.PREFERENCE, F.lit(1)))
         .withColumn(t.BUCKET, bucket())
     )
 
@@ -63,9 +79,35 @@ def supply_terms(supply: DataFrame, costs: DataFrame) -> DataFrame:
 
 def first_choice(supply: DataFrame) -> DataFrame:
     """Return for each (sku, site) the supplier of the lowest rank, the first by name where ranks are equal or unknown."""
-    by_rank = Window.partitionBy(*KEY).orderBy(F.col(t.RANK).asc_nulls_last(), t.SUPPLIER)
-    chosen = supply.where(F.col(t.SOURCE_SITE).isNull()).withColumn("choice", F.row_number().over(by_rank))
-    return chosen.where(F.col("choice") == 1).drop("choice", t.RANK, t.SOURCE_SITE)
+    bought = preferred(supply.where(F.col(t.SOURCE_SITE).isNull()))
+    return bought.where(F.col(t.PREFERENCE) == 1).drop(t.PREFERENCE, t.SOURCE_SITE)
+
+
+def sources(supply: DataFrame) -> DataFrame:
+    """Return the suppliers of each (sku, site), by preference; its routes where it has no supplier."""
+    is_route = F.col(t.SOURCE_SITE).isNotNull()
+    only_routes = F.min(is_route).over(Window.partitionBy(*KEY))
+    return preferred(priced(supply)).withColumn("only", only_routes).where(~is_route | F.col("only")).drop("only")
+
+
+def preferred(supply: DataFrame) -> DataFrame:
+    """Return supply rows with the preference of their (sku, site): suppliers by rank, then name, no rank last; then routes."""
+    order = (F.col(t.SOURCE_SITE).isNotNull(), F.col(t.RANK).asc_nulls_last(), t.SUPPLIER)
+    return supply.withColumn(t.PREFERENCE, F.row_number().over(Window.partitionBy(*KEY).orderBy(*order))).drop(t.RANK)
+
+
+def priced(supply: DataFrame) -> DataFrame:
+    """Return supply rows; a unit that is moved costs what moving costs and the least that any supplier of the SKU asks."""
+    is_route = F.col(t.SOURCE_SITE).isNotNull()
+    routes = supply.where(is_route).join(goods_costs(supply), on=t.SKU, how="left")
+    moved = routes.withColumn(t.UNIT_COST, F.col(t.UNIT_COST) + F.col(t.GOODS_COST))
+    return supply.where(~is_route).unionByName(moved, allowMissingColumns=True)
+
+
+def goods_costs(supply: DataFrame) -> DataFrame:
+    """Return the least purchase price of each SKU, at any site."""
+    bought = supply.where(F.col(t.SOURCE_SITE).isNull() & (F.col(t.UNIT_COST) > 0))
+    return bought.groupBy(t.SKU).agg(F.min(t.UNIT_COST).alias(t.GOODS_COST))
 
 
 def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, horizon: int) -> DataFrame:
@@ -90,8 +132,9 @@ def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, h
 
 
 def last_quantities(plan: DataFrame, plan_date: dt.date, *, days: int) -> DataFrame:
-    """Return for each (sku, site, supplier) the units that the last plan orders by step of this one; none for those without."""
+    """Return for each (sku, site) the supplier of the last plan and the units it orders by step of this one."""
     step = (F.date_diff(t.DATE, F.lit(plan_date)) / days).cast("int")
     ahead = plan.where(F.col(t.DATE) >= F.lit(plan_date)).withColumn("step", step)
-    lines = ahead.groupBy(*KEY, t.SUPPLIER).agg(F.sort_array(F.collect_list(F.struct("step", t.ORDER_QUANTITY))).alias("lines"))
-    return lines.select(*KEY, t.SUPPLIER, F.col("lines")[t.ORDER_QUANTITY].alias(t.LAST_PLAN))
+    lines = F.sort_array(F.collect_list(F.struct("step", t.ORDER_QUANTITY))).alias("lines")
+    by_series = ahead.groupBy(*KEY).agg(F.first(t.SUPPLIER).alias(LAST_SUPPLIER), lines)
+    return by_series.select(*KEY, LAST_SUPPLIER, F.col("lines")[t.ORDER_QUANTITY].alias(t.LAST_PLAN))

@@ -1,6 +1,6 @@
 """What policies cost on the generator's world, where demand is known: weekly decisions on the same forecasts, 26 weeks.
 
-python tests/benchmarks/bench_policies.py [--series 5000] [--smoke]
+python tests/benchmarks/bench_policies.py [--series 5000] [--forecasters lightgbm] [--smoke]
 
 The world is WORLD, written down before any policy was tuned on it; no JVM is needed. Every week one of FORECASTERS forecasts
 each series from true demand up to that week, and every policy decides on its sample paths, from the stock its own orders led
@@ -338,10 +338,11 @@ def main() -> None:
     """Print a line a policy, then JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=5000)
+    parser.add_argument("--forecasters", nargs="+", choices=FORECASTERS, default=list(FORECASTERS))
     parser.add_argument("--smoke", action="store_true", help="50 series and the moving average only")
     chosen = parser.parse_args()
     truth = world(50 if chosen.smoke else chosen.series)
-    found = {name: compare(truth, name) for name in (["moving_average"] if chosen.smoke else FORECASTERS)}
+    found = {name: compare(truth, name) for name in (["moving_average"] if chosen.smoke else chosen.forecasters)}
     for name, one in found.items():
         for ours, savings in one["saving"].items():
             for other, saving in savings.items():

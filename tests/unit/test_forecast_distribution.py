@@ -17,7 +17,7 @@ from replen.forecast.distribution import (
     from_negative_binomial,
     from_quantiles,
 )
-from replen.forecast.rows import from_rows, to_rows
+from replen.forecast.rows import from_rows, paths_of_rows, to_rows
 
 LEVELS = np.array([0.05, 0.1, 0.5, 0.9, 0.95], np.float32)
 
@@ -53,7 +53,7 @@ levels = st.lists(st.floats(0.001, 0.999), min_size=1, max_size=5)
 @given(means, dispersions, levels)
 def test_quantiles_of_small_means_are_the_exact_ones(mean: float, dispersion: float, wanted: list[float]) -> None:
     shape = 1 / dispersion
-    found = negative_binomial.quantile(np.array([wanted]), np.array([mean]), np.array([dispersion]))[0]
+    found = negative_binomial.quantile(np.array([[wanted]]), np.array([[mean]]), np.array([[dispersion]]))[0, 0]
     at = nbinom.cdf(found, shape, shape / (shape + mean))
     below = nbinom.cdf(found - 1, shape, shape / (shape + mean))
     assert (at >= np.array(wanted) - 1e-9).all()
@@ -63,7 +63,7 @@ def test_quantiles_of_small_means_are_the_exact_ones(mean: float, dispersion: fl
 @given(st.floats(negative_binomial.LARGE_MEAN, 1e5), st.floats(0.01, 5.0), levels)
 def test_quantiles_of_large_means_are_close_to_the_exact_ones(mean: float, dispersion: float, wanted: list[float]) -> None:
     shape = 1 / dispersion
-    found = negative_binomial.quantile(np.array([wanted]), np.array([mean]), np.array([dispersion]))[0]
+    found = negative_binomial.quantile(np.array([[wanted]]), np.array([[mean]]), np.array([[dispersion]]))[0, 0]
     exact = nbinom.ppf(wanted, shape, shape / (shape + mean))
     assert (np.abs(found - exact) <= np.maximum(1.0, 0.04 * exact)).all()
 
@@ -156,3 +156,11 @@ def test_every_second_path_mirrors_the_one_before() -> None:
     paths = made.sample_paths(np.array([11]), 8)[0, :, 0]
     assert paths[0::2] + paths[1::2] == pytest.approx(1.0, abs=1e-5)
     assert len(set(paths)) == 8
+
+
+def test_paths_need_no_quantiles_where_parameters_tell_them() -> None:
+    seeds = np.arange(6, dtype=np.int64)
+    rows = to_rows(negative_binomials(), keys(6), seeds=seeds)
+    wanted = paths_of_rows(rows, levels=tuple(LEVELS), n_paths=5, horizon=2)
+    rows[t.QUANTILES] = None
+    assert np.array_equal(paths_of_rows(rows, levels=tuple(LEVELS), n_paths=5, horizon=2), wanted)

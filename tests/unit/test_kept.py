@@ -154,7 +154,7 @@ def test_passes_keep_what_the_plan_keeps(waits, varies):
         horizon, orders=rule(), inbound=rule(kind="capacity", measure="volume"), space=rule(kind="volume", counted="stock")
     )
     sharing = Sharing.of(items_of(found), limits, found)
-    programs = Programs.of(Prepared.of(found, demand, waits=waits, safety_stock=None), sharing, last)
+    programs = Programs.of(Prepared.of(found, demand, waits=waits, safety_stock=None), sharing, np.arange(found.n_series), last)
     for prices in (np.zeros(len(limits)), rng.uniform(0, 0.3, len(limits)), np.full(len(limits), np.inf)):
         choice = Choice.at(prices, N_CELLS)
         outcome = plan_after(last, found, demand, sharing.series_prices(choice, horizon), waits=waits)

@@ -108,7 +108,11 @@ def at(prices):
 
 
 def programs_of(found: Positions, demand, limits, *, waits=False):
-    return Programs.of(Prepared.of(found, demand, waits=waits, safety_stock=None), Sharing.of(items_of(found), limits, found))
+    return Programs.of(
+        Prepared.of(found, demand, waits=waits, safety_stock=None),
+        Sharing.of(items_of(found), limits, found),
+        np.arange(found.n_series),
+    )
 
 
 def test_orders_receipts_and_stock_are_counted_where_the_basis_says():

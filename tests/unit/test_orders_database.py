@@ -33,7 +33,7 @@ def frames(run_id="run", quantities=(6.0, 12.0, 18.0), suppliers="mill", date=DA
         {
             "order_id": ids, "run_id": run_id, "forecast_demand": 10.0, "projected_stock": 1.0, "target": 5.5,
             "binding": "none", "rounding": 0.5, "limit_prices": [{"budget": 0.5}] * len(ids),
-            "model": "lstm", "model_version": None,
+            "alternatives": [{"mill": 2.0}] * len(ids), "model": "lstm", "model_version": None,
         }
     )  # fmt: skip
     exceptions = pd.DataFrame(

@@ -28,6 +28,7 @@ from replen.plan.positions import serve_backorders
 from replen.plan.problem import Prices, problems
 from replen.plan.program import highs
 from replen.plan.projection import open_orders, project
+from replen.plan.shelf_life import expiring
 from tests.unit.plan_instances import instances, positions
 from tests.unit.test_plan_bucket import CALENDAR, N_PATHS, SETTINGS, items, paths
 from tests.unit.test_plan_policies import decide
@@ -246,6 +247,13 @@ def test_open_orders_are_late_by_what_a_path_is_later_than_expected_and_never_ea
     assert open_orders(found)[:, 0].T.tolist() == [[6, 0, 3, 0], [6, 0, 3, 0], [0, 6, 0, 3], [6, 0, 3, 0]]
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_open_orders_that_come_late_expire_late(waits):
+    """Six units due at step 0 keep one period and nobody wants them: where they are a period late they expire at step 1."""
+    found = positions(1, 3, lead_time=1, delays=np.array([[0, 0, 1]]), receipts=[[6.0, 0.0, 0.0]], shelf_life=np.array([1]))
+    assert expiring(found, np.zeros((3, 1, 3)), waits=waits)[:, 0].T.tolist() == [[6, 0, 0], [6, 0, 0], [0, 6, 0]]
+
+
 def test_lead_times_have_mean_and_deviation_and_depend_on_the_key_alone():
     keys = pd.DataFrame({"sku": ["a", "b", "c"], "seed": [1, 2, 3]})
     mean, deviation = np.array([10.0, 10.0, 4.0]), np.array([3.0, 0.0, 6.0])
@@ -253,7 +261,7 @@ def test_lead_times_have_mean_and_deviation_and_depend_on_the_key_alone():
     assert days.mean(axis=1) == approx(mean)
     assert days.std(axis=1) == approx(deviation, rel=0.02)
     assert (days[1] == 10.0).all() and (days >= 0).all()
-    alone = lead_time_paths(mean[2:], deviation[2:], keys.iloc[2:], n_paths=400)
+    alone = lead_time_paths(mean[2:], deviation[2:], keys.iloc[2:].reset_index(drop=True), n_paths=400)
     np.testing.assert_array_equal(alone[0], days[2])
     other = lead_time_paths(mean, deviation, keys.assign(seed=[4, 2, 3]), n_paths=400)
     assert sorted(other[0]) == sorted(days[0]) and abs(np.corrcoef(other[0], days[0])[0, 1]) < 0.15
@@ -362,5 +370,9 @@ def test_the_paths_of_lead_times_are_those_of_the_row_whatever_is_beside_it():
     for row in range(5):
         alone = read_positions(rows.iloc[[row]], CALENDAR, n_paths=N_PATHS)
         np.testing.assert_array_equal(alone.lead_times[0] + np.zeros(N_PATHS), together.lead_times[row])
+    for name, values in ((t.SKU, ["a", "b"]), (t.SITE, ["a", "b"]), (t.SUPPLIER, ["a", "b"]), (t.SEED, [1, 2])):
+        two = items(2, lead_time_sd_days=6.0).assign(**{str(t.SKU): "a", str(t.SEED): 1, str(name): values})
+        found = read_positions(two, CALENDAR, n_paths=N_PATHS).lead_times
+        assert (found[0] != found[1]).any()
     plain = read_positions(rows, CALENDAR)
     assert plain.delays is None and plain.lead_time.tolist() == [2] * 5

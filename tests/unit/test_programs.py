@@ -34,7 +34,7 @@ def test_kept_programs_plan_as_from_the_paths(waits, owed, fraction, most):
     outcome = plan_series(found, demand, sharing.series_prices(choice, horizon), waits=waits)
     flows = Flows(outcome.quantities, outcome.receipts, outcome.mean_on_hand)
     expected = sharing.totals(outcome.dual_bound, outcome.feasible_cost, flows)
-    totals = Programs.of(Prepared.of(found, demand, waits=waits, safety_stock=None), sharing).totals(choice)
+    totals = Programs.of(Prepared.of(found, demand, waits=waits, safety_stock=None), sharing, np.arange(n)).totals(choice)
     assert outcome.quantities.sum() > 0
     for name in ("bound", "cost", "usage"):
         np.testing.assert_allclose(getattr(totals, name), getattr(expected, name), rtol=1e-9, atol=1e-9)
