@@ -16,6 +16,8 @@ NOTHING = 1e-9
 DEAREST = 2.0
 """Money that a unit of a minimum is worth at most: of money ordered, twice as much."""
 WHOLE_OPTIONS = {"time_limit": 5.0, "mip_rel_gap": 1e-5}
+MIXED_OPTIONS = {"time_limit": 60.0, "mip_rel_gap": 1e-5}
+"""Where only minimums are whole: a few seconds are usual, and much hangs on it."""
 
 
 class Column(Protocol):
@@ -150,7 +152,7 @@ class Master:
             b_eq=np.ones(self.n_cells),
             bounds=np.column_stack([np.zeros(len(cost)), np.broadcast_to(most, len(cost))]),
             integrality=integrality,
-            options={} if integrality is None else WHOLE_OPTIONS,
+            options={} if integrality is None else WHOLE_OPTIONS if integrality[0] else MIXED_OPTIONS,
             method="highs",
         )
 
