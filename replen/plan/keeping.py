@@ -11,13 +11,14 @@ the master then chooses, row by row, and a few more passes follow for what it ch
 least a minimum, mixed, is any amount.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from replen.plan.choice import TOUCHED, Choice, Coupled, missing
 from replen.plan.columns import ENOUGH, Columns
-from replen.plan.master import DEAREST
+from replen.plan.master import DEAREST, Master, Mixture
 from replen.plan.timing import BoolArray, FloatArray
 
 MAX_REPAIRS = 4
@@ -26,38 +27,39 @@ MORE_THAN_EXCESS = 1.1
 
 
 def keep(columns: Columns, minimums: FloatArray, reached: BoolArray) -> Coupled:
-    """Return the cheaper of two plans that keep the limits: one column for each whole cell, or a mixture, shared out.
+    """Return the cheapest of some plans that keep the limits: nothing, one column for each whole cell, a mixture, shared out.
 
     Args:
         columns: what was found.
         minimums: shape (n_limits,), that are to be kept too; 0 = none.
-        reached: shape (n_limits,), which minimums the mixture reaches; the whole cells choose for themselves.
+        reached: shape (n_limits,), which of them seem worth it; whole cells may choose others.
     """
-    best = _whole(columns, minimums)
-    if columns.is_proven(best.cost):
-        return best
-    shared = _shared_out(columns, minimums, reached)
-    cheapest = best if shared is None or shared.cost >= best.cost else shared
-    return replace(cheapest, passes=columns.passes)
+    plans = [columns.coupled(Choice.at(np.full(len(minimums), np.inf), columns.n_cells), columns.idle)]
+    plans += _whole(columns, minimums, lambda master: master.whole(reached))
+    if minimums.any():
+        plans += _whole(columns, minimums, lambda master: master.choosing(whole=True))
+    if not columns.is_proven(min(plan.cost for plan in plans)):
+        plans += _shared_out(columns, minimums, reached)
+    return replace(min(plans, key=lambda plan: plan.cost), passes=columns.passes)
 
 
-def _whole(columns: Columns, minimums: FloatArray) -> Coupled:
-    """Return about the cheapest plan of whole cells; nothing is ordered where none is found in time."""
+def _whole(columns: Columns, minimums: FloatArray, choose: Callable[[Master], Mixture | None]) -> list[Coupled]:
+    """Return about the cheapest plan of whole cells; none where none is found in time."""
     asked = minimums
     for _ in range(MAX_REPAIRS):
-        mixture = columns.master(columns.limits, asked).choosing(whole=True)
+        mixture = choose(columns.master(columns.limits, asked))
         if mixture is None:
             break
         totals = columns.mixed(mixture)
         lacking = missing(totals.usage.sum(axis=0), minimums)
         if not lacking.any():
-            return columns.coupled(columns.choice(mixture), totals)
-        asked = asked + MORE_THAN_EXCESS * lacking  # less than the solver tells from nothing
-    return columns.coupled(Choice.at(np.full(len(minimums), np.inf), columns.n_cells), columns.idle)
+            return [columns.coupled(columns.choice(mixture), totals)]
+        asked = asked + MORE_THAN_EXCESS * lacking  # as much as the solver does not tell from nothing
+    return []
 
 
-def _shared_out(columns: Columns, minimums: FloatArray, reached: BoolArray) -> Coupled | None:
-    """Return the plan of a mixture shared out among the series of each cell; None where no repair makes it keep every row."""
+def _shared_out(columns: Columns, minimums: FloatArray, reached: BoolArray) -> list[Coupled]:
+    """Return the plan of a mixture shared out among the series of each cell; none where no repair makes it keep every row."""
     less, more, least = np.zeros(len(minimums)), np.zeros(len(minimums)), columns.idle.usage.sum(axis=0)
     for _ in range(MAX_REPAIRS):
         limits = np.maximum(columns.limits - less, least)
@@ -66,9 +68,9 @@ def _shared_out(columns: Columns, minimums: FloatArray, reached: BoolArray) -> C
         usage = totals.usage.sum(axis=0)
         excess, lacking = usage - columns.limits, missing(usage, minimums)
         if np.all(excess <= TOUCHED * np.abs(columns.limits)) and not lacking.any():
-            return columns.coupled(choice, totals)
+            return [columns.coupled(choice, totals)]
         less, more = less + np.maximum(excess, 0.0) * MORE_THAN_EXCESS, more + lacking * MORE_THAN_EXCESS
-    return None
+    return []
 
 
 def keep_minimums(columns: Columns, wanted: Coupled) -> Coupled:

@@ -86,19 +86,29 @@ class Master:
         Raises:
             PlanError: the solver failed.
         """
+        filled = np.flatnonzero(reached & self._lumpy)
+        mixture = self._mixture(_solved(self._kept(reached)), np.concatenate([self._limited, filled]))
+        mixture.prices[filled] *= -1
+        mixture.prices[~reached & self._lumpy] = np.inf
+        return mixture
+
+    def whole(self, reached: BoolArray) -> Mixture | None:
+        """Return about the cheapest choice of one column a cell that keeps what `keeping` does; None if none was in time."""
+        found = self._kept(reached, whole=True)
+        return None if found.x is None else self._mixture(found, None, whole=True)
+
+    def _kept(self, reached: BoolArray, *, whole: bool = False) -> OptimizeResult:
+        """Return what HiGHS says of `keeping`, or `whole`."""
         filled, unused = np.flatnonzero(reached & self._lumpy), ~reached & self._lumpy
         missing = DEAREST * self._scale[filled] / self._money
         rows = vstack([self._beside(self._limited, len(filled)), hstack([-self._usage[filled], -eye_array(len(filled))])])
         most = np.concatenate([np.where(self._usage[unused].sum(axis=0) > 0, 0.0, 1.0), np.full(len(filled), np.inf)])
         limits = np.concatenate([self._limits[self._limited], -self._minimums[filled]])
-        found = _solved(self._solve(np.concatenate([self._cost, missing]), rows, limits, most=most))
-        mixture = self._mixture(found, np.concatenate([self._limited, filled]))
-        mixture.prices[filled] *= -1
-        mixture.prices[unused] = np.inf
-        return mixture
+        integrality = np.repeat([1, 0], [len(self._cost), len(filled)]) if whole else None
+        return self._solve(np.concatenate([self._cost, missing]), rows, limits, most=most, integrality=integrality)
 
     def choosing(self, *, whole: bool) -> Mixture | None:
-        """Return about the cheapest mixture that keeps limits and minimums; None where none was found in time.
+        """Return about the cheapest mixture that keeps limits and minimums, whichever it reaches; None if none was in time.
 
         Args:
             whole: one column a cell; else cells may be mixed.
