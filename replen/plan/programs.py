@@ -218,7 +218,9 @@ class Programs:
         return self.sharing.take(taken).totals(bound[taken], solved.cost[taken], used)
 
 
-def _compact(units: FloatArray) -> FloatArray:
-    """Return the same numbers in single precision where that is exact, as it is for whole units."""
-    single: NDArray[Any] = units.astype(np.float32)
-    return single if np.array_equal(single, units) else units
+def _compact(units: FloatArray) -> NDArray[Any]:
+    """Return the same numbers in as few bytes as hold them exactly: whole units in two, many others in four."""
+    largest = float(np.abs(units).max(initial=0.0))
+    kinds = (np.int16, np.float32) if largest <= np.iinfo(np.int16).max else (np.float32,)
+    narrow = (units.astype(kind) for kind in kinds)
+    return next((kept for kept in narrow if np.array_equal(kept, units)), units)

@@ -34,7 +34,7 @@ class Share:
 
     family: Family
     per_unit: FloatArray
-    rows: IntArray
+    rows: NDArray[np.int32]
 
 
 class Flows(NamedTuple):
@@ -91,7 +91,7 @@ class Sharing:
         members = [family.members(items) for family in limits.families]
         rows = [np.vstack([family.rows, np.full(family.rows.shape[1], NO_ROW)]) for family in limits.families]
         shares = tuple(
-            Share(family, family.per_unit(items), numbers[value])
+            Share(family, family.per_unit(items), numbers.astype(np.int32)[value])
             for family, numbers, value in zip(limits.families, rows, members, strict=True)
         )
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
