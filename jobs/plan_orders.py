@@ -69,11 +69,11 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     config = jobs.config
     tables = {table: jobs.read(table, "ingest") for table in INPUTS} | {t.FORECASTS: jobs.read(t.FORECASTS, "forecast")}
     planner = Planner(Terms.uncoupled(config.plan, plan_date, config.freq), config.costs, config.forecast.quantiles)
-    transfers = None
+    moved = None
     if has_routes(tables[t.SUPPLY]):
         network = network_items(tables, config, plan_date)
-        transfers = jobs.stage(t.TRANSFERS, per_bucket(network, planner.transfers, t.TRANSFERS, sizes=config.spark))
-        tables = after(transfers, tables)
+        moved = jobs.stage(t.TRANSFERS, per_bucket(network, planner.transfers, t.TRANSFERS, sizes=config.spark))
+        tables = after(moved, tables)
     items = planning_items(tables | {t.PLAN: last_plan(jobs, progress)}, config, plan_date)
     rows = limit_rows(tables[t.LIMITS].toPandas(), config.limits)
     limits = read_limits(rows, plan_date, horizon=config.plan.horizon, freq=config.freq)
@@ -89,7 +89,7 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     counts = reconcile(tables[t.FORECASTS], decisions)
     if not counts["planned"]:  # where nothing can be planned, costs that make no sense are the config's, not a row's
         check_costs(fill_costs(items.limit(ROWS_A_FRAME).toPandas(), config.costs, freq=config.freq))
-    for table, frame in split_decisions(decisions, transfers, coupled, limits, unused=unused, run_id=jobs.run_id).items():
+    for table, frame in split_decisions(decisions, moved, coupled, limits, unused=unused, run_id=jobs.run_id).items():
         jobs.write(table, frame)
     return jobs.commit(JOB, cutoff=jobs.needed("forecast").cutoff, counts=counts)
 
@@ -152,8 +152,9 @@ class Planner:
 
     def transfers(self, items: pd.DataFrame) -> pd.DataFrame:
         """Return rows of `tables.TRANSFERS`; items are sources and routes of all sites of some SKUs."""
-        priced, waits = self._priced(items), self.terms.settings.unmet_demand == "waits"
-        return with_order_ids(transfers(priced, self._paths(priced, 0), self.terms.calendar, waits=waits))[t.TRANSFERS.names]
+        priced, terms = self._priced(items), self.terms
+        moved = transfers(priced, self._paths(priced, 0), terms.calendar, waits=terms.waits)
+        return with_order_ids(moved)[t.TRANSFERS.names]
 
     def _priced(self, items: pd.DataFrame) -> pd.DataFrame:
         return fill_costs(by_preference(items), self.costs, freq=self.terms.freq)

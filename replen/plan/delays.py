@@ -20,6 +20,8 @@ Further units are left over on both. So 30 are ordered; they cost 30, holding is
 80 / 2: 82.5 in all.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from scipy.special import gammainc, gammaincinv
@@ -127,9 +129,9 @@ def expected_later(by_step: FloatArray, delays: IntArray | None) -> FloatArray:
     """
     if delays is None:
         return by_step
-    horizon, shares, total = by_step.shape[1], delay_shares(delays), np.zeros(by_step.shape)
-    for delay in range(min(shares.shape[1], horizon)):
-        total[:, : horizon - delay] += shares[:, delay, None] * by_step[:, delay:]
+    total = np.zeros(by_step.shape)
+    for steps, share, later in _later(by_step, delays):
+        total[:, steps] += share * later
     return total
 
 
@@ -147,11 +149,17 @@ def least_later(by_step: FloatArray, delays: IntArray | None) -> FloatArray:
     """
     if delays is None:
         return by_step
-    horizon, happens, least = by_step.shape[1], delay_shares(delays) > 0, np.full(by_step.shape, np.inf)
-    for delay in range(min(happens.shape[1], horizon)):
-        later = np.where(happens[:, delay, None], by_step[:, delay:], np.inf)
-        least[:, : horizon - delay] = np.minimum(least[:, : horizon - delay], later)
+    least = np.full(by_step.shape, np.inf)
+    for steps, share, later in _later(by_step, delays):
+        least[:, steps] = np.minimum(least[:, steps], np.where(share > 0, later, np.inf))
     return np.where(np.isfinite(least), least, 0.0)
+
+
+def _later(by_step: FloatArray, delays: IntArray) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
+    """Yield by delay the steps that have a later one, the share of the paths that are so late, and the later values."""
+    horizon, shares = by_step.shape[1], delay_shares(delays)
+    for delay in range(min(shares.shape[1], horizon)):
+        yield slice(horizon - delay), shares[:, delay, None], by_step[:, delay:]
 
 
 def mean_within(values: FloatArray, delays: IntArray | None) -> FloatArray:
