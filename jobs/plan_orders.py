@@ -153,7 +153,7 @@ class Planner:
     def transfers(self, items: pd.DataFrame) -> pd.DataFrame:
         """Return rows of `tables.TRANSFERS`; items are sources and routes of all sites of some SKUs."""
         priced, terms = self._priced(items), self.terms
-        moved = transfers(priced, self._paths(priced, 0), terms.calendar, waits=terms.waits)
+        moved = transfers(priced, self._paths(priced, 0), terms.calendar, waits=terms.settings.waits)
         return with_order_ids(moved)[t.TRANSFERS.names]
 
     def _priced(self, items: pd.DataFrame) -> pd.DataFrame:

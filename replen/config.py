@@ -434,6 +434,11 @@ class Plan(Section):
     rule: Rule
     exceptions: ExceptionRules
 
+    @property
+    def waits(self) -> bool:
+        """Return whether demand that is not met waits."""
+        return self.unmet_demand == "waits"
+
     @model_validator(mode="after")
     def check_safety_stock(self) -> Self:
         """Refuse a safety stock that the program over paths cannot keep."""

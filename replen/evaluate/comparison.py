@@ -53,7 +53,7 @@ def _plan_columns(
     decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, calendar: Calendar
 ) -> dict[str, FloatArray]:
     """Return cost and units sold of series when their plans are played."""
-    waits = settings.unmet_demand == "waits"
+    waits = settings.waits
     positions, demand = _met(items, demand_paths, calendar, waits=waits)
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())
     planned = score(positions, play_plan(positions, demand, quantities, waits=waits), backorders=waits)
@@ -69,7 +69,7 @@ def _rule_columns(
     items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, calendar: Calendar
 ) -> dict[str, FloatArray]:
     """Return cost and units sold of series when the simple rule orders from these sources."""
-    waits = settings.unmet_demand == "waits"
+    waits = settings.waits
     positions, demand = _met(items, demand_paths, calendar, waits=waits)
     levels = simple_rule_levels(positions, demand, cycle_service_level=settings.rule.cycle_service_level)
     ruled = score(positions, simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits), backorders=waits)

@@ -56,14 +56,9 @@ class Terms:
         frozen = self.settings.frozen_periods
         return Calendar(np.datetime64(self.plan_date), self.settings.horizon, self.freq, frozen)
 
-    @property
-    def waits(self) -> bool:
-        """Return whether demand that is not met waits."""
-        return self.settings.unmet_demand == "waits"
-
     def ready(self, positions: Positions, demand_paths: FloatArray) -> Prepared:
         """Return the series made ready for their sample paths of demand, (n_series, n_paths, horizon)."""
-        return Prepared.of(positions, by_step(demand_paths), waits=self.waits, safety_stock=self.settings.safety_stock)
+        return Prepared.of(positions, by_step(demand_paths), waits=self.settings.waits, safety_stock=self.settings.safety_stock)
 
     def last_plan(self, items: pd.DataFrame, positions: Positions) -> LastPlan | None:
         """Return what the last plans of items say, where changing them costs something."""
@@ -138,7 +133,7 @@ def _planned(items: pd.DataFrame, demand_paths: FloatArray, rows: Rows, terms: T
     outcome = plan_ready(positions, terms.ready(positions, demand_paths), prices, assigned=assigned, last=last)
     _check_proven(outcome.dual_bound)
     flows = Flows(outcome.quantities, outcome.receipts, outcome.mean_on_hand)
-    series, priced_cost = series_numbers(items), outcome.feasible_cost + flows.priced(prices)
+    series, priced_cost = series_numbers(items), outcome.feasible_cost + prices.paid(*flows)
     bound, constant = (least_by_series(series, values) for values in (outcome.dual_bound, outcome.constant_cost))
     taken = cheapest(series, priced_cost)
     left = np.setdiff1d(np.arange(len(rows)), taken)

@@ -115,6 +115,18 @@ class Keeping:
         differ = (np.abs(quantities - self.units) > SAME) & self.said
         return np.where(differ.any(axis=1), self.change_cost, 0.0)
 
+    def weighed(self, quantities: FloatArray, changed: FloatArray, kept: FloatArray) -> tuple[BoolArray, FloatArray]:
+        """Return which series keep their last plan, and what the others' plans are charged, (n_rows,) each.
+
+        Args:
+            quantities: shape (n_rows, horizon), units by step, of the plans that may change it.
+            changed: shape (n_rows,), money of these plans, what limits take included.
+            kept: shape (n_rows,), money of the plans that keep it, likewise; inf where limits forbid them.
+        """
+        charge = self.charges(quantities)
+        dear = changed + charge
+        return (charge > 0) & np.isfinite(kept) & (kept <= dear + TIE * np.maximum(1.0, np.abs(dear))), charge
+
     def money(self, prices: Prices) -> tuple[FloatArray, FloatArray]:
         """Return what the kept units cost, (n_rows,), and what limits take for them: inf where these forbid one.
 
@@ -124,26 +136,23 @@ class Keeping:
         positions = self.positions
         bought = positions.unit_cost[:, None] * self.units * delivered_share(positions)
         cost = bought + positions.order_cost[:, None] * (self.units > 0)
-        return cost.sum(axis=1), usage_at(prices, positions, self.units)
+        return cost.sum(axis=1), self.paid(prices, self.units, np.zeros(self.units.shape))
+
+    def paid(self, prices: Prices, quantities: FloatArray, stock: FloatArray) -> FloatArray:
+        """Return what limits take, (n_rows,), money; open orders left out, inf where they forbid an order.
+
+        Args:
+            prices: of the n_rows series.
+            quantities: shape (n_rows, horizon), units by step of the order.
+            stock: shape (n_rows, horizon), expected units at the end of each step.
+        """
+        arrived = by_arrival(quantities, self.positions.lead_time)
+        return prices.paid(quantities, expected_delayed(arrived, self.positions.delays), stock)
 
 
-def usage_at(prices: Prices, positions: Positions, quantities: FloatArray, stock: FloatArray | None = None) -> FloatArray:
-    """Return what limits take, (n_series,), money; inf where they forbid an order.
-
-    Args:
-        prices: of the n_series series.
-        positions: n_series positions.
-        quantities: shape (n_series, horizon), units by step of the order; open orders are left out.
-        stock: shape (n_series, horizon), expected units at the end of each step; None = not counted.
-    """
-    taken = np.where(quantities > 0, prices.order, 0.0) * np.where(quantities > 0, quantities, 1.0)
-    taken += prices.receipt * expected_delayed(by_arrival(quantities, positions.lead_time), positions.delays)
-    return np.asarray((taken if stock is None else taken + prices.stock * stock).sum(axis=1))
-
-
-def is_kept(kept: FloatArray, changed: FloatArray) -> BoolArray:
-    """Return where a last plan is kept: it costs no more than the plan that changes it, the charge included."""
-    return np.asarray(kept <= changed + TIE * np.maximum(1.0, np.abs(changed)))
+def least_charged(free: FloatArray, rest: FloatArray, charge: FloatArray) -> FloatArray:
+    """Return the bound of plans of which some are charged: that of all, `free`, and that of those that keep, `rest`, money."""
+    return np.where(charge > 0, np.minimum(free + charge, rest), free)
 
 
 def keep_last(decided: Decided, ready: Prepared, prices: Prices, keeping: Keeping) -> tuple[Decided, BoolArray, FloatArray]:
@@ -161,20 +170,18 @@ def keep_last(decided: Decided, ready: Prepared, prices: Prices, keeping: Keepin
         return merged, kept, charges
     decide = backorders if ready.waits else lost_sales
     rest = decide(keeping.made_ready(ready), mine, with_levels=False)
-    charge, (bought, taken) = keeping.charges(decided.quantities[rows]), keeping.money(mine)
+    bought, taken = keeping.money(mine)
     quantities = keeping.units + rest.quantities
-    changed = _priced_cost(some, decided.quantities[rows], mine) + charge
-    keep = (charge > 0) & np.isfinite(taken) & is_kept(_priced_cost(some, quantities, mine), changed)
-    least = np.minimum(decided.least_cost[rows] + charge, rest.least_cost + bought + taken)
+    changed, cost_kept = (_priced_cost(some, plans, mine, keeping) for plans in (decided.quantities[rows], quantities))
+    keep, charge = keeping.weighed(decided.quantities[rows], changed, cost_kept)
     kept[rows], charges[rows] = keep, np.where(keep, 0.0, charge)
-    merged.least_cost[rows] = np.where(charge > 0, least, decided.least_cost[rows])
+    merged.least_cost[rows] = least_charged(decided.least_cost[rows], rest.least_cost + bought + taken, charge)
     merged.quantities[rows[keep]] = merged.targets[rows[keep]] = quantities[keep]
     merged.missing[rows[keep]] = rest.missing[keep]
     return merged, kept, charges
 
 
-def _priced_cost(ready: Prepared, quantities: FloatArray, prices: Prices) -> FloatArray:
+def _priced_cost(ready: Prepared, quantities: FloatArray, prices: Prices, keeping: Keeping) -> FloatArray:
     """Return money of orders by step, what limits take for them included, (n_series,); open orders left out."""
     projection = ready.played(quantities)
-    stock = projection.ending.mean(axis=2).T
-    return ready.costs(quantities, projection)[1] + usage_at(prices, ready.positions, quantities, stock)
+    return ready.costs(quantities, projection)[1] + keeping.paid(prices, quantities, projection.ending.mean(axis=2).T)

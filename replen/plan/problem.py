@@ -143,6 +143,11 @@ class Prices:
         """Return the prices of the chosen series."""
         return type(self)(self.order[rows], self.receipt[rows], self.stock[rows])
 
+    def paid(self, order: FloatArray, receipt: FloatArray, stock: FloatArray) -> FloatArray:
+        """Return what limits take for units by step, (n_series, horizon) each, money (n_series,); inf for forbidden orders."""
+        ordered = np.where(order > 0, self.order, 0.0) * np.where(order > 0, order, 1.0)
+        return np.asarray((ordered + self.receipt * receipt + self.stock * stock).sum(axis=1))
+
 
 def problems(positions: Positions, demand: FloatArray, idle: Projection) -> Iterator[tuple[NDArray[np.intp], Problem]]:
     """Yield rows and problem of the series of each lead time with which an order can arrive in time.

@@ -11,7 +11,7 @@ from replen.plan.chain import Chains
 from replen.plan.choice import Choice, Totals
 from replen.plan.decide import chains_at, chains_of
 from replen.plan.delays import expected_delayed
-from replen.plan.kept import Keeping, LastPlan, is_kept, usage_at
+from replen.plan.kept import Keeping, LastPlan, least_charged
 from replen.plan.lattice import OrderLines
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
@@ -85,15 +85,13 @@ class BackorderPrograms:
         lead_time = self.positions.lead_time
         found = solve_backorders(chains_at(self.chains, prices, self.positions), self.lines)
         stock = np.maximum(np.cumsum(found.quantities, axis=1)[:, :, None] - self.chains.at, 0.0).mean(axis=2)
-        order = by_arrival(np.where(np.isfinite(prices.order), prices.order, 0.0), lead_time)
-        priced = ((order + prices.receipt) * found.quantities + prices.stock * stock).sum(axis=1)
+        quantities = by_order_step(found.quantities, lead_time)
         bound = found.lower_bound + self.apart + (prices.stock * self.early_stock).sum(axis=1)
-        solved = Solved(by_order_step(found.quantities, lead_time), bound, found.cost - priced, stock)
+        solved = Solved(quantities, bound, found.cost - prices.paid(quantities, found.quantities, stock), stock)
         if len(self.varies):
-            quantities = solved.quantities[self.varies]
-            projection = self.late.played(quantities)
+            projection = self.late.played(quantities[self.varies])
             solved.stock[self.varies] = projection.ending.mean(axis=2).T
-            solved.cost[self.varies] = self.late.costs(quantities, projection)[1]
+            solved.cost[self.varies] = self.late.costs(quantities[self.varies], projection)[1]
         return solved
 
 
@@ -157,18 +155,11 @@ class KeptPrograms:
         """Return the plans at these prices."""
         keeping, rows, mine = self.keeping, self.keeping.rows, prices.take(self.keeping.rows)
         free, rest, (bought, taken) = self.free(prices), self.rest(mine), keeping.money(mine)
-        charge = keeping.charges(free.quantities[rows])
-        changed, kept = (
-            cost + usage_at(mine, keeping.positions, quantities, stock)
-            for quantities, cost, stock in (
-                (free.quantities[rows], free.cost[rows] + charge, free.stock[rows]),
-                (rest.quantities, rest.cost + bought + taken, rest.stock),
-            )
-        )
-        keep = (charge > 0) & np.isfinite(taken) & is_kept(kept, changed)
+        changed = free.cost[rows] + keeping.paid(mine, free.quantities[rows], free.stock[rows])
+        kept = rest.cost + bought + taken + keeping.paid(mine, rest.quantities, rest.stock)
+        keep, charge = keeping.weighed(free.quantities[rows], changed, kept)
         solved = Solved(*(values.copy() for values in free))
-        least = np.minimum(free.bound[rows] + charge, rest.bound + bought + taken)
-        solved.bound[rows] = np.where(charge > 0, least, free.bound[rows])
+        solved.bound[rows] = least_charged(free.bound[rows], rest.bound + bought + taken, charge)
         solved.cost[rows] = np.where(keep, rest.cost + bought, free.cost[rows] + charge)
         solved.quantities[rows[keep]] = (keeping.units + rest.quantities)[keep]
         solved.stock[rows[keep]] = rest.stock[keep]
@@ -213,7 +204,7 @@ class Programs:
         ordered = expected_delayed(by_arrival(solved.quantities, self.lead_time), self.delays)
         flows = Flows(solved.quantities, self.receipts + ordered, solved.stock)
         bound = least_by_series(self.series, solved.bound + (prices.receipt * self.receipts).sum(axis=1))
-        taken = cheapest(self.series, solved.cost + flows.priced(prices))
+        taken = cheapest(self.series, solved.cost + prices.paid(*flows))
         used = Flows(*(units[taken] for units in flows))
         return self.sharing.take(taken).totals(bound[taken], solved.cost[taken], used)
 

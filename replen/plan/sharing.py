@@ -50,11 +50,6 @@ class Flows(NamedTuple):
     receipt: FloatArray
     stock: FloatArray
 
-    def priced(self, prices: Prices) -> FloatArray:
-        """Return the money of what each series uses of limits, (n_series,)."""
-        order = np.where(np.isfinite(prices.order), prices.order, 0.0)
-        return np.asarray((order * self.order + prices.receipt * self.receipt + prices.stock * self.stock).sum(axis=1))
-
 
 @dataclass(frozen=True)
 class Sharing:
