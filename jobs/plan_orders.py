@@ -79,13 +79,15 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
     limits = read_limits(rows, plan_date, horizon=config.plan.horizon, freq=config.freq)
     coupled, unused = None, tuple[str, ...]()
     if len(limits):
-        planner, unused = planner.under(limits), limits.unused(scope_values(items))
+        items, planner = items.persist(), planner.under(limits)
+        unused = limits.unused(scope_values(items))
         for label in unused:
             progress.note(f"limits: {label} changes nothing: no item has this scope_value")
         with Passes.over(items, planner.programs, len(limits), sizes=config.spark) as look:
             coupled = couple(look, limits.limits, minimums=limits.minimums, n_cells=N_CELLS, watch=noted(progress))
         planner = planner.choosing(coupled.choice)
     decisions = jobs.stage(t.DECISIONS, per_bucket(items, planner, t.DECISIONS, sizes=config.spark))
+    items.unpersist()
     counts = reconcile(tables[t.FORECASTS], decisions)
     if not counts["planned"]:  # where nothing can be planned, costs that make no sense are the config's, not a row's
         check_costs(fill_costs(items.limit(ROWS_A_FRAME).toPandas(), config.costs, freq=config.freq))

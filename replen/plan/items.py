@@ -18,6 +18,7 @@ from replen.plan.timing import (
     IntArray,
     by_order_step,
     on_sale,
+    padded,
     periods,
     step_dates,
 )
@@ -65,12 +66,7 @@ def numbers(items: pd.DataFrame, column: t.Column) -> FloatArray:
 
 def receipts_by_step(items: pd.DataFrame, horizon: int) -> FloatArray:
     """Return units of open orders by step, (n_series, horizon); null or short arrays end in zeros, later steps are cut."""
-    receipts = np.zeros((len(items), horizon))
-    for row, units in enumerate(items[t.RECEIPTS]):
-        if units is not None and np.ndim(units):
-            known = np.asarray(units, dtype=np.float64)[:horizon]
-            receipts[row, : len(known)] = known
-    return receipts
+    return padded(items[t.RECEIPTS], horizon, missing=0.0, less=np.zeros(len(items), np.int64))
 
 
 def order_weekdays(items: pd.DataFrame) -> BoolArray:

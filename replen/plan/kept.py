@@ -21,7 +21,7 @@ from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
 from replen.plan.projection import delivered_share
-from replen.plan.timing import BoolArray, FloatArray, IntArray, by_arrival
+from replen.plan.timing import BoolArray, FloatArray, IntArray, by_arrival, padded
 
 SAME = 1e-6  # units, or packs: orders that differ by less are the same
 TIE = 1e-9  # share of the money by which rounding errors may part equal plans
@@ -50,11 +50,7 @@ class LastPlan:
             change_cost: money for a series.
             horizon: steps planned.
         """
-        quantities = np.full((len(items), horizon), np.nan)
-        for row, units in enumerate(items[t.LAST_PLAN]):
-            if units is not None and np.ndim(units):
-                decided = np.asarray(units, dtype=np.float64)[: max(len(units) - int(lead_time[row]), 0)][:horizon]
-                quantities[row, : len(decided)] = decided
+        quantities = padded(items[t.LAST_PLAN], horizon, missing=np.nan, less=lead_time)
         quantities[:, :frozen_periods] = np.nan
         return cls(quantities, change_cost)
 

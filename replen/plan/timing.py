@@ -1,5 +1,6 @@
 """Days become periods once, here; every other function of the planner counts in periods (steps from the plan date)."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,3 +110,23 @@ def by_order_step(by_arrival: FloatArray, lead_time: IntArray) -> FloatArray:
     horizon = by_arrival.shape[1]
     steps = np.arange(horizon) + lead_time[:, None]
     return np.where(steps < horizon, np.take_along_axis(by_arrival, np.minimum(steps, horizon - 1), axis=1), 0.0)
+
+
+def padded(cells: Iterable[Sequence[float] | None], horizon: int, *, missing: float, less: IntArray) -> FloatArray:
+    """Return ragged values by step as one array, (n_series, horizon); later steps are cut.
+
+    Args:
+        cells: n_series arrays; None = nothing is known.
+        horizon: steps wanted.
+        missing: what stands where a cell has no value.
+        less: shape (n_series,), last values of each cell that are left out.
+
+    >>> padded([[1.0, 2.0, 3.0], None], 4, missing=0.0, less=np.array([1, 0])).tolist()
+    [[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    whole = np.full((len(less), horizon), missing)
+    for row, values in enumerate(cells):
+        if values is not None and np.ndim(values):
+            known = np.asarray(values, dtype=np.float64)[: max(len(values) - int(less[row]), 0)][:horizon]
+            whole[row, : len(known)] = known
+    return whole
