@@ -84,7 +84,9 @@ def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
         for label in unused:
             progress.note(f"limits: {label} changes nothing: no item has this scope_value")
         with Passes.over(items, planner.programs, len(limits), sizes=config.spark) as look:
-            coupled = couple(look, limits.limits, minimums=limits.minimums, n_cells=N_CELLS, watch=noted(progress))
+            coupled = couple(
+                look, limits.limits, minimums=limits.minimums, n_cells=N_CELLS, watch=noted(progress), sample=look.sample
+            )
         planner = planner.choosing(coupled.choice)
     decisions = jobs.stage(t.DECISIONS, per_bucket(items, planner, t.DECISIONS, sizes=config.spark))
     items.unpersist()

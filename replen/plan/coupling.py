@@ -21,6 +21,8 @@ MAX_PASSES = 40
 GOOD = 0.3
 """Share of the gain foreseen that a pass must bring for the box to grow."""
 ALMOST = 0.999
+NEAR = 200.0
+"""How many times nearer the best prices are looked for where a sample has told about where they are."""
 
 
 def couple(
@@ -30,6 +32,7 @@ def couple(
     n_cells: int,
     minimums: FloatArray | None = None,
     watch: Observer = lambda step: None,
+    sample: Pass | None = None,
 ) -> Coupled:
     """Return plans of all series that keep the limits at nearly the least cost.
 
@@ -39,6 +42,7 @@ def couple(
         n_cells: of the series.
         minimums: shape (n_limits,), of what is used, unless nothing is; 0 = none, which None is for all.
         watch: is told of every pass.
+        sample: makes a pass over some of the series, in their cells: the search begins at the prices that suit them.
     """
     free, endless = np.zeros(len(limits)), np.full(len(limits), np.inf)
     columns = Columns(limits, free if minimums is None else minimums, look, n_cells, watch)
@@ -52,14 +56,18 @@ def couple(
         return keep_minimums(columns, columns.coupled(Choice.at(free, n_cells), found))
     columns.relaxed = np.maximum(columns.idle.usage.sum(axis=0) - limits, 0.0)
     columns.limits = limits + columns.relaxed
-    _raise_bound(columns)
+    _raise_bound(columns, _first_radius(columns) if sample is None else _begin(columns, sample))
     coupled = keep(columns, free, ~columns.lumpy)
     return keep_minimums(columns, coupled) if missing(coupled.usage, columns.minimums).any() else coupled
 
 
-def _raise_bound(columns: Columns) -> None:
-    """Raise the bound, pass by pass, until the master's mixture costs hardly more."""
-    radius = _first_radius(columns)
+def _raise_bound(columns: Columns, radius: FloatArray) -> None:
+    """Raise the bound, pass by pass, until the master's mixture costs hardly more.
+
+    Args:
+        columns: what was found.
+        radius: shape (n_limits,), how far prices may move at first.
+    """
     for _ in range(MAX_PASSES):
         center, best = columns.center, columns.best
         mixture = Master(columns.cuts, columns.limits, columns.minimums).mixture(center, radius)
@@ -76,8 +84,25 @@ def _raise_bound(columns: Columns) -> None:
             radius = radius / 2
 
 
+def _begin(columns: Columns, sample: Pass) -> FloatArray:
+    """Begin at the prices of a sample that has its share of every limit; return how far they may move, (n_limits,)."""
+    n_limits, far = len(columns.limits), _first_radius(columns)
+    some = Columns(np.full(n_limits, np.inf), np.zeros(n_limits), sample, columns.n_cells, lambda step: None)
+    some.price(np.zeros(n_limits))
+    some.price(np.full(n_limits, np.inf))
+    least = columns.idle.usage.sum(axis=0)
+    some.limits = some.idle.usage.sum(axis=0) + (columns.limits - least) * _freed(some) / _freed(columns)
+    _raise_bound(some, _first_radius(some))
+    columns.price(some.center)
+    return far / NEAR if columns.center is some.center else far
+
+
 def _first_radius(columns: Columns) -> FloatArray:
     """Return how far prices may move at first, (n_limits,): what a unit of the limit is worth on average."""
-    free, idle = columns.found[0], columns.idle
-    used = np.maximum(np.abs(free.usage - idle.usage).sum(axis=0), 1e-12)
-    return np.asarray(max(float(idle.cost.sum() - free.cost.sum()), 1e-12) / used / 4)
+    saved = float(columns.idle.cost.sum() - columns.found[0].cost.sum())
+    return max(saved, 1e-12) / _freed(columns) / 4
+
+
+def _freed(columns: Columns) -> FloatArray:
+    """Return how much more or less of each limit is used at prices of 0 than where nothing is ordered, (n_limits,)."""
+    return np.asarray(np.maximum(np.abs(columns.found[0].usage - columns.idle.usage).sum(axis=0), 1e-12))

@@ -1,11 +1,12 @@
 """Passes of the coupling over all series: each partition adds up its series by cell, the driver adds up the partitions.
 
 Programs are made once, from items and sample paths, and kept on the executors' disks: what a pass does to a series is solve it.
+Where all series are few, the driver solves them by itself; where they are many, it finds out by a few where prices begin.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any, Self
 
@@ -14,16 +15,20 @@ import pandas as pd
 from pyspark import StorageLevel
 from pyspark.serializers import CPickleSerializer
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from replen import config
-from replen.plan.choice import Choice, Totals
+from replen.plan.choice import Choice, Pass, Totals
 from replen.plan.programs import Programs
 from replen.plan.sharing import N_CELLS
 from replen.spark.buckets import per_bucket
 
-PROGRAMS = "programs"
+PROGRAMS, N_SOURCES = "programs", "n_sources"
 STORED: Any = CPickleSerializer()
 SCHEMA = "bound array<double>, cost array<double>, cell array<int>, limit array<int>, used array<double>"
+FEW = 8192
+"""Sources that the driver solves about as fast by itself as Spark starts a pass; so many are a sample of more."""
+MANY = 8 * FEW
 Maker = Callable[[pd.DataFrame], list[Programs]]
 
 
@@ -33,10 +38,12 @@ class Passes:
 
     Attributes:
         programs: of all items, some thousands a row, pickled.
+        n_sources: of all items.
         n_limits: that they share.
     """
 
     programs: DataFrame
+    n_sources: int
     n_limits: int
 
     @classmethod
@@ -49,8 +56,10 @@ class Passes:
             n_limits: that they share.
             sizes: of grouped stages.
         """
-        rows = per_bucket(items, lambda some: _rows_of(make(some)), f"{PROGRAMS} binary", sizes=sizes)
-        return cls(rows.persist(StorageLevel.DISK_ONLY), n_limits)
+        rows = per_bucket(items, lambda some: _rows_of(make(some)), f"{PROGRAMS} binary, {N_SOURCES} int", sizes=sizes)
+        kept = rows.persist(StorageLevel.DISK_ONLY)
+        (n_sources,) = kept.agg(F.sum(N_SOURCES)).first() or (None,)
+        return cls(kept, n_sources or 0, n_limits)
 
     def __enter__(self) -> Self:
         """Return the passes."""
@@ -60,20 +69,42 @@ class Passes:
         """Free the disks."""
         self.programs.unpersist()
 
+    @cached_property
+    def few(self) -> list[Programs]:
+        """Return the programs of about `FEW` sources, or of all; buckets are of all kinds alike."""
+        n_rows = -(-self.programs.count() * FEW // max(self.n_sources, FEW))
+        return [STORED.loads(bytes(blob)) for (blob,) in self.programs.select(PROGRAMS).head(n_rows)]
+
+    @property
+    def sample(self) -> Pass | None:
+        """Return a pass over the few of many; None where all are not many."""
+        return self.over_few if self.n_sources >= MANY else None
+
+    def over_few(self, choice: Choice) -> Totals:
+        """Return what the few cost and use."""
+        return _sum(self.few, choice, self.n_limits)
+
     def __call__(self, choice: Choice) -> Totals:
         """Return what all items cost and use."""
+        if self.n_sources <= FEW:
+            return self.over_few(choice)
         n_limits = self.n_limits
 
         def of_partition(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             made: Iterator[Programs] = (STORED.loads(blob) for frame in frames for blob in frame[PROGRAMS])
-            yield _row(reduce(add, (programs.totals(choice) for programs in made), _nothing(n_limits)))
+            yield _row(_sum(made, choice, n_limits))
 
+        # All at once, in order: an iterator over them would work on one partition after the other.
         found = _nothing(n_limits)
-        for part in self.programs.mapInPandas(of_partition, SCHEMA).toLocalIterator():
+        for _, part in self.programs.mapInPandas(of_partition, SCHEMA).toPandas().iterrows():
             found.bound[:] += part["bound"]
             found.cost[:] += part["cost"]
             found.usage[part["cell"], part["limit"]] += part["used"]
         return found
+
+
+def _sum(made: Iterable[Programs], choice: Choice, n_limits: int) -> Totals:
+    return reduce(add, (programs.totals(choice) for programs in made), _nothing(n_limits))
 
 
 def _nothing(n_limits: int) -> Totals:
@@ -81,7 +112,7 @@ def _nothing(n_limits: int) -> Totals:
 
 
 def _rows_of(made: list[Programs]) -> pd.DataFrame:
-    return pd.DataFrame({PROGRAMS: [STORED.dumps(one) for one in made]})
+    return pd.DataFrame({PROGRAMS: [STORED.dumps(one) for one in made], N_SOURCES: [len(one.series) for one in made]})
 
 
 def _row(totals: Totals) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from replen.plan.choice import Choice, Coupled, Totals
+from replen.plan.choice import Choice, Coupled, Pass, Totals
 from replen.plan.coupling import couple
 
 # A series here buys 0..n units; the k-th unit saves `value[k]` (falling) and uses `weight` of each limit.
@@ -21,9 +21,9 @@ def answer(values: np.ndarray, weights: np.ndarray, prices: np.ndarray) -> np.nd
     return (values > (weights @ prices)[:, None]).sum(axis=1)
 
 
-def run(values: np.ndarray, weights: np.ndarray, limits: np.ndarray, n_cells: int | None = None) -> tuple[Coupled, np.ndarray]:
-    n_series, cells_of = len(values), np.arange(len(values)) % (n_cells or len(values))
-    n_cells = n_cells or n_series
+def shop(values: np.ndarray, weights: np.ndarray, n_cells: int) -> Pass:
+    """Return passes over these series, which share cells in turn."""
+    n_series, cells_of = len(values), np.arange(len(values)) % n_cells
     places = (np.arange(n_series) // n_cells + 0.5) / -(-n_series // n_cells)
 
     def look(choice: Choice) -> Totals:
@@ -32,13 +32,21 @@ def run(values: np.ndarray, weights: np.ndarray, limits: np.ndarray, n_cells: in
         cost = -np.where(np.arange(values.shape[1]) < units[:, None], values, 0.0).sum(axis=1)
         prices = np.where(np.isfinite(choice.prices), choice.prices, 0.0)[plans]
         usage = weights * units[:, None]
-        total = Totals(np.zeros(n_cells), np.zeros(n_cells), np.zeros((n_cells, len(limits))))
+        total = Totals(np.zeros(n_cells), np.zeros(n_cells), np.zeros((n_cells, weights.shape[1])))
         np.add.at(total.bound, cells_of, cost + (usage * prices).sum(axis=1))
         np.add.at(total.cost, cells_of, cost)
         np.add.at(total.usage, cells_of, usage)
         return total
 
-    return couple(look, limits, n_cells=n_cells), cells_of
+    return look
+
+
+def run(
+    values: np.ndarray, weights: np.ndarray, limits: np.ndarray, n_cells: int | None = None, n_sample: int | None = None
+) -> Coupled:
+    n_cells = n_cells or len(values)
+    sample = None if n_sample is None else shop(values[:n_sample], weights[:n_sample], n_cells)
+    return couple(shop(values, weights, n_cells), limits, n_cells=n_cells, sample=sample)
 
 
 def relaxed_optimum(values: np.ndarray, weights: np.ndarray, limits: np.ndarray) -> float:
@@ -58,10 +66,10 @@ def shops(draw):
     return values, weights, limits
 
 
-@given(shops())
-def test_the_bound_is_the_relaxed_optimum_and_the_plan_keeps_every_limit(shop):
-    values, weights, limits = shop
-    coupled, _ = run(values, weights, limits)
+@given(shops(), st.none() | st.integers(0, 40))
+def test_the_bound_is_the_relaxed_optimum_and_the_plan_keeps_every_limit(drawn, n_sample):
+    values, weights, limits = drawn
+    coupled = run(values, weights, limits, n_sample=n_sample)
     least = relaxed_optimum(values, weights, limits)
     assert coupled.dual_bound <= least + 1e-6 * max(1.0, abs(least))
     assert coupled.dual_bound >= least - 1e-3 * max(1.0, abs(least))
@@ -71,31 +79,33 @@ def test_the_bound_is_the_relaxed_optimum_and_the_plan_keeps_every_limit(shop):
 
 
 def test_limits_that_do_not_bind_cost_one_pass():
-    coupled, _ = run(np.full((3, 2), 5.0), np.ones((3, 1)), np.array([6.0]))
+    coupled = run(np.full((3, 2), 5.0), np.ones((3, 1)), np.array([6.0]))
     assert (coupled.passes, coupled.cost, coupled.dual_bound, coupled.prices.tolist()) == (1, -30.0, -30.0, [0.0])
 
 
 def test_a_budget_buys_the_units_that_save_most():
     """Units that save 9, 8, 4 and 3, each of weight 1, a budget of 2: the plan saves 17, a further unit would save 4."""
-    coupled, _ = run(np.array([[9.0, 4.0], [8.0, 3.0]]), np.ones((2, 1)), np.array([2.0]))
+    coupled = run(np.array([[9.0, 4.0], [8.0, 3.0]]), np.ones((2, 1)), np.array([2.0]))
     assert coupled.cost == pytest.approx(-17)
     assert coupled.dual_bound == pytest.approx(-17)
     assert 4 <= coupled.prices[0] <= 8
 
 
-def test_the_gap_of_many_series_in_few_cells_is_small():
+def test_the_gap_of_many_series_in_few_cells_is_small_and_a_sample_saves_passes():
     rng = np.random.default_rng(1)
     values = -np.sort(-rng.gamma(2, 10, (20_000, 4)), axis=1)
     weights = np.column_stack([rng.gamma(2, 1, 20_000), np.eye(5)[rng.integers(0, 5, 20_000)] * rng.gamma(2, 1, (20_000, 1))])
     limits = weights.sum(axis=0) * 4 * np.array([0.5, 0.4, 0.6, 0.3, 0.9, 0.5])
-    coupled, _ = run(values, weights, limits, n_cells=200)
-    assert coupled.violation(limits).max() == 0
-    assert coupled.cost - coupled.dual_bound <= 1e-3 * abs(coupled.dual_bound)
+    cold, sampled = (run(values, weights, limits, n_cells=200, n_sample=n_sample) for n_sample in (None, 2000))
+    for coupled in (cold, sampled):
+        assert coupled.violation(limits).max() == 0
+        assert coupled.cost - coupled.dual_bound <= 1e-3 * abs(coupled.dual_bound)
+    assert sampled.passes < cold.passes
 
 
 def test_equal_series_are_shared_out():
     """A thousand equal series and room for 300 of their units: no price can tell them apart, places in the cell do."""
-    coupled, _ = run(np.full((1000, 1), 5.0), np.ones((1000, 1)), np.array([300.0]), n_cells=10)
+    coupled = run(np.full((1000, 1), 5.0), np.ones((1000, 1)), np.array([300.0]), n_cells=10)
     assert coupled.dual_bound == pytest.approx(-1500)
     assert -1500 <= coupled.cost <= -1490
 
