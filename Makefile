@@ -6,7 +6,7 @@ CONFIG ?= conf/demo.yaml
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help setup demo test test-plain test-spark unit lint types ui clean
+.PHONY: help setup servers demo test test-plain test-spark unit lint types ui clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -14,10 +14,13 @@ help:  ## say what can be made
 setup:  ## make .venv complete: Java, compiler, pinned packages, Horovod
 	@.toolchain/setup.sh
 
+servers:
+	@.toolchain/servers.sh
+
 demo: setup  ## the main job on a generated platform: transactions in, order tables out
 	@$(BIN)/replen run --config conf/demo.yaml
 
-test: setup lint types  ## lint, types and all tests
+test: setup servers lint types  ## lint, types and all tests
 	find replen -name '*.nb[ci]' -delete  # numba compiles again when a function's own file changes, not one it calls into
 	$(MAKE) --jobs=2 --output-sync=target test-plain test-spark
 
@@ -27,7 +30,7 @@ test-plain:
 test-spark:
 	$(BIN)/python -m pytest -q tests/spark tests/jobs
 
-unit: setup  ## only the tests that need no JVM
+unit: setup servers  ## only the tests that need no JVM
 	$(BIN)/python -m pytest -q tests/unit tests/golden
 
 lint: setup

@@ -1,10 +1,14 @@
-"""Fixtures of all tests: one lazy Spark session, one Hypothesis profile."""
+"""Fixtures of all tests: one lazy Spark session, one server of each database, one Hypothesis profile."""
 
+import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.servers import Server, mariadb, postgresql
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,3 +29,26 @@ def spark() -> "Iterator[SparkSession]":
     running = session(settings, "replen tests")
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """Return the one PostgreSQL server of the test run."""
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """Return the one MariaDB server of the test run."""
+    with mariadb() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database, password included, on each kind of server in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/orders.db"
+    server: Server = request.getfixturevalue(f"{request.param}_server")
+    return server.with_database(f"test_{secrets.token_hex(4)}").address
