@@ -46,9 +46,10 @@ def mariadb_server() -> Iterator[Server]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database, password included, on each kind of server in turn."""
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the setting that names an empty database, on each kind of server in turn (see `databases.database_url`)."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/orders.db"
     server: Server = request.getfixturevalue(f"{request.param}_server")
-    return server.with_database(f"test_{secrets.token_hex(4)}").address
+    monkeypatch.setenv("REPLEN_TEST_DATABASE", server.with_database(f"test_{secrets.token_hex(4)}").address)
+    return "env:REPLEN_TEST_DATABASE"

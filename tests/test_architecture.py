@@ -15,7 +15,7 @@ DOORS = {
     "highspy": ("replen/plan/solver.py",),
     "tensorflow": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
     "keras": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
-    "sqlalchemy": ("replen/orders/", "replen/sources/"),
+    "sqlalchemy": ("replen/databases.py", "replen/orders/", "replen/sources/"),
 }
 MAY_USE = {
     "features": set(),

@@ -8,6 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from replen import tables as t
+from replen.databases import connect, first_line
 from replen.errors import ConfigError, TableError, raise_all
 from replen.orders.lines import PROPOSED
 from replen.orders.schema import SCHEMA, WRITTEN, metadata
@@ -39,18 +40,13 @@ class OrderDatabase:
         """Connect, and create the tables that are missing.
 
         Raises:
-            ConfigError: the URL is none, its driver is missing, or the database cannot be reached.
+            ConfigError: see `databases.connect`, or the tables cannot be created.
         """
+        self._engine = connect(url, where="orders.database")
         try:
-            self._engine = sa.create_engine(url)
-            if self._engine.dialect.name == "sqlite":
-                _lock_when_a_transaction_begins(self._engine)
             metadata.create_all(self._engine)
-        except (sa.exc.SQLAlchemyError, ImportError) as error:
-            raise ConfigError(
-                f"orders.database: expected the URL of a database that can be reached and written, such as "
-                f"sqlite:///orders.db; found: {_first_line(error)}"
-            ) from error
+        except sa.exc.SQLAlchemyError as error:
+            raise ConfigError(f"orders.database: its tables cannot be created: {first_line(error)}") from error
 
     def write_run(self, run_id: str, plan_date: dt.date, frames: Mapping[str, Frames], *, days: int = 1) -> Written:
         """Return what was written: the run replaces the proposals of its plan date, all of it or nothing.
@@ -73,7 +69,7 @@ class OrderDatabase:
         except sa.exc.DBAPIError as error:
             raise TableError(
                 f"orders database, run {run_id}: nothing was written, the last run stands. Expected rows that keep the tables' "
-                f"keys and checks, and a database that can be written; found: {_first_line(error)}"
+                f"keys and checks, and a database that can be written; found: {first_line(error)}"
             ) from error
 
     def read(self, table: t.Table) -> pd.DataFrame:
@@ -185,20 +181,3 @@ def _values(column: t.Column, values: pd.Series) -> list[object]:
     if column.type.startswith("map"):
         return [None if value is None else dict(value) for value in known]
     return list(known)
-
-
-def _lock_when_a_transaction_begins(engine: sa.Engine) -> None:
-    """Make SQLite transactions real: by default its driver starts one only at the first write, after the rows were read."""
-
-    @sa.event.listens_for(engine, "connect")
-    def _leave_transactions_to_us(connection: object, _record: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _first_line(error: BaseException) -> str:
-    """Return the first line of a driver's message."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

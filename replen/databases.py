@@ -1,0 +1,97 @@
+"""Databases by URL: where credentials come from, what a failure may say, and what each kind of database needs."""
+
+import os
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from replen.errors import ConfigError
+
+FROM_ENVIRONMENT, FROM_FILE = "env:", "file:"
+
+
+def database_url(setting: str, *, where: str) -> sa.URL:
+    """Return the URL that a configuration names: `env:NAME`, `file:PATH`, or the URL itself where it holds no password.
+
+    Args:
+        setting: value of the key.
+        where: the configuration key, for messages.
+
+    Raises:
+        ConfigError: there is no such variable or file, it holds no URL, or a password stands in the configuration.
+    """
+    text = _text(setting, where)
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):  # what was found may be a password: it is not told
+        raise ConfigError(
+            f"{where}: expected a URL such as postgresql+psycopg://user@host/database; {_place(setting)} holds none"
+        ) from None
+    if text is setting and url.password is not None:
+        raise ConfigError(
+            f"{where}: a password stands in the configuration; put the URL into an environment variable or a file of yours "
+            "alone, and give env:NAME or file:PATH"
+        )
+    return url
+
+
+def connect(setting: str, *, where: str) -> sa.Engine:
+    """Return an engine that has reached the database.
+
+    Args:
+        setting: as `database_url` takes it.
+        where: the configuration key, for messages.
+
+    Raises:
+        ConfigError: as `database_url`, or the driver is missing, or the database cannot be reached.
+    """
+    url = database_url(setting, where=where)
+    try:
+        engine = sa.create_engine(url)
+        if engine.dialect.name == "sqlite":
+            _lock_when_a_transaction_begins(engine)
+        engine.connect().close()
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        raise ConfigError(
+            f"{where}: expected the URL of a database that can be reached, such as sqlite:///orders.db; {url} "
+            f"cannot: {first_line(error)}"
+        ) from error
+    return engine
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a driver's message."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _text(setting: str, where: str) -> str:
+    if setting.startswith(FROM_ENVIRONMENT):
+        name = setting.removeprefix(FROM_ENVIRONMENT)
+        if name not in os.environ:
+            raise ConfigError(f"{where}: the environment variable {name} is not set; set it to the URL of the database")
+        return os.environ[name]
+    if setting.startswith(FROM_FILE):
+        path = Path(setting.removeprefix(FROM_FILE))
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(
+                f"{where}: {path} cannot be read ({error.strerror}); put the URL of the database into it"
+            ) from None
+    return setting
+
+
+def _place(setting: str) -> str:
+    return setting if setting.startswith((FROM_ENVIRONMENT, FROM_FILE)) else "the configuration"
+
+
+def _lock_when_a_transaction_begins(engine: sa.Engine) -> None:
+    """Make SQLite transactions real: by default its driver starts one only at the first write, after the rows were read."""
+
+    @sa.event.listens_for(engine, "connect")
+    def _leave_transactions_to_us(connection: object, _record: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
