@@ -8,7 +8,7 @@ setup(
     description="Replenishment planning on Spark: from transactions to a certified order table, for millions of SKUs",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["replen", "replen.*", "jobs"]),
-    package_data={"replen": ["py.typed", "conf/*.yaml"]},
+    package_data={"replen": ["py.typed", "conf/*.yaml", "orders/migrations/script.py.mako"]},
     install_requires=[
         "pyspark>=4.1,<5",
         "pandas>=2.2,<3",
@@ -21,6 +21,7 @@ setup(
         "pydantic>=2.10,<3",
         "PyYAML>=6",
         "SQLAlchemy>=2,<3",
+        "alembic>=1.13,<2",
         "rich>=13",
         "fsspec>=2024.1",
         "scikit-learn>=1.6",

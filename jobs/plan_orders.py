@@ -22,6 +22,7 @@ from replen.features.periods import Freq, period_dates, period_numbers
 from replen.forecast.rows import paths_of_rows
 from replen.orders.database import OrderDatabase
 from replen.orders.lines import with_order_ids
+from replen.overlays import digest
 from replen.plan.attempt import Terms, programs
 from replen.plan.bucket import plan_bucket
 from replen.plan.choice import Choice, Step
@@ -38,7 +39,7 @@ from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
-from replen.spark.items import planning_items, scope_values
+from replen.spark.items import planning_items, scope_values, with_orders
 from replen.spark.passes import Passes
 from replen.spark.run import Committed, Run, open_run
 from replen.spark.transfers import after, has_routes, network_items
@@ -53,21 +54,27 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of the plan's tables; every (sku, site) of forecasts and supply is planned or an exception."""
     jobs = open_run(spark, config)
     plan_date = plan_date_after(jobs.needed("forecast").cutoff, config.freq)
-    done = jobs.committed(JOB) or make_plan(jobs, plan_date, progress)
-    if config.orders.database is not None:
+    database = None if config.orders.database is None else OrderDatabase(config.orders.database)
+    ours = database.on_the_way(plan_date, without=config.orders.in_open_orders) if database else pd.DataFrame()
+    jobs = jobs.with_orders(digest(ours.to_csv(index=False)) if len(ours) else None)
+    done = jobs.committed(JOB) or make_plan(jobs, plan_date, ours, progress)
+    if database is not None:
         frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}
-        database, days = OrderDatabase(config.orders.database), PERIOD_DAYS[config.freq]
-        written = database.write_run(done.producer, plan_date, frames, days=days)
+        written = database.write_run(done.producer, plan_date, frames, days=PERIOD_DAYS[config.freq])
         progress.note(
-            f"database: {written.rows[t.ORDERS.name]:,} orders proposed, {written.frozen} approved ones left as they are"
+            f"database: {written.rows[t.ORDERS.name]:,} orders proposed, {sum(written.changed.values()):,} rows changed, "
+            f"{written.frozen:,} approved orders left as they are"
         )
     return done
 
 
-def make_plan(jobs: Run, plan_date: dt.date, progress: Progress) -> Committed:
+def make_plan(jobs: Run, plan_date: dt.date, ours: pd.DataFrame, progress: Progress) -> Committed:
     """Plan every bucket, once where no limit binds, write the tables that come from it, commit them."""
     config = jobs.config
     tables = {table: jobs.read(table, "ingest") for table in INPUTS} | {t.FORECASTS: jobs.read(t.FORECASTS, "forecast")}
+    tables[t.OPEN_ORDERS] = with_orders(tables[t.OPEN_ORDERS], ours)
+    if len(ours):
+        progress.note(f"on the way: {len(ours):,} orders of earlier plan dates in the database")
     planner = Planner(Terms.uncoupled(config.plan, plan_date, config.freq), config.costs, config.forecast.quantiles)
     moved = None
     if has_routes(tables[t.SUPPLY]):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from replen.config import Config
 from replen.errors import ReplenError
+from replen.orders.options import add_db, add_orders
 from replen.overlays import load_config
 from replen.progress import Progress, noise_to
 
@@ -32,6 +33,8 @@ examples:
   replen run --config my.yaml --set warehouse=/data/replen --set cutoff=2024-06-24 --set plan.n_paths=100
   replen compare --config my.yaml --by class                 (how good each forecaster is, and why the champion is one)
   replen show --config my.yaml --set forecast.horizon=8      (print the resolved configuration, run nothing)
+  replen db upgrade --config my.yaml                         (create the tables of the order database)
+  replen orders approve --config my.yaml --supplier mill --by ann
 
 Every key stands with its default and a comment in conf/base.yaml; an overlay changes only what it must. A job that is already
 committed for the same configuration, inputs and code is not done again. Exit codes: 0 done, 1 an error that names its remedy,
@@ -50,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add_options(commands.add_parser(command, help=_first_line(job.origin if job else None)), command)
     _add_options(commands.add_parser("ui", help="The MLflow UI on the runs of this configuration."))
     _add_options(commands.add_parser("show", help="The resolved configuration."))
+    add_orders(commands.add_parser("orders", help="Orders of the database: list, approve, send, ..., export."), _add_options)
+    add_db(commands.add_parser("db", help="The tables of the order database: upgrade, current."), _add_options)
     chosen = parser.parse_args(arguments)
     return _guarded(chosen)
 
@@ -94,6 +99,11 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
     command = chosen.command
     if command == "show":
         sys.stdout.write(config.model_dump_json(indent=2, exclude={"orders": {"database"}, "tracking": {"uri"}}) + "\n")
+    elif command in ("orders", "db"):
+        from replen.orders.commands import run_db, run_orders
+
+        told = run_orders(chosen, config.orders) if command == "orders" else run_db(chosen, config.orders)
+        sys.stdout.write(f"{told}\n")
     elif command == "ui":
         from replen.tracking import Tracker
 

@@ -491,6 +491,7 @@ class Orders(Section):
     """Where order tables go besides the warehouse."""
 
     database: str | None
+    in_open_orders: tuple[Literal["approved", "sent", "confirmed"], ...]
 
 
 # --- where it runs (never part of the run id) -----------------------------------------------------------------------------

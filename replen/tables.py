@@ -201,6 +201,11 @@ KIND = Column("kind", "string", "of an exception: what is wrong; of a limit: bud
 SEVERITY = Column("severity", "string", "info, warning or critical")
 VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nobody acts")
 ACTION = Column("action", "string", "what to do")
+TIME = Column("time", "timestamp", "UTC")
+FROM_STATUS = Column("from_status", "string", "status of the order before")
+TO_STATUS = Column("to_status", "string", "status of the order after")
+WHO = Column("who", "string", "person or program that did it")
+NOTE = Column("note", "string", "why, in their words")
 CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
 SOLVER = Column(
     "solver", "string", "what found the quantities: path_simplex, chain, lattice, rule, or none where nothing is to be decided"
@@ -306,6 +311,10 @@ EXPLANATIONS = Table(
     (RUN_ID, FORECAST_DEMAND, PROJECTED_STOCK, TARGET, BINDING, ROUNDING, LIMIT_PRICES, ALTERNATIVES, MODEL,
      MODEL_VERSION),
 )  # fmt: skip
+ORDER_EVENTS = Table(
+    "order_events", "what people did with orders; rows are only ever added", (ORDER_ID, TIME),
+    (FROM_STATUS, TO_STATUS, ORDER_QUANTITY, WHO, NOTE),
+)  # fmt: skip
 EXCEPTIONS = Table("exceptions", "what a person must look at", (RUN_ID, SKU, SITE, KIND), (SEVERITY, VALUE_AT_RISK, ACTION))
 CERTIFICATES = Table(
     "certificates", "proof of how good the plan is", (RUN_ID, LIMIT_NAME),
@@ -349,4 +358,4 @@ INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDER
 OUTPUTS = (
     QUALITY, SERIES, WEIGHTS, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS,
 )  # fmt: skip
-ALL = INPUTS + OUTPUTS
+ALL = (*INPUTS, *OUTPUTS, ORDER_EVENTS)

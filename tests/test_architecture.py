@@ -15,6 +15,7 @@ DOORS = {
     "highspy": ("replen/plan/solver.py",),
     "tensorflow": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
     "keras": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
+    "alembic": ("replen/orders/",),
     "sqlalchemy": ("replen/databases.py", "replen/orders/", "replen/sources/"),
 }
 MAY_USE = {
@@ -62,7 +63,7 @@ def test_columns_are_spelled_in_tables_only() -> None:
 
     names = {column for table in t.ALL for column in table.names if "_" in column}
     for path in MODULES:
-        if path.name in {"tables.py", "config.py"}:
+        if path.name in {"tables.py", "config.py"} or "migrations" in path.parts:  # a revision stays as it was
             continue
         nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
         literals = {node.value for node in nodes if isinstance(node.value, str)}

@@ -1,7 +1,7 @@
 """Order tables in a database: one run in one transaction; what a person has approved is never touched."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,12 +9,16 @@ import sqlalchemy as sa
 
 from replen import tables as t
 from replen.databases import connect, first_line
-from replen.errors import ConfigError, TableError, raise_all
+from replen.errors import TableError, raise_all
+from replen.orders.bulk import drop, load, staging_table
 from replen.orders.lines import PROPOSED
-from replen.orders.schema import SCHEMA, WRITTEN, metadata
+from replen.orders.merge import Difference
+from replen.orders.schema import LOCK, SCHEMA, WRITTEN
+from replen.orders.status import CANCELLED, ON_THE_WAY
+from replen.orders.upgrade import require
 
 APPROVED_ORDER_SHORT = "approved_order_short"
-CANCELLED = "cancelled"
+ORDERS = SCHEMA[t.ORDERS.name]
 Frames = Iterable[pd.DataFrame]
 
 
@@ -23,12 +27,14 @@ class Written:
     """What one write did.
 
     Attributes:
-        rows: rows inserted by table.
+        rows: rows of the run by table, orders that are frozen left out.
+        changed: rows inserted, updated or deleted, by table: none where the same run was there already.
         frozen: order lines left as a person approved them.
         short: those of which the plan wanted more: each is an exception.
     """
 
     rows: Mapping[str, int]
+    changed: Mapping[str, int]
     frozen: int
     short: int
 
@@ -36,22 +42,19 @@ class Written:
 class OrderDatabase:
     """A database that holds orders, explanations, exceptions and certificates."""
 
-    def __init__(self, url: str) -> None:
-        """Connect, and create the tables that are missing.
+    def __init__(self, setting: str) -> None:
+        """Connect; an empty SQLite file gets its tables.
 
         Raises:
-            ConfigError: see `databases.connect`, or the tables cannot be created.
+            ConfigError: see `databases.connect` and `upgrade.require`.
         """
-        self._engine = connect(url, where="orders.database")
-        try:
-            metadata.create_all(self._engine)
-        except sa.exc.SQLAlchemyError as error:
-            raise ConfigError(f"orders.database: its tables cannot be created: {first_line(error)}") from error
+        self.engine = connect(setting, where="orders.database")
+        require(self.engine)
 
     def write_run(self, run_id: str, plan_date: dt.date, frames: Mapping[str, Frames], *, days: int = 1) -> Written:
         """Return what was written: the run replaces the proposals of its plan date, all of it or nothing.
 
-        Writing the same run again changes nothing. Orders that a person has approved (any status but `proposed`) stay as they
+        Writing the same run again changes no row. Orders that a person has approved (any status but `proposed`) stay as they
         are; where the plan wants more than they bring, the shortfall becomes an exception, never a second order.
 
         Args:
@@ -64,7 +67,8 @@ class OrderDatabase:
             TableError: a frame lacks columns or breaks a key or a check, or the database fails; nothing is then written.
         """
         try:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
+                lock(connection)
                 return _Run(connection, run_id, (plan_date, plan_date + dt.timedelta(days=days - 1))).write(frames)
         except sa.exc.DBAPIError as error:
             raise TableError(
@@ -72,112 +76,118 @@ class OrderDatabase:
                 f"keys and checks, and a database that can be written; found: {first_line(error)}"
             ) from error
 
-    def read(self, table: t.Table) -> pd.DataFrame:
-        """Return all rows of a table, by key."""
+    def on_the_way(self, plan_date: dt.date, *, without: Sequence[str] = ()) -> pd.DataFrame:
+        """Return what earlier plan dates have on the way, rows of `tables.OPEN_ORDERS` by order_id, without status.
+
+        Args:
+            plan_date: orders placed on it or later are left out.
+            without: statuses that are left out.
+        """
+        statuses = [status for status in ON_THE_WAY if status not in without]
+        columns = (t.ORDER_ID, t.SKU, t.SITE, t.SUPPLIER, t.ORDER_QUANTITY, t.EXPECTED_DATE)
+        coming = (
+            sa.select(*(ORDERS.c[name] for name in columns))
+            .where(ORDERS.c[t.STATUS].in_(statuses), ORDERS.c[t.ORDER_DATE] < plan_date)
+            .order_by(ORDERS.c[t.ORDER_ID])
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(coming).all()
+        return pd.DataFrame(rows, columns=[name for name in t.OPEN_ORDERS.names if name != t.STATUS])
+
+    def read(self, table: t.Table, *, order_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the rows of a table by key: all, or those of some orders."""
         stored = SCHEMA[table.name]
-        with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(stored).order_by(*stored.primary_key)).all()
+        wanted = sa.select(stored).order_by(*stored.primary_key)
+        if order_ids is not None:
+            wanted = wanted.where(stored.c[t.ORDER_ID].in_(order_ids))
+        with self.engine.connect() as connection:
+            rows = connection.execute(wanted).all()
         return pd.DataFrame(rows, columns=table.names)
+
+
+def lock(connection: sa.Connection) -> None:
+    """Wait until nobody else changes orders; nobody does until this transaction ends; SQLite locked when it began."""
+    connection.execute(sa.select(LOCK).with_for_update()).all()
 
 
 class _Run:
     """One run inside its transaction."""
 
     def __init__(self, connection: sa.Connection, run_id: str, order_dates: tuple[dt.date, dt.date]) -> None:
-        """Read what a person has approved between the first and the last order date of the run."""
-        orders = SCHEMA[t.ORDERS.name]
+        """Lock the orders between the first and the last order date of the run, against other programs too."""
+        same_date = ORDERS.c[t.ORDER_DATE].between(*order_dates)
+        locked = sa.select(ORDERS.c[t.RUN_ID]).where(same_date).with_for_update().subquery()
+        found = connection.scalars(sa.select(locked.c[t.RUN_ID]).distinct()).all()
         self._connection, self._run_id = connection, run_id
-        self._same_date = orders.c[t.ORDER_DATE].between(*order_dates)
-        approved = sa.select(orders.c[t.ORDER_ID], orders.c[t.ORDER_QUANTITY], orders.c[t.STATUS]).where(
-            self._same_date, orders.c[t.STATUS] != PROPOSED
-        )
-        rows = connection.execute(approved.with_for_update()).all()
-        self._approved = {order_id: 0.0 if status == CANCELLED else quantity for order_id, quantity, status in rows}
-        self._frozen = 0
-        self._short: list[pd.DataFrame] = []
+        self._proposals = sa.and_(same_date, ORDERS.c[t.STATUS] == PROPOSED)
+        self._frozen = sa.and_(same_date, ORDERS.c[t.STATUS] != PROPOSED)
+        self._runs = {run_id, *found}
+        self._staged = {table: staging_table(connection, table) for table in WRITTEN}
 
     def write(self, frames: Mapping[str, Frames]) -> Written:
-        """Replace the proposals of the plan date and all that belongs to them."""
-        self._delete_proposals()
-        kept = {
-            t.ORDERS: map(self._not_approved, _in_contract(t.ORDERS, frames)),
-            t.EXPLANATIONS: (rows[~rows[t.ORDER_ID].isin(self._approved)] for rows in _in_contract(t.EXPLANATIONS, frames)),
-            t.EXCEPTIONS: self._with_shortfalls(_in_contract(t.EXCEPTIONS, frames)),
-            t.CERTIFICATES: _in_contract(t.CERTIFICATES, frames),
+        """Stage the frames, set apart what a person has approved, and write the difference."""
+        for table in WRITTEN:
+            for frame in _in_contract(table, frames):
+                load(self._connection, self._staged[table], frame, table)
+        short = self._shortfalls()
+        load(self._connection, self._staged[t.EXCEPTIONS], _by_series(short), t.EXCEPTIONS)
+        frozen = self._set_apart()
+        rows = {
+            table.name: self._connection.scalar(sa.select(sa.func.count()).select_from(staged)) or 0
+            for table, staged in self._staged.items()
         }
-        rows = {table.name: self._insert(table, kept[table]) for table in WRITTEN}
-        return Written(rows, self._frozen, sum(map(len, self._short)))
+        changed = self._write_differences()
+        for staged in self._staged.values():
+            drop(self._connection, staged)
+        return Written(rows, changed, frozen, len(short))
 
-    def _delete_proposals(self) -> None:
-        """Delete proposals of the plan date, their explanations, and what is keyed by the runs that made them."""
-        orders, explanations = SCHEMA[t.ORDERS.name], SCHEMA[t.EXPLANATIONS.name]
-        proposals = sa.select(orders.c[t.ORDER_ID]).where(self._same_date, orders.c[t.STATUS] == PROPOSED)
-        runs = {self._run_id, *self._connection.scalars(sa.select(orders.c[t.RUN_ID]).where(self._same_date).distinct())}
-        self._connection.execute(sa.delete(explanations).where(explanations.c[t.ORDER_ID].in_(proposals)))
-        for table in (t.EXCEPTIONS, t.CERTIFICATES):
-            stored = SCHEMA[table.name]
-            self._connection.execute(sa.delete(stored).where(stored.c[t.RUN_ID].in_(runs)))
-        self._connection.execute(sa.delete(orders).where(self._same_date, orders.c[t.STATUS] == PROPOSED))
+    def _shortfalls(self) -> pd.DataFrame:
+        """Return the staged orders that want more than an approved one brings, with `brought`."""
+        wanted = self._staged[t.ORDERS]
+        brought = sa.case((ORDERS.c[t.STATUS] == CANCELLED, 0.0), else_=ORDERS.c[t.ORDER_QUANTITY])
+        short = (
+            sa.select(wanted, brought.label("brought"))
+            .join(ORDERS, ORDERS.c[t.ORDER_ID] == wanted.c[t.ORDER_ID])
+            .where(self._frozen, wanted.c[t.ORDER_QUANTITY] > brought)
+            .order_by(wanted.c[t.ORDER_ID])
+        )
+        return pd.DataFrame(self._connection.execute(short).all(), columns=[*t.ORDERS.names, "brought"])
 
-    def _not_approved(self, orders: pd.DataFrame) -> pd.DataFrame:
-        """Return the orders nobody has approved yet, as proposals; remember where an approved one brings too little."""
-        approved = orders[t.ORDER_ID].map(self._approved)
-        missing = orders[t.ORDER_QUANTITY] - approved
-        short = orders[missing > 0]
-        self._frozen += int(approved.notna().sum())
-        if len(short):
-            self._short.append(_shortfalls(short, missing[missing > 0]))
-        return orders[approved.isna()].assign(**{t.STATUS: PROPOSED})
+    def _set_apart(self) -> int:
+        """Take approved orders and their explanations out of what is staged and return how many there were."""
+        approved = sa.select(ORDERS.c[t.ORDER_ID]).where(self._frozen)
+        orders, explanations = self._staged[t.ORDERS], self._staged[t.EXPLANATIONS]
+        self._connection.execute(sa.delete(explanations).where(explanations.c[t.ORDER_ID].in_(approved)))
+        return self._connection.execute(sa.delete(orders).where(orders.c[t.ORDER_ID].in_(approved))).rowcount
 
-    def _with_shortfalls(self, exceptions: Frames) -> Iterator[pd.DataFrame]:
-        """Yield the exceptions, then the shortfalls of approved orders; the orders have been written by then."""
-        yield from exceptions
-        if self._short:  # one row a series, though several of its suppliers may be short
-            by_series = pd.concat(self._short).groupby([*t.EXCEPTIONS.key], as_index=False)
-            yield by_series.agg({t.SEVERITY: "first", t.VALUE_AT_RISK: "sum", t.ACTION: "; ".join})
-
-    def _insert(self, table: t.Table, frames: Frames) -> int:
-        """Insert the frames and return how many rows there were."""
-        n_rows = 0
-        for rows in frames:
-            if len(rows):
-                self._connection.execute(sa.insert(SCHEMA[table.name]), _records(table, rows))
-            n_rows += len(rows)
-        return n_rows
+    def _write_differences(self) -> dict[str, int]:
+        """Delete what is not wanted, children first; update and insert, parents first; return rows changed by table."""
+        explained = SCHEMA[t.EXPLANATIONS.name].c[t.ORDER_ID].in_(sa.select(ORDERS.c[t.ORDER_ID]).where(self._proposals))
+        scopes = {t.ORDERS: self._proposals, t.EXPLANATIONS: explained}
+        scopes |= {table: SCHEMA[table.name].c[t.RUN_ID].in_(self._runs) for table in (t.EXCEPTIONS, t.CERTIFICATES)}
+        differences = {table: Difference(SCHEMA[table.name], self._staged[table], scope) for table, scope in scopes.items()}
+        deleted = {table: differences[table].delete(self._connection) for table in reversed(WRITTEN)}
+        return {table.name: deleted[table] + differences[table].write(self._connection) for table in WRITTEN}
 
 
-def _shortfalls(orders: pd.DataFrame, missing: pd.Series) -> pd.DataFrame:
-    """Return exceptions for approved orders that bring less than the plan wants."""
-    actions = [
-        f"order {order_id} is approved {quantity - short:g} units, the plan wants {quantity:g}: raise it, or leave {short:g} "
+def _by_series(short: pd.DataFrame) -> pd.DataFrame:
+    """Return exceptions for approved orders that bring less than the plan wants, one a series whatever its suppliers."""
+    found = short[[t.RUN_ID, t.SKU, t.SITE]].copy()
+    found[t.KIND], found[t.SEVERITY] = APPROVED_ORDER_SHORT, "warning"
+    found[t.VALUE_AT_RISK] = short[t.VALUE] * (short[t.ORDER_QUANTITY] - short["brought"]) / short[t.ORDER_QUANTITY]
+    found[t.ACTION] = [
+        f"order {order_id} is approved {brought:g} units, the plan wants {wanted:g}: raise it, or leave {wanted - brought:g} "
         "to the next order date"
-        for order_id, quantity, short in zip(orders[t.ORDER_ID], orders[t.ORDER_QUANTITY], missing, strict=True)
+        for order_id, wanted, brought in short[[t.ORDER_ID, t.ORDER_QUANTITY, "brought"]].itertuples(index=False)
     ]
-    value = orders[t.VALUE] * missing / orders[t.ORDER_QUANTITY]
-    found = orders[[t.RUN_ID, t.SKU, t.SITE]].copy()
-    found[t.KIND], found[t.SEVERITY], found[t.VALUE_AT_RISK], found[t.ACTION] = APPROVED_ORDER_SHORT, "warning", value, actions
-    return found
+    by_series = found.groupby([*t.EXCEPTIONS.key], as_index=False)
+    return by_series.agg({t.SEVERITY: "first", t.VALUE_AT_RISK: "sum", t.ACTION: "; ".join})
 
 
 def _in_contract(table: t.Table, frames: Mapping[str, Frames]) -> Iterator[pd.DataFrame]:
-    """Yield the frames of a table with its columns in order."""
+    """Yield the frames of a table with its columns in order; orders are proposals."""
     for rows in frames.get(table.name, ()):
         missing = [name for name in table.names if name not in rows.columns and name != t.STATUS]
         raise_all(TableError, [f"{table.name}: column {name} is missing; give the columns of the table" for name in missing])
-        yield rows.reindex(columns=table.names)
-
-
-def _records(table: t.Table, rows: pd.DataFrame) -> list[dict[str, object]]:
-    """Return rows as the driver wants them: null for NaN, dates without a time, maps as dictionaries."""
-    columns = {str(column): _values(column, rows[column]) for column in table.columns}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def _values(column: t.Column, values: pd.Series) -> list[object]:
-    """Return a column as Python objects."""
-    known = values.astype(object).where(values.notna(), None)
-    if column.type == "date":
-        return [None if value is None else pd.Timestamp(value).date() for value in known]
-    if column.type.startswith("map"):
-        return [None if value is None else dict(value) for value in known]
-    return list(known)
+        ordered = rows.reindex(columns=table.names)
+        yield ordered.assign(**{str(t.STATUS): PROPOSED}) if table is t.ORDERS else ordered

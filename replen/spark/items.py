@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -108,6 +109,22 @@ def goods_costs(supply: DataFrame) -> DataFrame:
     """Return the least purchase price of each SKU, at any site."""
     bought = supply.where(F.col(t.SOURCE_SITE).isNull() & (F.col(t.UNIT_COST) > 0))
     return bought.groupBy(t.SKU).agg(F.min(t.UNIT_COST).alias(t.GOODS_COST))
+
+
+def with_orders(open_orders: DataFrame, ours: pd.DataFrame) -> DataFrame:
+    """Return open orders of the source and those of the database; of an order that both know, the source knows better.
+
+    Args:
+        open_orders: rows of `tables.OPEN_ORDERS`.
+        ours: its columns without status, of orders that are on the way.
+    """
+    if ours.empty:
+        return open_orders
+    columns = [column for column in t.OPEN_ORDERS.columns if column != t.STATUS]
+    ddl = ", ".join(f"{column} {column.type}" for column in columns)
+    added = open_orders.sparkSession.createDataFrame(ours[columns], ddl)
+    unlisted = added.join(open_orders.select(t.OPEN_ORDER_ID), on=t.OPEN_ORDER_ID, how="left_anti")
+    return open_orders.unionByName(unlisted, allowMissingColumns=True)
 
 
 def receipts_by_step(open_orders: DataFrame, plan_date: dt.date, *, days: int, horizon: int) -> DataFrame:

@@ -40,14 +40,23 @@ class Committed:
 class Run:
     """One run as a job sees it. A job is done once: `committed` says so, `commit` makes all its tables visible together."""
 
-    def __init__(self, spark: SparkSession, config: Config, input_fingerprint: str) -> None:
+    def __init__(self, spark: SparkSession, config: Config, input_fingerprint: str, *, on_the_way: str | None = None) -> None:
         self.config = config
         self.store = TableStore(spark, config.warehouse)
-        self.keys = job_keys(config, input_fingerprint)
+        self.keys = job_keys(config, input_fingerprint, on_the_way=on_the_way)
         self.run_id = self.keys[JOBS[-1]]
+        self._fingerprint = input_fingerprint
         self._written: dict[str, tuple[int, int]] = {}
         self._checkpoints: list[str] = []
         self._staging = f"{self.store.root}/staging/{self.run_id}"
+
+    def with_orders(self, on_the_way: str | None) -> "Run":
+        """Return the run that plans with these orders of the database on the way; it adopts what this one has committed.
+
+        Args:
+            on_the_way: hash of them; None: there are none, and the run is this one.
+        """
+        return Run(self.store.spark, self.config, self._fingerprint, on_the_way=on_the_way)
 
     def committed(self, job: str) -> Committed | None:
         """Return the job's commit, or None; where another run did the same job, its tables are adopted, not made again."""
@@ -139,10 +148,15 @@ def open_run(spark: SparkSession, config: Config) -> Run:
     return Run(spark, config, fingerprint(as_files(config.sources)))
 
 
-def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:
+def job_keys(config: Config, input_fingerprint: str, *, on_the_way: str | None) -> dict[str, str]:
     """Return for each job a hash of all that its tables depend on: its sections, the job before it, inputs and code.
 
     Where a run takes place (warehouse, tracking, spark, database) is no part of it; the last key is the run's id.
+
+    Args:
+        config: of the run.
+        input_fingerprint: hash of the input files.
+        on_the_way: hash of the orders of the database that a plan counts on; None: there are none.
     """
     simulated = config.evaluate.simulated_cost.n_paths > 0
     sections: dict[str, tuple[object, ...]] = {
@@ -150,7 +164,7 @@ def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:
         "build_features": (config.forecast.horizon,),
         "train": (config.seed, config.features, config.forecast, config.evaluate, config.costs if simulated else None),
         "forecast": (),
-        "plan_orders": (config.costs, config.plan, config.limits),
+        "plan_orders": (config.costs, config.plan, config.limits, *([on_the_way] if on_the_way else [])),
     }
     keys, before = {}, digest(config.seed, input_fingerprint, code_version())
     for job in JOBS:

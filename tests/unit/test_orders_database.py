@@ -1,7 +1,6 @@
 """The order database: a run is written whole or not at all, twice is once, and approved orders stay."""
 
 import datetime as dt
-import sqlite3
 
 import numpy as np
 import pandas as pd
@@ -9,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from replen import tables as t
+from replen.databases import connect
 from replen.errors import ConfigError, TableError
 from replen.orders.database import OrderDatabase
 from replen.orders.lines import order_id
 from replen.orders.schema import WRITTEN
+from replen.orders.upgrade import upgrade
 
 DATE, DAY = dt.date(2024, 4, 15), dt.timedelta(days=1)
 
@@ -58,16 +59,29 @@ def contents(database):
 
 
 def set_status(url, sku_row, status, quantity=None):
-    with sa.create_engine(url).begin() as connection:
+    with connect(url, where="orders.database").begin() as connection:
         values = {"status": status, "id": frames()["orders"][0][t.ORDER_ID][sku_row]}
         connection.execute(sa.text("UPDATE orders SET status = :status WHERE order_id = :id"), values)
         if quantity is not None:
             connection.execute(sa.text("UPDATE orders SET order_quantity = :q WHERE order_id = :id"), values | {"q": quantity})
 
 
+def impatient(url, statement):
+    """Run a statement that gives up where a row is locked."""
+    engine = connect(f"{url}?timeout=0" if url.startswith("sqlite") else url, where="orders.database")
+    with engine.begin() as connection:
+        if waits := {"postgresql": "SET lock_timeout = 100", "mysql": "SET innodb_lock_wait_timeout = 1"}.get(
+            engine.dialect.name
+        ):
+            connection.exec_driver_sql(waits)
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path}/orders.db"
+def url(database):
+    upgrade(connect(database, where="orders.database"))
+    return database
 
 
 def test_a_run_is_written_as_it_is(url):
@@ -102,9 +116,9 @@ def test_a_later_run_of_the_date_replaces_the_proposals_and_leaves_other_dates(u
         assert set(database.read(table)[t.RUN_ID]) == {"old", "second"}
 
 
-def test_orders_of_any_day_of_the_period_are_the_runs(tmp_path):
+def test_orders_of_any_day_of_the_period_are_the_runs(url):
     """A weekly plan orders on Monday or, where the supplier asks for it, on Sunday; the next Monday is another plan's."""
-    database, sunday, next_monday = OrderDatabase(f"sqlite:///{tmp_path / 'orders.db'}"), DATE + DAY * 6, DATE + DAY * 7
+    database, sunday, next_monday = OrderDatabase(url), DATE + DAY * 6, DATE + DAY * 7
     for run_id, date in (("next", next_monday), ("first", sunday), ("second", DATE)):
         database.write_run(run_id, next_monday if run_id == "next" else DATE, frames(run_id, date=date), days=7)
     assert set(database.read(t.ORDERS)[t.RUN_ID]) == {"next", "second"}
@@ -160,7 +174,7 @@ def test_two_suppliers_short_for_one_series_are_one_exception(url):
     other = frames("first", (8.0,), suppliers="other mill")
     both = {name: [*rows, *(other[name] if name in {"orders", "explanations"} else [])] for name, rows in both.items()}
     database.write_run("first", DATE, both)
-    with sa.create_engine(url).begin() as connection:
+    with connect(url, where="orders.database").begin() as connection:
         connection.execute(sa.text("UPDATE orders SET status = 'approved', order_quantity = 2"))
     written = database.write_run("first", DATE, both)
     assert (written.frozen, written.short) == (2, 2)
@@ -189,22 +203,21 @@ def test_a_failing_write_leaves_the_last_run(url):
 def test_nobody_can_approve_an_order_between_its_reading_and_its_replacement(url):
     database = OrderDatabase(url)
     database.write_run("first", DATE, frames("first"))
-    found = []
+    refused = []
 
     def approve(_connection, _cursor, statement, *_rest):
-        if statement.startswith("SELECT") and not found:
-            other = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0)
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
-                other.execute("UPDATE orders SET status = 'approved'")
-            found.append(statement)
-            other.close()
+        if statement.startswith("SELECT") and t.ORDER_DATE in statement and not refused:
+            with pytest.raises(sa.exc.OperationalError, match="locked|lock timeout|Lock wait timeout") as raised:
+                impatient(url, "UPDATE orders SET status = 'approved'")
+            refused.append(raised)
 
-    sa.event.listen(database._engine, "after_cursor_execute", approve)
+    sa.event.listen(database.engine, "after_cursor_execute", approve)
     database.write_run("second", DATE, frames("second"))
-    assert len(found) == 1
+    assert len(refused) == 1
+    impatient(url, "UPDATE orders SET status = 'approved'")
 
 
-@pytest.mark.parametrize("url", ["orders.db", "sqlite:////no/such/folder/orders.db", "nosuchdatabase://x"])
-def test_a_database_that_cannot_be_reached_names_the_key(url):
+@pytest.mark.parametrize("setting", ["orders.db", "sqlite:////no/such/folder/orders.db", "nosuchdatabase://x"])
+def test_a_database_that_cannot_be_reached_names_the_key(setting):
     with pytest.raises(ConfigError, match=r"orders\.database"):
-        OrderDatabase(url)
+        OrderDatabase(setting)

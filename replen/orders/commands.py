@@ -1,0 +1,128 @@
+"""What `replen orders` and `replen db` do; neither starts Spark."""
+
+import argparse
+import getpass
+
+import pandas as pd
+
+from replen import tables as t
+from replen.config import Orders
+from replen.databases import connect
+from replen.errors import ConfigError
+from replen.orders.database import OrderDatabase
+from replen.orders.export import write_purchase_orders
+from replen.orders.life_cycle import Act, Selection, change, changeable, changing, events_of, orders_of
+from replen.orders.listing import counted, order_details, order_table
+from replen.orders.options import ACTS, FILTERS
+from replen.orders.schema import HEAD
+from replen.orders.status import APPROVED, SENT
+from replen.orders.upgrade import current, upgrade
+
+ROWS_TOLD = 20
+
+
+def run_orders(chosen: argparse.Namespace, settings: Orders) -> str:
+    """Return what to tell after `replen orders`.
+
+    Raises:
+        ConfigError: no database, everything is meant but not said, or nobody is known to do it.
+        TableError: a change is not allowed, or files or database cannot be written.
+    """
+    database, selection = OrderDatabase(_setting(settings)), _selection(chosen)
+    if chosen.action == "list":
+        return order_table(orders_of(database.engine, selection), limit=chosen.limit)
+    if chosen.action == "show":
+        return _show(database, selection, limit=chosen.limit)
+    if chosen.action == "export":
+        return _export(database, selection, chosen)
+    act = _act(chosen, selection, ACTS[chosen.action])
+    with changing(database.engine) as connection:
+        orders = changeable(connection, selection, act.to)
+        if not chosen.dry_run:
+            change(connection, orders, act)
+    return f"{order_table(orders.assign(**{str(t.STATUS): act.to}), limit=ROWS_TOLD)} {_told(chosen, act.to)}"
+
+
+def run_db(chosen: argparse.Namespace, settings: Orders) -> str:
+    """Return what to tell after `replen db`.
+
+    Raises:
+        ConfigError: no database, or its tables cannot be brought up to date.
+    """
+    engine = connect(_setting(settings), where="orders.database")
+    if chosen.action == "current":
+        return f"order tables of revision {current(engine) or 'none'}; this replen needs {HEAD}"
+    before = upgrade(engine)
+    return f"order tables are of revision {HEAD}" + (" already" if before == HEAD else f", were of {before or 'none'}")
+
+
+def _show(database: OrderDatabase, selection: Selection, *, limit: int) -> str:
+    orders = orders_of(database.engine, selection)
+    shown = orders.head(limit)
+    ids = shown[t.ORDER_ID].tolist()
+    explanations = database.read(t.EXPLANATIONS, order_ids=ids).set_index(t.ORDER_ID, drop=False)
+    events = events_of(database.engine, ids)
+    told = [
+        order_details(
+            order,
+            explanations.loc[order[t.ORDER_ID]] if order[t.ORDER_ID] in explanations.index else None,
+            events[events[t.ORDER_ID] == order[t.ORDER_ID]],
+        )
+        for _, order in shown.iterrows()
+    ]
+    hidden = f", {limit} of them shown" if len(orders) > limit else ""
+    return "\n\n".join([*told, f"{counted(orders)}{hidden}"])
+
+
+def _export(database: OrderDatabase, selection: Selection, chosen: argparse.Namespace) -> str:
+    """Write the files inside the transaction that marks their orders: what is marked as sent has its file."""
+    if not chosen.send:
+        orders = orders_of(database.engine, _of_approved(selection))
+        return f"{counted(orders)}: {_files(orders, chosen)}"
+    act = _act(chosen, selection, SENT)
+    with changing(database.engine) as connection:
+        orders = changeable(connection, selection, act.to)
+        files = _files(orders, chosen)
+        if not chosen.dry_run:
+            change(connection, orders, act)
+    return f"{counted(orders)} {_told(chosen, SENT)}: {files}"
+
+
+def _files(orders: pd.DataFrame, chosen: argparse.Namespace) -> str:
+    if chosen.dry_run:
+        return f"would be written to {chosen.to}"
+    paths = write_purchase_orders(orders, chosen.to, chosen.format)
+    return "\n".join([f"{len(paths)} file{'s' * (len(paths) != 1)} in {chosen.to}", *(f"  {path.name}" for path in paths)])
+
+
+def _of_approved(selection: Selection) -> Selection:
+    """Return the selection, of approved orders where neither orders nor statuses are named."""
+    return selection if selection.is_strict else Selection({**selection.equal, t.STATUS: (APPROVED,)}, selection.value_above)
+
+
+def _selection(chosen: argparse.Namespace) -> Selection:
+    values = {column: getattr(chosen, column) for column in FILTERS.values()}
+    return Selection({column: tuple(named) for column, named in values.items() if named}, chosen.value_above)
+
+
+def _act(chosen: argparse.Namespace, selection: Selection, to: str) -> Act:
+    if selection.is_everything and not chosen.all:
+        raise ConfigError(f"replen orders {chosen.action}: expected a filter such as --supplier, or --all; found none")
+    try:
+        return Act(to, chosen.who or getpass.getuser(), chosen.note)
+    except (KeyError, OSError):
+        raise ConfigError(
+            f"replen orders {chosen.action}: your login name is not known here; say who you are by --by"
+        ) from None
+
+
+def _told(chosen: argparse.Namespace, status: str) -> str:
+    return f"would become {status}" if chosen.dry_run else f"became {status}"
+
+
+def _setting(settings: Orders) -> str:
+    if settings.database is None:
+        raise ConfigError(
+            "orders.database: expected the URL of a database, such as sqlite:///orders.db or env:NAME, found null"
+        )
+    return settings.database

@@ -1,0 +1,129 @@
+"""What people do with orders: each change is allowed, recorded with who and when, and made whole or not at all."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+import pandas as pd
+import sqlalchemy as sa
+
+from replen import tables as t
+from replen.databases import first_line
+from replen.errors import TableError, raise_all
+from replen.orders.database import lock
+from replen.orders.schema import SCHEMA
+from replen.orders.status import FOLLOWERS, leading_to
+
+ORDERS, EVENTS = SCHEMA[t.ORDERS.name], SCHEMA[t.ORDER_EVENTS.name]
+IDS_A_STATEMENT = 1000
+PROBLEMS_TOLD = 20
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Orders that are equal in every column named, to one of its values, and worth more than `value_above`.
+
+    Attributes:
+        equal: column -> values; no column: all orders.
+        value_above: money; None: of any value.
+    """
+
+    equal: dict[t.Column, tuple[object, ...]]
+    value_above: float | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Return whether nothing is left out."""
+        return not self.equal and self.value_above is None
+
+    @property
+    def is_strict(self) -> bool:
+        """Return whether orders or statuses are named, so that one that cannot change is an error, not left out."""
+        return t.ORDER_ID in self.equal or t.STATUS in self.equal
+
+    def clause(self) -> sa.ColumnElement[bool]:
+        """Return the condition on `orders`."""
+        above = [] if self.value_above is None else [ORDERS.c[t.VALUE] > self.value_above]
+        return sa.and_(sa.true(), *(ORDERS.c[name].in_(values) for name, values in self.equal.items()), *above)
+
+
+@dataclass(frozen=True)
+class Act:
+    """A change of status: which, by whom, and why."""
+
+    to: str
+    who: str
+    note: str | None = None
+
+
+def orders_of(engine: sa.Engine, chosen: Selection) -> pd.DataFrame:
+    """Return the chosen orders, rows of `tables.ORDERS`, by date, supplier, SKU and site."""
+    with engine.connect() as connection:
+        return _read(connection, sa.select(ORDERS).where(chosen.clause()))
+
+
+def events_of(engine: sa.Engine, order_ids: Sequence[str]) -> pd.DataFrame:
+    """Return what was done with orders, rows of `tables.ORDER_EVENTS`, oldest first."""
+    wanted = sa.select(EVENTS).where(EVENTS.c[t.ORDER_ID].in_(order_ids)).order_by(EVENTS.c[t.TIME])
+    with engine.connect() as connection:
+        return pd.DataFrame(connection.execute(wanted).all(), columns=t.ORDER_EVENTS.names)
+
+
+@contextmanager
+def changing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yield a transaction in which nobody else changes orders; whatever fails in it, nothing was changed.
+
+    Raises:
+        TableError: the database fails.
+    """
+    try:
+        with engine.begin() as connection:
+            lock(connection)
+            yield connection
+    except sa.exc.DBAPIError as error:
+        raise TableError(f"orders database: nothing was changed; the database says: {first_line(error)}") from error
+
+
+def changeable(connection: sa.Connection, chosen: Selection, to: str) -> pd.DataFrame:
+    """Return the chosen orders that may become `to`, rows of `tables.ORDERS`, locked until the transaction ends.
+
+    Raises:
+        TableError: an order that is named, or has a status that is named, is not there or may not become `to`.
+    """
+    orders = _read(connection, sa.select(ORDERS).where(chosen.clause()).with_for_update())
+    allowed = orders[t.STATUS].isin(leading_to(to))
+    if chosen.is_strict:
+        found = orders.loc[~allowed, [t.ORDER_ID, t.STATUS]].itertuples(index=False)
+        problems = [_not_allowed(order_id, status, to) for order_id, status in found]
+        unknown = set(chosen.equal.get(t.ORDER_ID, ())).difference(orders[t.ORDER_ID])
+        problems += [
+            f"order {order_id}: none of the chosen orders has this id; see `replen orders list`" for order_id in unknown
+        ]
+        told = problems[:PROBLEMS_TOLD]
+        raise_all(TableError, told + [f"... and {len(problems) - len(told)} more"] * (len(problems) > len(told)))
+    return orders[allowed]
+
+
+def change(connection: sa.Connection, orders: pd.DataFrame, act: Act) -> None:
+    """Give orders that `changeable` returned their new status, and record it."""
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    rows = orders[[t.ORDER_ID, t.STATUS, t.ORDER_QUANTITY]].itertuples(index=False)
+    while part := list(islice(rows, IDS_A_STATEMENT)):
+        same = {str(t.TIME): now, str(t.TO_STATUS): act.to, str(t.WHO): act.who, str(t.NOTE): act.note}
+        names = [str(name) for name in (t.ORDER_ID, t.FROM_STATUS, t.ORDER_QUANTITY)]
+        connection.execute(sa.insert(EVENTS), [dict(zip(names, row, strict=True)) | same for row in part])
+        these = ORDERS.c[t.ORDER_ID].in_([row[0] for row in part])
+        connection.execute(sa.update(ORDERS).where(these).values({ORDERS.c[t.STATUS]: act.to}))
+
+
+def _read(connection: sa.Connection, orders: sa.Select[tuple[object, ...]]) -> pd.DataFrame:
+    by = (t.ORDER_DATE, t.SUPPLIER, t.SKU, t.SITE)
+    rows = connection.execute(orders.order_by(*(ORDERS.c[name] for name in by))).all()
+    return pd.DataFrame(rows, columns=t.ORDERS.names)
+
+
+def _not_allowed(order_id: str, status: str, to: str) -> str:
+    possible = " or ".join(FOLLOWERS[status]) or "nothing more"
+    return f"order {order_id} is {status}: it cannot become {to}; what it can become: {possible}"
