@@ -4,6 +4,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -70,7 +71,7 @@ def postgresql() -> Iterator[Server]:
         }  # fmt: skip
         command = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())]
         url = sa.URL.create("postgresql+psycopg", USER, password, "127.0.0.1", port, "postgres")
-        with _serving(command, owner, folder, url) as server:
+        with _serving(command, owner, folder, url, stop=signal.SIGINT) as server:  # SIGTERM waits until clients have gone
             yield server
 
 
@@ -120,7 +121,9 @@ def _folder(service: str) -> Iterator[tuple[Path, str | None]]:
 
 
 @contextmanager
-def _serving(command: Sequence[object], owner: str | None, folder: Path, url: sa.URL) -> Iterator[Server]:
+def _serving(
+    command: Sequence[object], owner: str | None, folder: Path, url: sa.URL, *, stop: signal.Signals = signal.SIGTERM
+) -> Iterator[Server]:
     """Run a server until the end; it is ready when it answers."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log, cwd=folder, **_as(owner))
@@ -128,7 +131,7 @@ def _serving(command: Sequence[object], owner: str | None, folder: Path, url: sa
         _await(url, process, folder / "log")
         yield Server(url, process, folder)
     finally:
-        process.terminate()
+        process.send_signal(stop)
         process.wait(PATIENCE)
 
 

@@ -1,4 +1,4 @@
-"""Frames into a temporary table of the database, the fastest way that each kind of database has."""
+"""Frames into temporary tables of the database, the fastest way that each kind of database has."""
 
 import json
 from collections.abc import Iterator
@@ -9,20 +9,24 @@ import sqlalchemy as sa
 
 from replen import tables as t
 from replen.errors import TableError, raise_all
-from replen.orders.schema import column
+from replen.orders.schema import WRITTEN, column
 from replen.orders.types import Name
 
 Row = tuple[object, ...]
 
 
-def staging_table(connection: sa.Connection, table: t.Table) -> sa.Table:
-    """Return an empty temporary table with the columns and the key of `table`; only this connection sees it."""
-    staged = sa.Table(
+STAGED = {
+    table: sa.Table(
         f"new_{table.name}", sa.MetaData(), *(column(table, name) for name in table.columns), prefixes=["TEMPORARY"]
     )
+    for table in WRITTEN
+}
+
+
+def create(connection: sa.Connection, staged: sa.Table) -> None:
+    """Create an empty temporary table; only this connection sees it."""
     drop(connection, staged)  # MariaDB keeps it when a transaction fails
-    staged.create(connection)
-    return staged
+    staged.create(connection, checkfirst=False)
 
 
 def drop(connection: sa.Connection, staged: sa.Table) -> None:
@@ -32,14 +36,15 @@ def drop(connection: sa.Connection, staged: sa.Table) -> None:
     connection.exec_driver_sql(f"DROP {kind} IF EXISTS {schema}{staged.name}")
 
 
-def load(connection: sa.Connection, staged: sa.Table, rows: pd.DataFrame, table: t.Table) -> None:
-    """Append a frame in the columns of `table` to a staging table.
+def load(connection: sa.Connection, table: t.Table, rows: pd.DataFrame) -> None:
+    """Append a frame in the columns of `table` to its temporary table.
 
     Raises:
         TableError: a name is longer than its column.
     """
     if rows.empty:
         return
+    staged = STAGED[table]
     _check_lengths(staged, rows, table)
     if connection.dialect.name == "postgresql":
         _copy(connection, staged, _tuples(table, rows, as_text=True))

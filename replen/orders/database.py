@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from replen import tables as t
 from replen.databases import connect, first_line
 from replen.errors import TableError, raise_all
-from replen.orders.bulk import drop, load, staging_table
+from replen.orders.bulk import STAGED, create, drop, load
 from replen.orders.lines import PROPOSED
 from replen.orders.merge import Difference
 from replen.orders.schema import LOCK, SCHEMA, WRITTEN
@@ -66,15 +67,10 @@ class OrderDatabase:
         Raises:
             TableError: a frame lacks columns or breaks a key or a check, or the database fails; nothing is then written.
         """
-        try:
-            with self.engine.begin() as connection:
-                lock(connection)
-                return _Run(connection, run_id, (plan_date, plan_date + dt.timedelta(days=days - 1))).write(frames)
-        except sa.exc.DBAPIError as error:
-            raise TableError(
-                f"orders database, run {run_id}: nothing was written, the last run stands. Expected rows that keep the tables' "
-                f"keys and checks, and a database that can be written; found: {first_line(error)}"
-            ) from error
+        what = f"run {run_id}: nothing was written, the last run stands; it needs rows that keep the tables' keys and checks"
+        with naming(what), self.engine.begin() as connection:
+            lock(connection)
+            return _Run(connection, run_id, (plan_date, plan_date + dt.timedelta(days=days - 1))).write(frames)
 
     def on_the_way(self, plan_date: dt.date, *, without: Sequence[str] = ()) -> pd.DataFrame:
         """Return what earlier plan dates have on the way, rows of `tables.OPEN_ORDERS` by order_id, without status.
@@ -90,7 +86,7 @@ class OrderDatabase:
             .where(ORDERS.c[t.STATUS].in_(statuses), ORDERS.c[t.ORDER_DATE] < plan_date)
             .order_by(ORDERS.c[t.ORDER_ID])
         )
-        with self.engine.connect() as connection:
+        with naming("nothing was read"), self.engine.connect() as connection:
             rows = connection.execute(coming).all()
         return pd.DataFrame(rows, columns=[name for name in t.OPEN_ORDERS.names if name != t.STATUS])
 
@@ -100,9 +96,25 @@ class OrderDatabase:
         wanted = sa.select(stored).order_by(*stored.primary_key)
         if order_ids is not None:
             wanted = wanted.where(stored.c[t.ORDER_ID].in_(order_ids))
-        with self.engine.connect() as connection:
+        with naming("nothing was read"), self.engine.connect() as connection:
             rows = connection.execute(wanted).all()
         return pd.DataFrame(rows, columns=table.names)
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Turn a failure of the database into a sentence.
+
+    Args:
+        what: was done when it failed, or was not done for it.
+
+    Raises:
+        TableError: saying that, and what the driver says.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise TableError(f"orders database: {what}; the database says: {first_line(error)}") from error
 
 
 def lock(connection: sa.Connection) -> None:
@@ -122,28 +134,28 @@ class _Run:
         self._proposals = sa.and_(same_date, ORDERS.c[t.STATUS] == PROPOSED)
         self._frozen = sa.and_(same_date, ORDERS.c[t.STATUS] != PROPOSED)
         self._runs = {run_id, *found}
-        self._staged = {table: staging_table(connection, table) for table in WRITTEN}
 
     def write(self, frames: Mapping[str, Frames]) -> Written:
         """Stage the frames, set apart what a person has approved, and write the difference."""
-        for table in WRITTEN:
+        for table, staged in STAGED.items():
+            create(self._connection, staged)
             for frame in _in_contract(table, frames):
-                load(self._connection, self._staged[table], frame, table)
+                load(self._connection, table, frame)
         short = self._shortfalls()
-        load(self._connection, self._staged[t.EXCEPTIONS], _by_series(short), t.EXCEPTIONS)
+        load(self._connection, t.EXCEPTIONS, _by_series(short))
         frozen = self._set_apart()
         rows = {
             table.name: self._connection.scalar(sa.select(sa.func.count()).select_from(staged)) or 0
-            for table, staged in self._staged.items()
+            for table, staged in STAGED.items()
         }
         changed = self._write_differences()
-        for staged in self._staged.values():
+        for staged in STAGED.values():
             drop(self._connection, staged)
         return Written(rows, changed, frozen, len(short))
 
     def _shortfalls(self) -> pd.DataFrame:
         """Return the staged orders that want more than an approved one brings, with `brought`."""
-        wanted = self._staged[t.ORDERS]
+        wanted = STAGED[t.ORDERS]
         brought = sa.case((ORDERS.c[t.STATUS] == CANCELLED, 0.0), else_=ORDERS.c[t.ORDER_QUANTITY])
         short = (
             sa.select(wanted, brought.label("brought"))
@@ -156,7 +168,7 @@ class _Run:
     def _set_apart(self) -> int:
         """Take approved orders and their explanations out of what is staged and return how many there were."""
         approved = sa.select(ORDERS.c[t.ORDER_ID]).where(self._frozen)
-        orders, explanations = self._staged[t.ORDERS], self._staged[t.EXPLANATIONS]
+        orders, explanations = STAGED[t.ORDERS], STAGED[t.EXPLANATIONS]
         self._connection.execute(sa.delete(explanations).where(explanations.c[t.ORDER_ID].in_(approved)))
         return self._connection.execute(sa.delete(orders).where(orders.c[t.ORDER_ID].in_(approved))).rowcount
 
@@ -165,7 +177,7 @@ class _Run:
         explained = SCHEMA[t.EXPLANATIONS.name].c[t.ORDER_ID].in_(sa.select(ORDERS.c[t.ORDER_ID]).where(self._proposals))
         scopes = {t.ORDERS: self._proposals, t.EXPLANATIONS: explained}
         scopes |= {table: SCHEMA[table.name].c[t.RUN_ID].in_(self._runs) for table in (t.EXCEPTIONS, t.CERTIFICATES)}
-        differences = {table: Difference(SCHEMA[table.name], self._staged[table], scope) for table, scope in scopes.items()}
+        differences = {table: Difference(SCHEMA[table.name], STAGED[table], scope) for table, scope in scopes.items()}
         deleted = {table: differences[table].delete(self._connection) for table in reversed(WRITTEN)}
         return {table.name: deleted[table] + differences[table].write(self._connection) for table in WRITTEN}
 

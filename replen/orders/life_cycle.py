@@ -10,9 +10,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from replen import tables as t
-from replen.databases import first_line
 from replen.errors import TableError, raise_all
-from replen.orders.database import lock
+from replen.orders.database import lock, naming
 from replen.orders.schema import SCHEMA
 from replen.orders.status import FOLLOWERS, leading_to
 
@@ -60,14 +59,14 @@ class Act:
 
 def orders_of(engine: sa.Engine, chosen: Selection) -> pd.DataFrame:
     """Return the chosen orders, rows of `tables.ORDERS`, by date, supplier, SKU and site."""
-    with engine.connect() as connection:
+    with naming("nothing was read"), engine.connect() as connection:
         return _read(connection, sa.select(ORDERS).where(chosen.clause()))
 
 
 def events_of(engine: sa.Engine, order_ids: Sequence[str]) -> pd.DataFrame:
     """Return what was done with orders, rows of `tables.ORDER_EVENTS`, oldest first."""
     wanted = sa.select(EVENTS).where(EVENTS.c[t.ORDER_ID].in_(order_ids)).order_by(EVENTS.c[t.TIME])
-    with engine.connect() as connection:
+    with naming("nothing was read"), engine.connect() as connection:
         return pd.DataFrame(connection.execute(wanted).all(), columns=t.ORDER_EVENTS.names)
 
 
@@ -78,12 +77,9 @@ def changing(engine: sa.Engine) -> Iterator[sa.Connection]:
     Raises:
         TableError: the database fails.
     """
-    try:
-        with engine.begin() as connection:
-            lock(connection)
-            yield connection
-    except sa.exc.DBAPIError as error:
-        raise TableError(f"orders database: nothing was changed; the database says: {first_line(error)}") from error
+    with naming("nothing was changed"), engine.begin() as connection:
+        lock(connection)
+        yield connection
 
 
 def changeable(connection: sa.Connection, chosen: Selection, to: str) -> pd.DataFrame:

@@ -38,7 +38,8 @@ class Difference:
         there = sa.exists().where(self._same_key())
         names = [each.name for each in self.stored.columns]
         insert = sa.insert(self.stored).from_select(names, sa.select(*(self.wanted.c[name] for name in names)).where(~there))
-        return connection.execute(update).rowcount + connection.execute(insert).rowcount
+        updated = connection.execute(update).rowcount
+        return updated + connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount
 
     def _same_key(self) -> Clause:
         return sa.and_(*(self.stored.c[key.name] == self.wanted.c[key.name] for key in self.stored.primary_key.columns))

@@ -1,9 +1,5 @@
 """The order database: a run is written whole or not at all, twice is once, and approved orders stay."""
 
-import datetime as dt
-
-import numpy as np
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 
@@ -11,71 +7,17 @@ from replen import tables as t
 from replen.databases import connect
 from replen.errors import ConfigError, TableError
 from replen.orders.database import OrderDatabase
-from replen.orders.lines import order_id
 from replen.orders.schema import WRITTEN
 from replen.orders.upgrade import upgrade
-
-DATE, DAY = dt.date(2024, 4, 15), dt.timedelta(days=1)
-
-
-def frames(run_id="run", quantities=(6.0, 12.0, 18.0), suppliers="mill", date=DATE):
-    """Return a run that orders the quantities of sku 0, 1, ...; the date of the second half of a table comes as a timestamp."""
-    skus = [f"sku {row} 'x'; --" for row in range(len(quantities))]
-    ids = [order_id(date, sku=sku, site="shop", supplier=suppliers) for sku in skus]
-    orders = pd.DataFrame(
-        {
-            "order_id": ids, "run_id": run_id, "sku": skus, "site": "shop", "supplier": suppliers, "order_date": date,
-            "expected_date": pd.Timestamp(date) + pd.Timedelta(days=10), "next_order_date": None, "order_quantity": quantities,
-            "reorder_point": np.nan, "order_up_to_level": 30.0, "safety_stock": 3.0, "value": np.array(quantities) * 2.0,
-            "policy": "lost_sales_program", "status": None,
-        }
-    )  # fmt: skip
-    explanations = pd.DataFrame(
-        {
-            "order_id": ids, "run_id": run_id, "forecast_demand": 10.0, "projected_stock": 1.0, "target": 5.5,
-            "binding": "none", "rounding": 0.5, "limit_prices": [{"budget": 0.5}] * len(ids),
-            "alternatives": [{"mill": 2.0}] * len(ids), "model": "lstm", "model_version": None,
-        }
-    )  # fmt: skip
-    exceptions = pd.DataFrame(
-        {"run_id": run_id, "sku": ["lost"], "site": "shop", "kind": "no_stock", "severity": "critical", "value_at_risk": np.nan,
-         "action": "count"}
-    )  # fmt: skip
-    certificates = pd.DataFrame(
-        {"run_id": run_id, "limit": ["*"], "dual_bound": 1.0, "feasible_cost": 2.0, "gap": 0.5, "largest_violation": 0.0,
-         "iterations": 0, "available": np.nan, "used": np.nan, "limit_price": np.nan, "solver_counts": [[("chain", 3)]]}
-    )  # fmt: skip
-    return {
-        "orders": [orders[:2], orders[2:]],
-        "explanations": [explanations],
-        "exceptions": [exceptions],
-        "certificates": [certificates],
-    }
-
-
-def contents(database):
-    frames = {table.name: database.read(table).astype(object) for table in WRITTEN}
-    return {name: rows.where(rows.notna(), None).to_dict("records") for name, rows in frames.items()}
+from tests.unit.orders_written import DATE, DAY, contents, frames, id_of, impatient, of_lines
 
 
 def set_status(url, sku_row, status, quantity=None):
     with connect(url, where="orders.database").begin() as connection:
-        values = {"status": status, "id": frames()["orders"][0][t.ORDER_ID][sku_row]}
+        values = {"status": status, "id": id_of(sku_row)}
         connection.execute(sa.text("UPDATE orders SET status = :status WHERE order_id = :id"), values)
         if quantity is not None:
             connection.execute(sa.text("UPDATE orders SET order_quantity = :q WHERE order_id = :id"), values | {"q": quantity})
-
-
-def impatient(url, statement):
-    """Run a statement that gives up where a row is locked."""
-    engine = connect(f"{url}?timeout=0" if url.startswith("sqlite") else url, where="orders.database")
-    with engine.begin() as connection:
-        if waits := {"postgresql": "SET lock_timeout = 100", "mysql": "SET innodb_lock_wait_timeout = 1"}.get(
-            engine.dialect.name
-        ):
-            connection.exec_driver_sql(waits)
-        connection.exec_driver_sql(statement)
-    engine.dispose()
 
 
 @pytest.fixture
@@ -91,9 +33,9 @@ def test_a_run_is_written_as_it_is(url):
     orders = database.read(t.ORDERS)
     assert sorted(orders[t.ORDER_QUANTITY]) == [6.0, 12.0, 18.0]
     assert set(orders[t.STATUS]) == {"proposed"}
-    assert set(orders[t.EXPECTED_DATE]) == {dt.date(2024, 4, 25)}
+    assert set(orders[t.EXPECTED_DATE]) == {DATE + DAY * 10}
     assert orders[t.REORDER_POINT].isna().all()
-    assert database.read(t.EXPLANATIONS)[t.LIMIT_PRICES].tolist() == [{"budget": 0.5}] * 3
+    assert database.read(t.EXPLANATIONS)[t.LIMIT_PRICES].tolist() == [{"a": 1.0, "budget": 0.5}] * 3
     assert database.read(t.CERTIFICATES)[t.SOLVER_COUNTS].tolist() == [{"chain": 3}]
 
 
@@ -101,12 +43,63 @@ def test_the_same_run_again_changes_nothing(url):
     database = OrderDatabase(url)
     database.write_run("run", DATE, frames())
     before = contents(database)
-    database.write_run("run", DATE, frames())
+    versions = row_versions(database)
+    assert set(database.write_run("run", DATE, frames()).changed.values()) == {0}
     assert contents(database) == before
+    assert row_versions(database) == versions
+
+
+def test_only_what_differs_is_written(url):
+    database = OrderDatabase(url)
+    database.write_run("run", DATE, frames())
+    versions = row_versions(database)
+    assert database.write_run("run", DATE, frames(quantities=(6.0, 13.0, 18.0, 24.0))).changed == {
+        "orders": 2, "explanations": 1, "exceptions": 0, "certificates": 0,
+    }  # fmt: skip
+    kept = [row for row in row_versions(database)["orders"] if row in versions["orders"]]
+    assert len(kept) == (2 if versions["orders"] else 0)
+    assert sorted(database.read(t.ORDERS)[t.ORDER_QUANTITY]) == [6.0, 13.0, 18.0, 24.0]
+    assert database.write_run("run", DATE, frames(quantities=(6.0,))).changed["orders"] == 3
+
+
+def row_versions(database):
+    """Return what PostgreSQL gives every row that is written anew; elsewhere nothing tells."""
+    if database.engine.dialect.name != "postgresql":
+        return {table.name: [] for table in WRITTEN}
+    with database.engine.connect() as connection:
+        return {
+            table.name: connection.exec_driver_sql(f"SELECT ctid::text, xmin::text FROM {table.name} ORDER BY 1").all()
+            for table in WRITTEN
+        }
+
+
+def test_names_differ_by_every_byte(url):
+    names = ["a", "A", "a ", "\u00e4", "a\u0308", "\U0001f600", "\U0001f601", "\u0131", "i"]
+    database = OrderDatabase(url)
+    database.write_run("run", DATE, of_lines(dict.fromkeys(names, 5.0)))
+    assert sorted(database.read(t.ORDERS)[t.SKU]) == sorted(names)
+    assert set(database.write_run("run", DATE, of_lines(dict.fromkeys(names, 5.0))).changed.values()) == {0}
+
+
+def test_a_name_that_is_too_long_is_refused_by_its_column(url):
+    with pytest.raises(TableError, match=r"orders\.sku: expected at most 255 characters, found 256"):
+        OrderDatabase(url).write_run("run", DATE, of_lines({"x" * 256: 5.0}))
+    OrderDatabase(url).write_run("run", DATE, of_lines({"\U0001f600" * 255: 5.0}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["order_quantity = -1", "value = -1", "status = 'aproved'", "sku = 'another'", "site = NULL", "order_quantity = 0"],
+)
+def test_the_database_itself_refuses_what_is_no_order(url, change):
+    database = OrderDatabase(url)
+    database.write_run("run", DATE, frames())
+    with pytest.raises(sa.exc.DBAPIError), database.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE orders SET {change}")
 
 
 def test_a_later_run_of_the_date_replaces_the_proposals_and_leaves_other_dates(url):
-    database, yesterday = OrderDatabase(url), DATE - dt.timedelta(days=7)
+    database, yesterday = OrderDatabase(url), DATE - DAY * 7
     database.write_run("old", yesterday, frames("old", date=yesterday))
     database.write_run("first", DATE, frames("first"))
     database.write_run("second", DATE, frames("second", (24.0,)))
