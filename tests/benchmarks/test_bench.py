@@ -82,3 +82,11 @@ def test_the_benchmark_of_the_plan_job_runs() -> None:
 def test_the_benchmark_of_kept_plans_runs() -> None:
     free, charged = report("bench_kept.py", "--smoke")["charges"]
     assert charged["dates_changed"] < free["dates_changed"]
+
+
+def test_the_benchmark_of_the_order_database_runs() -> None:
+    found = report("bench_orders_database.py", "--smoke")["databases"]
+    assert {name: each["first_changed"] for name, each in found.items()} == dict.fromkeys(
+        ("sqlite", "postgresql", "mariadb"), 400
+    )
+    assert all(each["again_changed"] == 0 and each["versions_kept"] for each in found.values())
