@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.cli import job_main
-from replen.config import Config, CostRules
+from replen.config import Config, CostRules, Orders
 from replen.errors import ConfigError, TableError
 from replen.evaluate.comparison import compare_with_rule
 from replen.features.periods import Freq, period_dates, period_numbers
@@ -54,18 +54,28 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of the plan's tables; every (sku, site) of forecasts and supply is planned or an exception."""
     jobs = open_run(spark, config)
     plan_date = plan_date_after(jobs.needed("forecast").cutoff, config.freq)
-    database = None if config.orders.database is None else OrderDatabase(config.orders.database)
-    ours = database.on_the_way(plan_date, without=config.orders.in_open_orders) if database else pd.DataFrame()
+    ours = on_the_way(config.orders, plan_date)
     jobs = jobs.with_orders(digest(ours.to_csv(index=False)) if len(ours) else None)
     done = jobs.committed(JOB) or make_plan(jobs, plan_date, ours, progress)
-    if database is not None:
+    if config.orders.database is not None:
         frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}
-        written = database.write_run(done.producer, plan_date, frames, days=PERIOD_DAYS[config.freq])
+        database, days = OrderDatabase(config.orders.database), PERIOD_DAYS[config.freq]
+        written = database.write_run(done.producer, plan_date, frames, days=days)
         progress.note(
             f"database: {written.rows[t.ORDERS.name]:,} orders proposed, {sum(written.changed.values()):,} rows changed, "
             f"{written.frozen:,} approved orders left as they are"
         )
     return done
+
+
+def on_the_way(settings: Orders, plan_date: dt.date) -> pd.DataFrame:
+    """Return what earlier plan dates have on the way by the order database; no rows where there is none."""
+    if settings.database is None:
+        return pd.DataFrame()
+    database = OrderDatabase(settings.database)
+    ours = database.on_the_way(plan_date, without=settings.in_open_orders)
+    database.engine.dispose()  # a plan may take hours, a connection may not last them
+    return ours
 
 
 def make_plan(jobs: Run, plan_date: dt.date, ours: pd.DataFrame, progress: Progress) -> Committed:

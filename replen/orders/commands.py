@@ -11,7 +11,7 @@ from replen.databases import connect
 from replen.errors import ConfigError
 from replen.orders.database import OrderDatabase
 from replen.orders.export import write_purchase_orders
-from replen.orders.life_cycle import Act, Selection, change, changeable, changing, events_of, orders_of
+from replen.orders.life_cycle import Act, Selection, Totals, change, changeable, changing, events_of, orders_of, totals_of
 from replen.orders.listing import counted, order_details, order_table
 from replen.orders.options import ACTS, FILTERS
 from replen.orders.schema import HEAD
@@ -30,7 +30,8 @@ def run_orders(chosen: argparse.Namespace, settings: Orders) -> str:
     """
     database, selection = OrderDatabase(_setting(settings)), _selection(chosen)
     if chosen.action == "list":
-        return order_table(orders_of(database.engine, selection), limit=chosen.limit)
+        shown = orders_of(database.engine, selection, limit=chosen.limit)
+        return order_table(shown, totals_of(database.engine, selection))
     if chosen.action == "show":
         return _show(database, selection, limit=chosen.limit)
     if chosen.action == "export":
@@ -40,7 +41,8 @@ def run_orders(chosen: argparse.Namespace, settings: Orders) -> str:
         orders = changeable(connection, selection, act.to)
         if not chosen.dry_run:
             change(connection, orders, act)
-    return f"{order_table(orders.assign(**{str(t.STATUS): act.to}), limit=ROWS_TOLD)} {_told(chosen, act.to)}"
+    told = orders.assign(**{str(t.STATUS): act.to}).head(ROWS_TOLD)
+    return f"{order_table(told, Totals.of(orders))} {_told(chosen, act.to)}"
 
 
 def run_db(chosen: argparse.Namespace, settings: Orders) -> str:
@@ -57,8 +59,7 @@ def run_db(chosen: argparse.Namespace, settings: Orders) -> str:
 
 
 def _show(database: OrderDatabase, selection: Selection, *, limit: int) -> str:
-    orders = orders_of(database.engine, selection)
-    shown = orders.head(limit)
+    shown = orders_of(database.engine, selection, limit=limit)
     ids = shown[t.ORDER_ID].tolist()
     explanations = database.read(t.EXPLANATIONS, order_ids=ids).set_index(t.ORDER_ID, drop=False)
     events = events_of(database.engine, ids)
@@ -70,22 +71,21 @@ def _show(database: OrderDatabase, selection: Selection, *, limit: int) -> str:
         )
         for _, order in shown.iterrows()
     ]
-    hidden = f", {limit} of them shown" if len(orders) > limit else ""
-    return "\n\n".join([*told, f"{counted(orders)}{hidden}"])
+    return "\n\n".join([*told, counted(totals_of(database.engine, selection), shown=len(shown))])
 
 
 def _export(database: OrderDatabase, selection: Selection, chosen: argparse.Namespace) -> str:
     """Write the files inside the transaction that marks their orders: what is marked as sent has its file."""
     if not chosen.send:
         orders = orders_of(database.engine, _of_approved(selection))
-        return f"{counted(orders)}: {_files(orders, chosen)}"
+        return f"{counted(Totals.of(orders))}: {_files(orders, chosen)}"
     act = _act(chosen, selection, SENT)
     with changing(database.engine) as connection:
         orders = changeable(connection, selection, act.to)
         files = _files(orders, chosen)
         if not chosen.dry_run:
             change(connection, orders, act)
-    return f"{counted(orders)} {_told(chosen, SENT)}: {files}"
+    return f"{counted(Totals.of(orders))} {_told(chosen, SENT)}: {files}"
 
 
 def _files(orders: pd.DataFrame, chosen: argparse.Namespace) -> str:

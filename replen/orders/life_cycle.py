@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from typing import Self
 
 import pandas as pd
 import sqlalchemy as sa
@@ -57,10 +58,32 @@ class Act:
     note: str | None = None
 
 
-def orders_of(engine: sa.Engine, chosen: Selection) -> pd.DataFrame:
-    """Return the chosen orders, rows of `tables.ORDERS`, by date, supplier, SKU and site."""
+@dataclass(frozen=True)
+class Totals:
+    """How many orders, of how many suppliers, and what they are worth."""
+
+    n_orders: int
+    n_suppliers: int
+    value: float
+
+    @classmethod
+    def of(cls, orders: pd.DataFrame) -> Self:
+        """Return those of rows of `tables.ORDERS`."""
+        return cls(len(orders), orders[t.SUPPLIER].nunique(), float(orders[t.VALUE].sum()))
+
+
+def orders_of(engine: sa.Engine, chosen: Selection, *, limit: int | None = None) -> pd.DataFrame:
+    """Return the first of the chosen orders, or all, rows of `tables.ORDERS`, by date, supplier, SKU and site."""
     with naming("nothing was read"), engine.connect() as connection:
-        return _read(connection, sa.select(ORDERS).where(chosen.clause()))
+        return _read(connection, sa.select(ORDERS).where(chosen.clause()).limit(limit))
+
+
+def totals_of(engine: sa.Engine, chosen: Selection) -> Totals:
+    """Return the totals of the chosen orders."""
+    number, suppliers = sa.func.count(), sa.func.count(ORDERS.c[t.SUPPLIER].distinct())
+    totals = sa.select(number, suppliers, sa.func.coalesce(sa.func.sum(ORDERS.c[t.VALUE]), 0.0)).where(chosen.clause())
+    with naming("nothing was read"), engine.connect() as connection:
+        return Totals(*connection.execute(totals).one())
 
 
 def events_of(engine: sa.Engine, order_ids: Sequence[str]) -> pd.DataFrame:

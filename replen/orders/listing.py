@@ -6,42 +6,38 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from replen import tables as t
+from replen.orders.life_cycle import Totals
 
 SHOWN = (t.ORDER_ID, t.STATUS, t.ORDER_DATE, t.SUPPLIER, t.SKU, t.SITE, t.EXPECTED_DATE, t.ORDER_QUANTITY, t.VALUE)
 NUMBERS = (t.ORDER_QUANTITY, t.VALUE)
 LABEL = 22
 
 
-def order_table(orders: pd.DataFrame, *, limit: int) -> str:
-    """Return the first orders as a table, and a line that counts all of them.
+def order_table(orders: pd.DataFrame, totals: Totals) -> str:
+    """Return orders as a table, and a line that counts all of them.
 
     Args:
-        orders: rows of `tables.ORDERS`.
-        limit: most rows of the table.
+        orders: rows of `tables.ORDERS`, maybe the first only.
+        totals: of all.
     """
-    shown = orders[[*SHOWN]].head(limit)
-    cells = [[str(name) for name in SHOWN], *([_text(cell) for cell in row] for row in shown.itertuples(index=False))]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rows = [[_text(cell) for cell in row] for row in orders[[*SHOWN]].itertuples(index=False)]
+    widths = [max(map(len, column)) for column in zip(SHOWN, *rows, strict=True)]
     lines = [
         "  ".join(
             cell.rjust(width) if name in NUMBERS else cell.ljust(width)
             for name, cell, width in zip(SHOWN, row, widths, strict=True)
         ).rstrip()
-        for row in cells
+        for row in ([*SHOWN], *rows)
     ]
-    hidden = f", {limit} of them shown" if len(orders) > limit else ""
-    return "\n".join([*(lines if len(shown) else []), f"{counted(orders)}{hidden}"])
+    return "\n".join([*(lines if rows else []), counted(totals, shown=len(rows))])
 
 
-def counted(orders: pd.DataFrame) -> str:
-    """Return how many orders there are, of how many suppliers, and what they are worth."""
-    n_suppliers = orders[t.SUPPLIER].nunique()
-    of = (
-        f" of {n_suppliers} supplier{'s' * (n_suppliers != 1)}, value {_text(float(orders[t.VALUE].sum()))}"
-        if len(orders)
-        else ""
-    )
-    return f"{len(orders):,} order{'s' * (len(orders) != 1)}{of}"
+def counted(totals: Totals, *, shown: int | None = None) -> str:
+    """Return how many orders there are, of how many suppliers, what they are worth, and how many are shown if not all."""
+    n_orders, n_suppliers = totals.n_orders, totals.n_suppliers
+    of = f" of {n_suppliers:,} supplier{'s' * (n_suppliers != 1)}, value {_text(totals.value)}" if n_orders else ""
+    hidden = f", {shown:,} of them shown" if shown is not None and shown < n_orders else ""
+    return f"{n_orders:,} order{'s' * (n_orders != 1)}{of}{hidden}"
 
 
 def order_details(order: pd.Series, explanation: pd.Series | None, events: pd.DataFrame) -> str:
