@@ -20,16 +20,17 @@ def order_table(orders: pd.DataFrame, totals: Totals) -> str:
         orders: rows of `tables.ORDERS`, maybe the first only.
         totals: of all.
     """
-    rows = [[_text(cell) for cell in row] for row in orders[[*SHOWN]].itertuples(index=False)]
-    widths = [max(map(len, column)) for column in zip(SHOWN, *rows, strict=True)]
+    rows = [[str(name) for name in SHOWN]]
+    rows += [[_text(cell) for cell in row] for row in orders[[*SHOWN]].itertuples(index=False)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
             cell.rjust(width) if name in NUMBERS else cell.ljust(width)
             for name, cell, width in zip(SHOWN, row, widths, strict=True)
         ).rstrip()
-        for row in ([*SHOWN], *rows)
+        for row in rows
     ]
-    return "\n".join([*(lines if rows else []), counted(totals, shown=len(rows))])
+    return "\n".join([*(lines if len(orders) else []), counted(totals, shown=len(orders))])
 
 
 def counted(totals: Totals, *, shown: int | None = None) -> str:
