@@ -89,9 +89,9 @@ def mariadb() -> Iterator[Server]:
             f"GRANT ALL ON *.* TO {USER}@'127.0.0.1' WITH GRANT OPTION;",
         ]
         (folder / "first.sql").write_text("\n".join(first))
-        options = {
-            "datadir": data, "bind-address": "127.0.0.1", "port": port, "socket": folder / "socket", "pid-file": folder / "pid",
-            "init-file": folder / "first.sql", "innodb-flush-log-at-trx-commit": 0, "local-infile": 1,
+        options = {  # tmpdir: a server that starts deletes all temporary tables there, of others too
+            "datadir": data, "tmpdir": folder, "bind-address": "127.0.0.1", "port": port, "socket": folder / "socket",
+            "pid-file": folder / "pid", "init-file": folder / "first.sql", "innodb-flush-log-at-trx-commit": 0, "local-infile": 1,
             "ssl-cert": folder / "server.crt", "ssl-key": folder / "server.key", "skip-name-resolve": "ON",
         }  # fmt: skip
         command = [serve, "--no-defaults", *(f"--{name}={value}" for name, value in options.items())]
