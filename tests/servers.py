@@ -91,8 +91,8 @@ def mariadb() -> Iterator[Server]:
         (folder / "first.sql").write_text("\n".join(first))
         options = {  # tmpdir: a server that starts deletes all temporary tables there, of others too
             "datadir": data, "tmpdir": folder, "bind-address": "127.0.0.1", "port": port, "socket": folder / "socket",
-            "pid-file": folder / "pid", "init-file": folder / "first.sql", "innodb-flush-log-at-trx-commit": 0, "local-infile": 1,
-            "ssl-cert": folder / "server.crt", "ssl-key": folder / "server.key", "skip-name-resolve": "ON",
+            "pid-file": folder / "pid", "init-file": folder / "first.sql", "innodb-flush-log-at-trx-commit": 0,
+            "local-infile": 1, "ssl-cert": folder / "server.crt", "ssl-key": folder / "server.key", "skip-name-resolve": "ON",
         }  # fmt: skip
         command = [serve, "--no-defaults", *(f"--{name}={value}" for name, value in options.items())]
         url = sa.URL.create("mysql+pymysql", USER, password, "127.0.0.1", port, USER, {"charset": "utf8mb4"})
