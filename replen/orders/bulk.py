@@ -1,7 +1,6 @@
 """Frames into temporary tables of the database, the fastest way that each kind of database has."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -11,9 +10,6 @@ from replen import tables as t
 from replen.errors import TableError, raise_all
 from replen.orders.schema import WRITTEN, column
 from replen.orders.types import Name
-
-Row = tuple[object, ...]
-
 
 STAGED = {
     table: sa.Table(
@@ -44,24 +40,19 @@ def load(connection: sa.Connection, table: t.Table, rows: pd.DataFrame) -> None:
     """
     if rows.empty:
         return
-    staged = STAGED[table]
+    staged, quote = STAGED[table], connection.dialect.identifier_preparer.quote
     _check_lengths(staged, rows, table)
+    values = list(zip(*(_values(name, rows[name]) for name in table.columns), strict=True))
+    into = f"{quote(staged.name)} ({', '.join(quote(each.name) for each in staged.columns)})"
     if connection.dialect.name == "postgresql":
-        _copy(connection, staged, _tuples(table, rows, as_text=True))
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+            for row in values:
+                copy.write_row(row)
     else:
-        names = table.names
-        connection.execute(
-            sa.insert(staged), [dict(zip(names, row, strict=True)) for row in _tuples(table, rows, as_text=False)]
-        )
-
-
-def _copy(connection: sa.Connection, staged: sa.Table, rows: Iterator[Row]) -> None:
-    quote = connection.dialect.identifier_preparer.quote
-    driver: Any = connection.connection.driver_connection
-    columns = ", ".join(quote(each.name) for each in staged.columns)
-    with driver.cursor() as cursor, cursor.copy(f"COPY {quote(staged.name)} ({columns}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        marks = ", ".join([mark] * len(staged.columns))
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({marks})", values)  # noqa: S608 - quoted names of tables.py
 
 
 def _check_lengths(staged: sa.Table, rows: pd.DataFrame, table: t.Table) -> None:
@@ -76,17 +67,11 @@ def _check_lengths(staged: sa.Table, rows: pd.DataFrame, table: t.Table) -> None
     raise_all(TableError, problems)
 
 
-def _tuples(table: t.Table, rows: pd.DataFrame, *, as_text: bool) -> Iterator[Row]:
-    """Yield rows as drivers want them: null for NaN, dates without a time, maps with their keys in order."""
-    columns = [_values(name, rows[name], as_text=as_text) for name in table.columns]
-    return zip(*columns, strict=True)
-
-
-def _values(column: t.Column, values: pd.Series, *, as_text: bool) -> list[object]:
-    known: list[Any] = values.astype(object).where(values.notna(), None).tolist()
+def _values(column: t.Column, values: pd.Series) -> list[object]:
+    """Return a column as every driver takes it: null for NaN, dates as ISO text, maps as JSON with their keys in order."""
     if column.type == "date":
-        return [None if value is None else pd.Timestamp(value).date() for value in known]
+        values = pd.to_datetime(values).dt.strftime("%Y-%m-%d")
+    known: list[Any] = values.astype(object).where(values.notna(), None).tolist()
     if column.type.startswith("map"):
-        maps = [None if value is None else dict(sorted(dict(value).items())) for value in known]
-        return [None if value is None else json.dumps(value) for value in maps] if as_text else list(maps)
+        return [None if value is None else json.dumps(dict(value), sort_keys=True) for value in known]
     return known
