@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen.plan.chain_kernel import solve_all
-from replen.plan.chain_steps import WHOLE, Steps, cost_all
-from replen.plan.timing import FloatArray
+from replen.plan.chain_steps import WHOLE, Steps, cost_all, worthwhile_all
+from replen.plan.timing import FloatArray, IntArray
 
 OPTIONAL = ("floor", "shortfall", "previous", "change_price")
 
@@ -87,6 +87,23 @@ def cost(chains: Chains, quantities: FloatArray) -> FloatArray:
     hard = np.isinf(steps.shortfall) & (np.cumsum(quantities, axis=1) < steps.floor - slack)
     broken = (quantities < 0) | (quantities > steps.limit + slack) | hard
     return np.asarray(np.where(broken.any(axis=1), np.inf, total + chains.constant))
+
+
+def worthwhile(chains: Chains, quantities: FloatArray, first: IntArray, line: FloatArray, *, accuracy: float) -> FloatArray:
+    """Return the units at one step, (n_series,), above which a line more there no longer pays, the rest as planned; else inf.
+
+    Limits and hard floors are not looked at.
+
+    Args:
+        chains: n_series chains.
+        quantities: shape (n_series, n_steps), the plans, units.
+        first: shape (n_series,), the step.
+        line: shape (n_series,), units of a line, > 0.
+        accuracy: units.
+    """
+    units = np.empty(len(quantities))
+    worthwhile_all(steps_of(chains), quantities, first, line, accuracy, units)
+    return units
 
 
 def with_prices(chains: Chains, prices: FloatArray) -> Chains:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from replen.plan.chain import Chains, cost, solve, unreachable
+from replen.plan.chain import Chains, cost, solve, unreachable, worthwhile
 from tests.unit.chain_instances import cheapest_plan, drawn_chains, least_costs
 
 BLOCKS, BLOCK = 100, 100
@@ -34,6 +34,28 @@ def naive_cost(chains, row, quantities):
         if np.isfinite(chains.shortfall[row, step]):
             total += chains.shortfall[row, step] * max(chains.floor[row, step] - y, 0)
     return total
+
+
+@pytest.mark.parametrize("n_steps", [1, 5])
+def test_a_further_line_pays_up_to_what_is_worthwhile_and_not_beyond(n_steps):
+    rng, n, accuracy = np.random.default_rng(4), 3000, 1e-6
+    drawn = drawn_chains(rng, n, n_steps=n_steps, n_points=6)
+    none = {"previous": None, "change_price": None, "limit": np.full(drawn.limit.shape, np.inf)}
+    chains = replace(drawn, shortfall=np.minimum(drawn.shortfall, 7.0), **none)
+    plan, first = rng.poisson(3, (n, n_steps)).astype(float), rng.integers(0, n_steps, n)
+    line = rng.choice([1e-3, 1.0, 6.0, 30.0], n)
+    units = worthwhile(chains, plan, first, line, accuracy=accuracy)
+
+    def saved(today):
+        tried, more = plan.copy(), plan.copy()
+        tried[np.arange(n), first], more[np.arange(n), first] = today, today + line
+        return cost(chains, tried) - cost(chains, more)
+
+    noise, below, always = 1e-9 * (1 + np.abs(cost(chains, plan))), units > 2 * accuracy, np.isinf(units)
+    assert np.all((saved(np.where(always, 1e6, np.maximum(units - 2 * accuracy, 0.0))) > -noise)[below])
+    assert np.all((saved(np.where(always, 0.0, units + 2 * accuracy)) <= noise)[~always])
+    assert 0 < always.mean() < 0.5
+    assert 0.2 < below.mean() < 0.95
 
 
 def test_ten_thousand_chains_cost_what_highs_finds():
