@@ -24,8 +24,6 @@ class Steps(NamedTuple):
     limit: FloatArray
     floor: FloatArray
     shortfall: FloatArray
-    previous: FloatArray
-    change_price: FloatArray
     multiple: FloatArray
 
 
@@ -39,16 +37,8 @@ def series(steps: Steps, row: int) -> Steps:
         steps.limit[row % len(steps.limit)],
         steps.floor[row % len(steps.floor)],
         steps.shortfall[row % len(steps.shortfall)],
-        steps.previous[row % len(steps.previous)],
-        steps.change_price[row % len(steps.change_price)],
         steps.multiple[row % len(steps.multiple)],
     )
-
-
-@njit(cache=True)
-def in_units(units: float, multiple: float) -> float:
-    """Return units in packs; as they are where any amount may be ordered."""
-    return units / multiple if multiple > 0 else units
 
 
 @njit(cache=True)
@@ -69,12 +59,11 @@ def cost_all(steps: Steps, quantities: FloatArray, cost: FloatArray) -> None:
     for row in range(len(quantities)):
         one, y = series(steps, row), 0.0
         for step in range(quantities.shape[1]):
-            u = quantities[row, step]
-            y += u
+            y += quantities[row, step]
             above = 0.0
             for point in one.at[step]:
                 above += max(y - point, 0.0)
-            cost[row] += one.slope[step] * y + one.jump[step] * above + one.change_price[step] * abs(u - one.previous[step])
+            cost[row] += one.slope[step] * y + one.jump[step] * above
             if one.shortfall[step] > 0 and np.isfinite(one.shortfall[step]):
                 cost[row] += one.shortfall[step] * max(one.floor[step] - y, 0.0)
 
@@ -92,9 +81,7 @@ def further_cost(one: Steps, quantities: FloatArray, first: int, units: float, l
         more += one.slope[step] * line + one.jump[step] * above
         if one.shortfall[step] > 0 and np.isfinite(one.shortfall[step]):
             more -= one.shortfall[step] * max(min(one.floor[step] - y, line), 0.0)
-    previous = one.previous[first]
-    changed = abs(units + line - previous) - abs(units - previous)
-    return float(more + one.change_price[first] * changed)
+    return float(more)
 
 
 @njit(cache=True)
