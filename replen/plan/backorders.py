@@ -130,7 +130,7 @@ def solve_backorders(chains: Chains, lines: OrderLines) -> Decided:
     least = cost(chains, quantities)
     solver = np.where(np.isnan(least), "none", "chain").astype("<U7")
     decided = Decided(quantities, least, least.copy(), unreachable(chains), solver)
-    rows = np.flatnonzero((bound & _breaks(lines, quantities)) | _unpacked_plan(chains))
+    rows = np.flatnonzero(bound & _breaks(lines, quantities))
     if len(rows):
         found = solve_lattice(chains.take(rows), lines.take(rows))
         decided.quantities[rows], decided.cost[rows], decided.lower_bound[rows] = vars(found).values()
@@ -143,12 +143,3 @@ def _breaks(lines: OrderLines, quantities: FloatArray) -> NDArray[np.bool_]:
     ordered = quantities > 0
     small = ordered & (quantities < lines.smallest[:, None] * (1.0 - WHOLE))
     return np.asarray(small.any(axis=1) | (ordered.any(axis=1) & (lines.line_cost > 0)))
-
-
-def _unpacked_plan(chains: Chains) -> NDArray[np.bool_]:
-    """Return the series whose last plan, to be kept at a price, is not in whole packs, (n_series,)."""
-    if chains.previous is None or chains.change_price is None:
-        return np.zeros(chains.n_series, dtype=bool)
-    packs = chains.previous / np.where(chains.multiple > 0, chains.multiple, np.inf)[:, None]
-    broken = (np.abs(packs - np.round(packs)) > WHOLE) & (chains.change_price > 0)
-    return np.asarray(broken.any(axis=1))

@@ -1,10 +1,10 @@
 """Chains with convex costs, one a series: what a backorder program is, solved exactly without a linear program.
 
-    minimise  sum over t of F_t(y_t) + G_t(y_t - y_{t-1}),  y_{-1} = 0,  0 <= y_t - y_{t-1} <= limit_t
+    minimise  sum over t of F_t(y_t),  y_{-1} = 0,  0 <= y_t - y_{t-1} <= limit_t
 
 y_t is the units ordered that have arrived by the end of step t. F_t is convex and piecewise linear, read off quantiles or
-paths of what is needed by then; G_t is what it costs to depart from the last plan. A price c_t on a unit that arrives is
-linear in y: it adds c_t - c_{t+1} to slope_t, where c is 0 after the last step.
+paths of what is needed by then. A price c_t on a unit that arrives is linear in y: it adds c_t - c_{t+1} to slope_t, where c
+is 0 after the last step.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen.plan.chain_kernel import solve_all
-from replen.plan.chain_steps import WHOLE, Steps, cost_all
-from replen.plan.timing import FloatArray
+from replen.plan.chain_steps import WHOLE, Steps, cost_all, worthwhile_all
+from replen.plan.timing import FloatArray, IntArray
 
-OPTIONAL = ("floor", "shortfall", "previous", "change_price")
+OPTIONAL = ("floor", "shortfall")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,6 @@ class Chains:
     """n_series convex chains; nothing is NaN; an array with one row is shared by all series.
 
     F_t(y) = slope_t * y + jump_t * sum over points of max(y - at_t, 0) + shortfall_t * max(floor_t - y, 0)
-    G_t(u) = change_price_t * |u - previous_t|
 
     Attributes:
         at: shape (n_series, n_steps, n_points), units, ascending in the last axis: cumulative need net of stock.
@@ -36,8 +35,6 @@ class Chains:
         multiple: shape (n_series,), units in a pack, increases are whole packs; 0 = any amount.
         floor: shape (n_series, n_steps), units: safety stock; None = none.
         shortfall: shape (n_series, n_steps), money a unit below floor; 0 = none, inf = a hard bound.
-        previous: shape (n_series, n_steps), units, >= 0, increase of the last plan; None = none.
-        change_price: shape (n_series, n_steps), money a unit of difference from previous, >= 0.
     """
 
     at: FloatArray
@@ -48,8 +45,6 @@ class Chains:
     multiple: FloatArray
     floor: FloatArray | None = None
     shortfall: FloatArray | None = None
-    previous: FloatArray | None = None
-    change_price: FloatArray | None = None
 
     @property
     def n_series(self) -> int:
@@ -87,6 +82,23 @@ def cost(chains: Chains, quantities: FloatArray) -> FloatArray:
     hard = np.isinf(steps.shortfall) & (np.cumsum(quantities, axis=1) < steps.floor - slack)
     broken = (quantities < 0) | (quantities > steps.limit + slack) | hard
     return np.asarray(np.where(broken.any(axis=1), np.inf, total + chains.constant))
+
+
+def worthwhile(chains: Chains, quantities: FloatArray, first: IntArray, line: FloatArray, *, accuracy: float) -> FloatArray:
+    """Return the units at one step, (n_series,), above which a line more there no longer pays, the rest as planned; else inf.
+
+    Limits and hard floors are not looked at.
+
+    Args:
+        chains: n_series chains.
+        quantities: shape (n_series, n_steps), the plans, units.
+        first: shape (n_series,), the step.
+        line: shape (n_series,), units of a line, > 0.
+        accuracy: units.
+    """
+    units = np.empty(len(quantities))
+    worthwhile_all(steps_of(chains), quantities, first, line, accuracy, units)
+    return units
 
 
 def with_prices(chains: Chains, prices: FloatArray) -> Chains:

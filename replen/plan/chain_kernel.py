@@ -2,11 +2,11 @@
 
 With V_t(y) the least cost of steps 0..t that ends in y,
 
-    V_t(y) = F_t(y) + min over u in [0, limit_t] of V_{t-1}(y - u) + change_price_t * |u - previous_t|.
+    V_t(y) = F_t(y) + min over u in [0, limit_t] of V_{t-1}(y - u).
 
 V is convex and piecewise linear on [low, high]: its kinks ascend in x, w is by how much the slope grows at each, `right` is
-the slope right of the last. The minimum over u inserts the pieces of the increase's cost where V has their slope (infimal
-convolution): what is right of there moves by the piece's length, or is cut off where the piece has no end. F adds its kinks.
+the slope right of the last. The minimum over u inserts a flat piece where V is least (infimal convolution): what is right of
+there moves by the piece's length, or is cut off where the piece has no end. F adds its kinks.
 Both start from the right, where the kinks of a later step lie. Outside of [low, high] V is infinite, and what the list says
 there is never read.
 
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from replen.plan.chain_steps import TIE, FloatArray, Steps, hard_floor, in_units, series, whole_limit
+from replen.plan.chain_steps import TIE, FloatArray, Steps, hard_floor, series, whole_limit
 
 
 class Value(NamedTuple):
@@ -39,7 +39,7 @@ def solve_all(steps: Steps, quantities: FloatArray) -> None:
     """Write the increases of every series into quantities, (n_series, n_steps); NaN where more pays without end."""
     _, n_steps, n_points = steps.at.shape
     kinks = np.empty((2, n_steps * (2 * n_points + 4) + 2))
-    own, passes = np.empty((2, 2 * n_points + 2)), np.zeros((2, n_steps))
+    own, passes = np.empty((2, 2 * n_points + 2)), np.zeros(n_steps)
     for row in range(len(quantities)):
         one = series(steps, row)
         _backward(one, passes, _forward(one, kinks, own, passes), quantities[row])
@@ -53,19 +53,14 @@ def _forward(one: Steps, kinks: FloatArray, own: FloatArray, passes: FloatArray)
         one: a series.
         kinks: of V, places and weights, (2, enough); memory that all series share.
         own: of one step, likewise.
-        passes: filled with where each V takes the two slopes of the next increase, (2, n_steps).
+        passes: filled with where each V is least, (n_steps,).
     """
     multiple, tie = one.multiple[0], _tie(one)
     value = Value(0, 0.0, 0.0, 0.0)
     for step in range(len(one.slope)):
         limit = whole_limit(one.limit[step], multiple)
         if limit > 0:
-            price = one.change_price[step]
-            kept = min(in_units(one.previous[step], multiple), limit) if price > 0 else 0.0
-            passes[1, step], value = _insert(kinks, value, price, limit - kept, tie)
-            passes[0, step] = passes[1, step]
-            if price > 0:
-                passes[0, step], value = _insert(kinks, value, -price, kept, tie)
+            passes[step], value = _insert(kinks, value, limit, tie)
         shortfall, floor = one.shortfall[step], one.floor[step]
         if np.isinf(shortfall):
             value = Value(value.n, value.right, max(value.low, hard_floor(floor, multiple)), value.high)
@@ -84,7 +79,7 @@ def _tie(one: Steps) -> float:
     scale = 0.0
     for step in range(len(one.slope)):
         shortfall = one.shortfall[step] if np.isfinite(one.shortfall[step]) else 0.0
-        scale += abs(one.slope[step]) + one.at.shape[1] * one.jump[step] + one.change_price[step] + shortfall
+        scale += abs(one.slope[step]) + one.at.shape[1] * one.jump[step] + shortfall
     return TIE * scale
 
 
@@ -102,22 +97,21 @@ def _crossing(kinks: FloatArray, value: Value, level: float) -> tuple[int, float
 
 
 @njit(cache=True)
-def _insert(kinks: FloatArray, value: Value, level: float, length: float, tie: float) -> tuple[float, Value]:
-    """Return where V's slope passes level, and V after a piece of that slope and length is inserted there."""
+def _insert(kinks: FloatArray, value: Value, length: float, tie: float) -> tuple[float, Value]:
+    """Return where V is least, and V after a flat piece of that length, > 0, is inserted there."""
     n, right, high = value.n, value.right, value.high
-    left, slope, y = _crossing(kinks, value, level - tie)
-    excess = slope - level
-    if length == 0.0 or (excess < -tie and np.isinf(high)):
+    left, slope, y = _crossing(kinks, value, -tie)
+    if slope < -tie and np.isinf(high):
         return y, value
-    if excess < -tie:
-        kinks[0, n], kinks[1, n] = high, -excess
-        n, right = n + 1, level
+    if slope < -tie:
+        kinks[0, n], kinks[1, n] = high, -slope
+        n, right = n + 1, 0.0
     else:
-        excess = max(excess, 0.0)
+        excess = max(slope, 0.0)
         if y > value.low:
             kinks[1, left - 1] -= excess
         if np.isinf(length):
-            n, right = left, level
+            n, right = left, 0.0
         else:
             for i in range(n, left, -1):
                 kinks[0, i], kinks[1, i] = kinks[0, i - 1] + length, kinks[1, i - 1]
@@ -191,8 +185,6 @@ def _backward(one: Steps, passes: FloatArray, total: float, quantities: FloatArr
     for step in range(len(quantities) - 1, -1, -1):
         limit, before = whole_limit(one.limit[step], multiple), y
         if limit > 0:
-            kept = y - in_units(one.previous[step], multiple)
-            before = min(max(kept, passes[0, step]), passes[1, step])
-            before = min(max(before, y - limit), y)
+            before = min(max(passes[step], y - limit), y)
         quantities[step] = min(y - before, limit) * (multiple if multiple > 0 else 1.0)
         y = before

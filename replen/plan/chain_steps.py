@@ -24,8 +24,6 @@ class Steps(NamedTuple):
     limit: FloatArray
     floor: FloatArray
     shortfall: FloatArray
-    previous: FloatArray
-    change_price: FloatArray
     multiple: FloatArray
 
 
@@ -39,16 +37,8 @@ def series(steps: Steps, row: int) -> Steps:
         steps.limit[row % len(steps.limit)],
         steps.floor[row % len(steps.floor)],
         steps.shortfall[row % len(steps.shortfall)],
-        steps.previous[row % len(steps.previous)],
-        steps.change_price[row % len(steps.change_price)],
         steps.multiple[row % len(steps.multiple)],
     )
-
-
-@njit(cache=True)
-def in_units(units: float, multiple: float) -> float:
-    """Return units in packs; as they are where any amount may be ordered."""
-    return units / multiple if multiple > 0 else units
 
 
 @njit(cache=True)
@@ -69,11 +59,71 @@ def cost_all(steps: Steps, quantities: FloatArray, cost: FloatArray) -> None:
     for row in range(len(quantities)):
         one, y = series(steps, row), 0.0
         for step in range(quantities.shape[1]):
-            u = quantities[row, step]
-            y += u
+            y += quantities[row, step]
             above = 0.0
             for point in one.at[step]:
                 above += max(y - point, 0.0)
-            cost[row] += one.slope[step] * y + one.jump[step] * above + one.change_price[step] * abs(u - one.previous[step])
+            cost[row] += one.slope[step] * y + one.jump[step] * above
             if one.shortfall[step] > 0 and np.isfinite(one.shortfall[step]):
                 cost[row] += one.shortfall[step] * max(one.floor[step] - y, 0.0)
+
+
+@njit(cache=True)
+def further_cost(one: Steps, quantities: FloatArray, first: int, units: float, line: float) -> float:
+    """Return what `line` units more at step `first` cost, where `units` arrive then and at later steps what was planned."""
+    y, more = units + quantities[:first].sum(), 0.0
+    for step in range(first, len(quantities)):
+        if step > first:
+            y += quantities[step]
+        above = 0.0
+        for point in one.at[step]:
+            above += max(min(y + line - point, line), 0.0)
+        more += one.slope[step] * line + one.jump[step] * above
+        if one.shortfall[step] > 0 and np.isfinite(one.shortfall[step]):
+            more -= one.shortfall[step] * max(min(one.floor[step] - y, line), 0.0)
+    return float(more)
+
+
+@njit(cache=True)
+def worthwhile(one: Steps, quantities: FloatArray, first: int, line: float, accuracy: float) -> float:
+    """Return the units at step `first` above which `line` units more no longer pay; inf where they always do.
+
+    What a further line costs rises with the units: its root is looked for between those that pay and those that do not, where
+    a straight line would have it, right beside, and half-way.
+    """
+    low, high = 0.0, quantities[first]
+    for step in range(len(quantities)):
+        high = max(high, one.at[step, -1], one.floor[step])
+    saves, costs = -further_cost(one, quantities, first, low, line), further_cost(one, quantities, first, high, line)
+    if saves <= 0:
+        return 0.0
+    if costs < 0:
+        return np.inf
+    while high - low > accuracy:
+        width, straight = high - low, low + (high - low) * saves / (saves + costs)
+        for tried in (straight, straight - accuracy / 2, straight + accuracy / 2, low + width / 2):
+            if low < tried < high:
+                found = further_cost(one, quantities, first, tried, line)
+                if found < 0:
+                    low, saves = tried, -found
+                else:
+                    high, costs = tried, found
+    return float(high)
+
+
+@njit(cache=True)
+def worthwhile_all(
+    steps: Steps, quantities: FloatArray, first: IntArray, line: FloatArray, accuracy: float, units: FloatArray
+) -> None:
+    """Set units, (n_series,), to those of `worthwhile`.
+
+    Args:
+        steps: of n_series chains.
+        quantities: shape (n_series, n_steps), the plans, units.
+        first: shape (n_series,), step of today's order.
+        line: shape (n_series,), units, > 0.
+        accuracy: units.
+        units: written to.
+    """
+    for row in range(len(quantities)):
+        units[row] = worthwhile(series(steps, row), quantities[row], first[row], line[row], accuracy)

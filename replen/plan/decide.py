@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen.plan.backorders import StockCosts, backorder_chains, cumulative_demand, solve_backorders
-from replen.plan.chain import Chains, cost, solve, with_prices
+from replen.plan.chain import Chains, solve, with_prices
 from replen.plan.delays import expected_later, least_later, shifted, within
 from replen.plan.lattice import OrderLines
 from replen.plan.levels import further_units, worthwhile_units
@@ -194,18 +194,9 @@ def _with_floor(chains: Chains, positions: Positions, floor: Floor) -> Chains:
 
 def _chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:
     """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
-    rows, arrival = np.arange(positions.n_series), positions.lead_time
     unlimited = _without_bounds(free)
-
-    def money(today: FloatArray) -> FloatArray:
-        tried = quantities.copy()
-        tried[rows, arrival] = today
-        return cost(unlimited, tried)
-
-    needed = free.at.max(axis=2) if free.floor is None else np.maximum(free.at.max(axis=2), free.floor)
-    most = np.maximum(needed.max(axis=1), quantities[rows, arrival])
     lines = (positions.smallest_order, FURTHER_UNIT * positions.order_multiple)
-    return np.stack([further_units(money, most + line, line) for line in lines], axis=1)
+    return np.stack([further_units(unlimited, quantities, positions.lead_time, line) for line in lines], axis=1)
 
 
 def _without_bounds(chains: Chains) -> Chains:

@@ -110,8 +110,7 @@ def _exactly(chains: Chains, lines: OrderLines) -> Solved:
 def _coarsely(chains: Chains, lines: OrderLines, *, max_states: int) -> Solved:
     """Return the cheapest plans in larger packs, and the bound of a program in which a total is any up to the next.
 
-    Between two such totals, `group` packs apart, an order may be up to group - 1 packs smaller or larger than it looks. What
-    it costs to leave the last plan is not in the bound.
+    Between two such totals, `group` packs apart, an order may be up to group - 1 packs smaller or larger than it looks.
     """
     packs, most = smallest_packs(chains, lines), last_states(chains, lines)
     group = np.ceil((most + 1) / max_states)
@@ -121,6 +120,6 @@ def _coarsely(chains: Chains, lines: OrderLines, *, max_states: int) -> Solved:
     looser = np.where(largest > 0, (largest + group[:, None] - 1) * chains.multiple[:, None], 0.0)
     looser_packs = np.maximum(np.ceil((packs - group + 1) / group), 0).astype(np.int64)
     tried = kernel.Lines(looser_packs, lines.line_cost, (most // group).astype(np.int64))
-    steps = steps_of(replace(larger, limit=looser, change_price=None))
+    steps = steps_of(replace(larger, limit=looser))
     bound = kernel.solve_all(steps, tried, True, np.empty_like(plan.quantities)) + chains.constant
     return replace(plan, lower_bound=np.minimum(bound, plan.cost))

@@ -41,18 +41,15 @@ class Step(NamedTuple):
     shortfall: float
     floor: float
     limit: float
-    previous: float
-    change_price: float
     multiple: float
 
 
 class Arm(NamedTuple):
-    """An increase of shortest to longest packs costs fixed + slope * packs."""
+    """An increase of shortest to longest packs costs what a line does."""
 
     shortest: int
     longest: int
-    fixed: float
-    slope: float
+    cost: float
 
 
 @njit(cache=True)
@@ -95,8 +92,6 @@ def _step(one: Steps, t: int) -> Step:
         one.shortfall[t],
         one.floor[t],
         whole_limit(one.limit[t], multiple),
-        one.previous[t],
-        one.change_price[t],
         multiple,
     )
 
@@ -104,17 +99,12 @@ def _step(one: Steps, t: int) -> Step:
 @njit(cache=True)
 def _order(step: Step, line: Line, before: FloatArray, after: FloatArray, queue: IntArray) -> None:
     """Write the least cost of each total after the step's order, the step's own cost still left out."""
-    stay, slope = step.change_price * step.previous, step.change_price * step.multiple
-    for k in range(len(before)):
-        after[k] = before[k] + stay
+    after[: len(before)] = before
     after[len(before) :] = np.inf
     if step.limit < line.smallest:
         return
     largest = int(min(step.limit, len(after)))
-    kept = int(min(np.floor(step.previous / step.multiple), largest)) if slope > 0 else largest
-    _slide(before, after, Arm(line.smallest, kept, line.cost + stay, -slope), queue)
-    if slope > 0:
-        _slide(before, after, Arm(max(line.smallest, kept + 1), largest, line.cost - stay, slope), queue)
+    _slide(before, after, Arm(line.smallest, largest, line.cost), queue)
 
 
 @njit(cache=True)
@@ -130,16 +120,14 @@ def _slide(before: FloatArray, after: FloatArray, arm: Arm, queue: IntArray) -> 
     for k in range(arm.shortest, len(after)):
         new = k - arm.shortest
         if new < len(before):
-            value = before[new] - arm.slope * new
-            while last > first and before[queue[last - 1]] - arm.slope * queue[last - 1] > value:
+            while last > first and before[queue[last - 1]] > before[new]:
                 last -= 1
             queue[last] = new
             last += 1
         while first < last and queue[first] < k - arm.longest:
             first += 1
         if first < last:
-            best = queue[first]
-            after[k] = min(after[k], before[best] + arm.fixed + arm.slope * (k - best))
+            after[k] = min(after[k], before[queue[first]] + arm.cost)
 
 
 @njit(cache=True)
@@ -149,8 +137,8 @@ def _slide_endless(before: FloatArray, after: FloatArray, arm: Arm) -> None:
     for k in range(arm.shortest, len(after)):
         new = k - arm.shortest
         if new < len(before):
-            least = min(least, before[new] - arm.slope * new)
-        after[k] = min(after[k], least + arm.fixed + arm.slope * k)
+            least = min(least, before[new])
+        after[k] = min(after[k], least + arm.cost)
 
 
 @njit(cache=True)
@@ -194,7 +182,7 @@ def _add(step: Step, costs: FloatArray, after: FloatArray) -> None:
 @njit(cache=True)
 def _trace(one: Steps, line: Line, table: FloatArray, reached: IntArray, quantities: FloatArray) -> float:
     """Return the least cost and write the plan of it: the smallest total, the latest orders."""
-    slopes = np.abs(one.slope).sum() + one.at.shape[1] * one.jump.sum() + one.change_price.sum()
+    slopes = np.abs(one.slope).sum() + one.at.shape[1] * one.jump.sum()
     tie = TIE * (slopes * one.multiple[0] * max(line.most, 1) + line.cost)
     total = table[len(quantities), : reached[len(quantities)] + 1]
     least: float = total.min()
@@ -205,10 +193,10 @@ def _trace(one: Steps, line: Line, table: FloatArray, reached: IntArray, quantit
         step = _step(one, t)
         best, origin = np.inf, k
         for j in range(k - int(min(step.limit, k)), min(reached[t], k - line.smallest) + 1):
-            value = table[t, j] + line.cost + step.change_price * abs((k - j) * step.multiple - step.previous)
+            value = table[t, j] + line.cost
             if value < best - tie:
                 best, origin = value, j
-        if k <= reached[t] and table[t, k] + step.change_price * step.previous < best - tie:
+        if k <= reached[t] and table[t, k] < best - tie:
             origin = k
         quantities[t] = (k - origin) * step.multiple
         k = origin

@@ -13,19 +13,17 @@ def count_states(steps: Steps, smallest: IntArray, most: FloatArray) -> None:
     Let no F_t fall beyond `top`, nor any safety stock lie above it. Of a plan that ends higher take the line that passes top,
     and each later one: the line shrunk to the smallest that may be placed, or to what reaches top, lowers y from then on, and
     where y stays above top that saves money and breaks nothing. So no more than smallest - 1 packs above top are needed, and
-    no line after it. A line that follows the last plan may be worth its keep above top, up to the last plan's size.
+    no line after it.
     """
     for row in range(len(most)):
         one = series(steps, row)
-        multiple, reach, kept, first = one.multiple[0], 0.0, 0.0, len(one.slope)
+        multiple, reach, first = one.multiple[0], 0.0, len(one.slope)
         for step in range(len(one.slope)):
             limit = whole_limit(one.limit[step], multiple)
             if limit >= smallest[row]:
                 first, reach = min(first, step), reach + limit
-                if one.change_price[step] > 0:
-                    kept += max(smallest[row], np.ceil(one.previous[step] / multiple))
         top = np.ceil(_top(one, first) / multiple - WHOLE)
-        most[row] = min(max(top, 0.0) + smallest[row] - 1.0 + kept, reach)
+        most[row] = min(max(top, 0.0) + smallest[row] - 1.0, reach)
 
 
 @njit(cache=True)

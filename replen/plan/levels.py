@@ -1,16 +1,13 @@
 """Reorder point and order-up-to level of a plan: read off the same paths and costs, so that they explain its orders."""
 
-from collections.abc import Callable
-
 import numpy as np
 
+from replen.plan.chain import Chains, worthwhile
 from replen.plan.packs_kernel import worthwhile_rows
 from replen.plan.problem import Problem
-from replen.plan.search import pays_up_to
-from replen.plan.timing import FloatArray
+from replen.plan.timing import FloatArray, IntArray
 
 DECIMALS = 4
-HALVINGS = 30
 ACCURACY = 1e-6  # units
 
 
@@ -27,12 +24,6 @@ def worthwhile_units(problem: Problem, quantities: FloatArray, line: FloatArray)
     return np.round(worthwhile_rows(problem.net_needs, problem.terms, quantities, line, ACCURACY), DECIMALS)
 
 
-def further_units(money: Callable[[FloatArray], FloatArray], most: FloatArray, line: FloatArray) -> FloatArray:
-    """Return the units, (n_series,), above which `line` units more no longer pay, found by halving.
-
-    Args:
-        money: cost of today's order, convex.
-        most: shape (n_series,), units above which they never pay.
-        line: shape (n_series,), units, > 0.
-    """
-    return np.round(pays_up_to(lambda units: money(units + line) < money(units), most, halvings=HALVINGS), DECIMALS)
+def further_units(chains: Chains, quantities: FloatArray, first: IntArray, line: FloatArray) -> FloatArray:
+    """Return the same where unmet demand waits: of chains, where today's order arrives at the step `first`, (n_series,)."""
+    return np.round(worthwhile(chains, quantities, first, line, accuracy=ACCURACY), DECIMALS)

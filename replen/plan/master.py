@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import OptimizeResult, linprog
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, linprog, milp
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from replen.errors import PlanError
@@ -15,9 +15,9 @@ NOTHING = 1e-9
 """Shares below it are the solver's rounding."""
 DEAREST = 2.0
 """Money that a unit of a minimum is worth at most: of money ordered, twice as much."""
-WHOLE_OPTIONS = {"time_limit": 5.0, "mip_rel_gap": 1e-5}
-MIXED_OPTIONS = {"time_limit": 60.0, "mip_rel_gap": 1e-5}
-"""Where only minimums are whole: a few seconds are usual, and much hangs on it."""
+WHOLE_OPTIONS = {"node_limit": 100, "mip_rel_gap": 1e-5}
+MIXED_OPTIONS = {"node_limit": 2000, "mip_rel_gap": 1e-5}
+"""Where only minimums are whole: much hangs on it. Nodes, not seconds: a plan is the same on a busy machine."""
 
 
 class Column(Protocol):
@@ -143,18 +143,14 @@ class Master:
         integrality: IntArray | None = None,
     ) -> OptimizeResult:
         """Return what HiGHS says of shares and further variables, all between 0 and `most`."""
-        further = csr_array((self.n_cells, len(cost) - len(self._cost)))
-        return linprog(
-            cost,
-            A_ub=usage,
-            b_ub=limits,
-            A_eq=hstack([self._one_a_cell, further]),
-            b_eq=np.ones(self.n_cells),
-            bounds=np.column_stack([np.zeros(len(cost)), np.broadcast_to(most, len(cost))]),
-            integrality=integrality,
-            options={} if integrality is None else WHOLE_OPTIONS if integrality[0] else MIXED_OPTIONS,
-            method="highs",
-        )
+        one_a_cell = hstack([self._one_a_cell, csr_array((self.n_cells, len(cost) - len(self._cost)))])
+        most, each = np.broadcast_to(most, len(cost)), np.ones(self.n_cells)
+        if integrality is not None:
+            rows = [LinearConstraint(usage, ub=limits), LinearConstraint(one_a_cell, each, each)]
+            options = WHOLE_OPTIONS if integrality[0] else MIXED_OPTIONS
+            return milp(cost, integrality=integrality, bounds=Bounds(0.0, most), constraints=rows, options=options)
+        bounds = np.column_stack([np.zeros(len(cost)), most])
+        return linprog(cost, A_ub=usage, b_ub=limits, A_eq=one_a_cell, b_eq=each, bounds=bounds, method="highs")
 
     def _mixture(self, found: OptimizeResult, priced: IntArray | None, *, whole: bool = False) -> Mixture:
         """Return the solution, with the prices of the rows that were solved; 0 for others, NaN where there are none."""

@@ -31,12 +31,17 @@ def planning_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: 
         config: freq and plan.horizon are used.
         plan_date: first day of step 0.
     """
-    rows = forecasts_of(tables).join(sources(tables[t.SUPPLY]), on=KEY, how="full")
+    rows = keys_of(tables).join(sources(tables[t.SUPPLY]), on=KEY, how="full")
     last = last_quantities(tables[t.PLAN], plan_date, days=PERIOD_DAYS[config.freq])
-    joined = with_terms(rows, tables, config, plan_date).join(last, on=KEY, how="left")
     none = F.transform(t.LAST_PLAN, lambda units: units * 0)
     from_it = F.col(LAST_SUPPLIER) == F.col(t.SUPPLIER)
-    return joined.withColumn(t.LAST_PLAN, F.when(from_it, F.col(t.LAST_PLAN)).otherwise(none)).drop(LAST_SUPPLIER)
+    known = rows.join(last, on=KEY, how="left").withColumn(t.LAST_PLAN, F.when(from_it, F.col(t.LAST_PLAN)).otherwise(none))
+    return with_terms(known.drop(LAST_SUPPLIER), tables, config, plan_date)
+
+
+def keys_of(tables: dict[t.Table, DataFrame]) -> DataFrame:
+    """Return each (sku, site) that has a forecast."""
+    return tables[t.FORECASTS].where(F.col(t.STREAM) == t.POOLED).select(*KEY)
 
 
 def forecasts_of(tables: dict[t.Table, DataFrame]) -> DataFrame:
@@ -46,19 +51,18 @@ def forecasts_of(tables: dict[t.Table, DataFrame]) -> DataFrame:
 
 
 def with_terms(rows: DataFrame, tables: dict[t.Table, DataFrame], config: Config, plan_date: dt.date) -> DataFrame:
-    """Return sources with stock, open orders, costs and product of their series, and the bucket."""
+    """Return sources with stock, open orders, costs and product of their series, its forecast, and the bucket.
+
+    Forecasts, which are wide, come last: every join before would move them once more.
+    """
     receipts = receipts_by_step(tables[t.OPEN_ORDERS], plan_date, days=PERIOD_DAYS[config.freq], horizon=config.plan.horizon)
+    product = (t.SKU, t.CATEGORY, t.UNIT_PRICE, t.UNIT_VOLUME, t.SHELF_LIFE_DAYS, t.LAUNCH_DATE, t.END_DATE)
     return (
-        rows.join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
+        rows.join(tables[t.CATALOGUE].select(*product), on=t.SKU, how="left")
+        .join(tables[t.STOCK].drop(t.AS_OF), on=KEY, how="left")
         .join(receipts, on=KEY, how="left")
         .join(tables[t.COSTS], on=KEY, how="left")
-        .join(
-            tables[t.CATALOGUE].select(
-                t.SKU, t.CATEGORY, t.UNIT_PRICE, t.UNIT_VOLUME, t.SHELF_LIFE_DAYS, t.LAUNCH_DATE, t.END_DATE
-            ),
-            on=t.SKU,
-            how="left",
-        )
+        .join(forecasts_of(tables), on=KEY, how="left")
         # A null among integers makes pandas read them as floats, which would round the seeds of all series of a bucket.
         .withColumn(t.SEED, F.coalesce(t.SEED, F.lit(0)))
         .withColumn(t.PREFERENCE, F.coalesce(t.PREFERENCE, F.lit(1)))

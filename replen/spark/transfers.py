@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.config import Config
-from replen.spark.items import KEY, forecasts_of, goods_costs, preferred, priced, with_terms
+from replen.spark.items import KEY, goods_costs, keys_of, preferred, priced, with_terms
 
 UNDER_WAY = "approved"
 
@@ -34,7 +34,7 @@ def network_items(tables: dict[t.Table, DataFrame], config: Config, plan_date: d
     """
     supply, stock = tables[t.SUPPLY], tables[t.STOCK]
     skus = routes_of(supply).select(t.SKU).distinct()
-    known = forecasts_of(tables).join(preferred(priced(supply)), on=KEY, how="full").join(skus, on=t.SKU, how="left_semi")
+    known = keys_of(tables).join(preferred(priced(supply)), on=KEY, how="full").join(skus, on=t.SKU, how="left_semi")
     giving = routes_of(supply).select(t.SKU, F.col(t.SOURCE_SITE).alias(t.SITE)).distinct()
     only_stock = giving.join(stock, on=KEY, how="left_semi").join(known, on=KEY, how="left_anti")
     valued = only_stock.join(goods_costs(supply).withColumnRenamed(t.GOODS_COST, t.UNIT_COST), on=t.SKU, how="left")

@@ -12,7 +12,7 @@ NO_LIMIT = 1e5  # more than any of these chains needs
 
 
 def drawn_chains(rng, n_series, *, n_steps, n_points, packs=False):
-    """Return chains as backorder programs make them: zeros, ties, caps of zero, late arrivals, floors and old plans."""
+    """Return chains as backorder programs make them: zeros, ties, caps of zero, late arrivals and floors."""
     shape = (n_series, n_steps)
 
     def pick(values, *size):
@@ -29,7 +29,6 @@ def drawn_chains(rng, n_series, *, n_steps, n_points, packs=False):
     limit = np.where(rng.random(shape) < pick([0, 0.5, 1], n_series, 1), pick([0, 0, 1, 3, 7.5, 24]), np.inf)
     limit[np.arange(n_steps) < rng.integers(0, n_steps + 1, (n_series, 1)) * pick([0, 1], n_series, 1)] = 0
     size = pick([1, 1, 6, 0.3, 2.5], n_series) if packs else np.zeros(n_series)
-    previous = rng.poisson(pick([0, 3], n_series, 1), shape) * np.where(size, size, 1.0)[:, None]
     return Chains(
         at=at,
         jump=np.broadcast_to((held + owed) / n_points, shape),
@@ -39,23 +38,19 @@ def drawn_chains(rng, n_series, *, n_steps, n_points, packs=False):
         multiple=size,
         floor=rng.poisson(pick([0, 5, 20], n_series, 1), shape) - 2.0,
         shortfall=np.where(rng.random(shape) < pick([0, 0, 1], n_series, 1), pick([0, 0.3, 5, np.inf]), 0.0),
-        previous=previous,
-        change_price=np.where(rng.random((n_series, 1)) < 0.3, pick([0, 0.2, 1, 20]), 0.0),
     )
 
 
 def rows_of_one(n_steps, n_points):
-    """Return the matrix of one chain's program; columns: y, then excess over each point, shortfall and change of each step."""
+    """Return the matrix of one chain's program; columns: y, then excess over each point and shortfall of each step."""
     eye = sp.eye_array(n_steps)
     steps, excess = eye - sp.eye_array(n_steps, k=-1), sp.kron(eye, np.ones((n_points, 1)))
     return sp.block_array(
         [
-            [excess, -sp.eye_array(n_steps * n_points), None, None],
-            [-eye, None, -eye, None],
-            [steps, None, None, -eye],
-            [-steps, None, None, -eye],
-            [-steps, None, None, None],
-            [steps, None, None, None],
+            [excess, -sp.eye_array(n_steps * n_points), None],
+            [-eye, None, -eye],
+            [-steps, None, None],
+            [steps, None, None],
         ]
     )
 
@@ -68,10 +63,10 @@ def least_costs(chains):
     n_series, n_steps, n_points = chains.at.shape
     limit, hard, zeros = np.minimum(chains.limit, NO_LIMIT), np.isinf(chains.shortfall), np.zeros((n_series, n_steps))
     at = chains.at.reshape(n_series, -1)
-    prices = [chains.slope, np.repeat(chains.jump, n_points, axis=1), np.where(hard, 0, chains.shortfall), chains.change_price]
-    cost, right = np.hstack(prices), np.hstack([at, -chains.floor, chains.previous, -chains.previous, zeros, limit])
+    prices = [chains.slope, np.repeat(chains.jump, n_points, axis=1), np.where(hard, 0, chains.shortfall)]
+    cost, right = np.hstack(prices), np.hstack([at, -chains.floor, zeros, limit])
     least = np.where(hard, np.minimum(chains.floor, np.cumsum(limit, axis=1)), -np.inf)
-    lower = np.hstack([least, np.zeros_like(at), zeros, zeros])
+    lower = np.hstack([least, np.zeros_like(at), zeros])
     found = linprog(
         cost.ravel(),
         A_ub=sp.kron(sp.eye_array(n_series), rows_of_one(n_steps, n_points), format="csr"),

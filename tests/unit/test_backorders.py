@@ -87,16 +87,6 @@ def test_who_solved_what():
     assert decided.quantities[:3].tolist() == [[4.0, 4.0], [8.0, 0.0], [0.0, 0.0]]
 
 
-def test_a_last_plan_in_broken_packs_is_a_case_for_the_lattice():
-    """Packs of 4, the last plan had 6: 4 and 8 are both 2 away; need 5, owed 3, held 1: 8 costs 3, 4 costs 3: the smaller."""
-    drawn = positions(1, 1, order_multiple=4.0, unit_cost=0.0, holding_cost=1.0, backorder_cost=3.0, end_value=0.0)
-    chains, lines = chains_of(drawn, np.full((1, 1, 1), 5.0), 1)
-    kept = replace(chains, previous=np.array([[6.0]]), change_price=np.array([[0.1]]))
-    decided = solve_backorders(kept, lines)
-    assert (decided.solver.tolist(), decided.quantities.tolist()) == (["lattice"], [[4.0]])
-    assert decided.cost == approx([3.2])
-
-
 def test_lines_without_packs_are_refused():
     chains, lines = chains_of(positions(2, 2, order_cost=1.0), np.ones((2, 2, 1)), 1)
     with pytest.raises(PlanError, match="order_multiple is 0 for 1 series"):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from replen.plan.chain import Chains, cost, solve, unreachable
+from replen.plan.chain import Chains, cost, solve, unreachable, worthwhile
 from tests.unit.chain_instances import cheapest_plan, drawn_chains, least_costs
 
 BLOCKS, BLOCK = 100, 100
@@ -30,10 +30,30 @@ def naive_cost(chains, row, quantities):
         y += u
         total += chains.slope[row, step] * y
         total += sum(chains.jump[row, step] * max(y - at, 0) for at in chains.at[row, step])
-        total += chains.change_price[row, step] * abs(u - chains.previous[row, step])
         if np.isfinite(chains.shortfall[row, step]):
             total += chains.shortfall[row, step] * max(chains.floor[row, step] - y, 0)
     return total
+
+
+@pytest.mark.parametrize("n_steps", [1, 5])
+def test_a_further_line_pays_up_to_what_is_worthwhile_and_not_beyond(n_steps):
+    rng, n, accuracy = np.random.default_rng(4), 3000, 1e-6
+    drawn = drawn_chains(rng, n, n_steps=n_steps, n_points=6)
+    chains = replace(drawn, shortfall=np.minimum(drawn.shortfall, 7.0), limit=np.full(drawn.limit.shape, np.inf))
+    plan, first = rng.poisson(3, (n, n_steps)).astype(float), rng.integers(0, n_steps, n)
+    line = rng.choice([1e-3, 1.0, 6.0, 30.0], n)
+    units = worthwhile(chains, plan, first, line, accuracy=accuracy)
+
+    def saved(today):
+        tried, more = plan.copy(), plan.copy()
+        tried[np.arange(n), first], more[np.arange(n), first] = today, today + line
+        return cost(chains, tried) - cost(chains, more)
+
+    noise, below, always = 1e-9 * (1 + np.abs(cost(chains, plan))), units > 2 * accuracy, np.isinf(units)
+    assert np.all((saved(np.where(always, 1e6, np.maximum(units - 2 * accuracy, 0.0))) > -noise)[below])
+    assert np.all((saved(np.where(always, 0.0, units + 2 * accuracy)) <= noise)[~always])
+    assert 0 < always.mean() < 0.5
+    assert 0.2 < below.mean() < 0.95
 
 
 def test_ten_thousand_chains_cost_what_highs_finds():
@@ -58,11 +78,7 @@ def test_chains_cost_what_highs_finds(seed, n_steps, n_points):
 def test_whole_packs_cost_what_the_best_of_all_plans_costs(seed, n_steps, n_points):
     chains = drawn_chains(np.random.default_rng(seed), 3, n_steps=n_steps, n_points=n_points, packs=True)
     chains = replace(chains, multiple=np.maximum(chains.multiple, 0.3))
-    chains = replace(
-        chains,
-        limit=np.minimum(chains.limit, 5 * chains.multiple[:, None]),
-        previous=np.round(chains.previous) * chains.multiple[:, None],
-    )
+    chains = replace(chains, limit=np.minimum(chains.limit, 5 * chains.multiple[:, None]))
     quantities = solve(chains)
     packs = quantities / chains.multiple[:, None]
     np.testing.assert_allclose(packs, np.round(packs), atol=1e-9)
@@ -97,7 +113,7 @@ def test_plans_do_not_depend_on_company_or_order(seed, packs, data):
 @given(seed=st.integers(0, 2**32 - 1), factor=st.sampled_from([1e-3, 12.0, 1e4]))
 def test_units_scale_through(seed, factor):
     chains = drawn_chains(np.random.default_rng(seed), 4, n_steps=6, n_points=4)
-    units, prices = ("at", "limit", "floor", "previous"), ("jump", "slope", "shortfall", "change_price")
+    units, prices = ("at", "limit", "floor"), ("jump", "slope", "shortfall")
     scaled = replace(
         chains,
         **{name: getattr(chains, name) * factor for name in units},
@@ -141,13 +157,6 @@ def test_more_that_pays_without_end_is_no_number():
     chains = one_chain([[2], [8]], slope=-3.0, jump=1.0)
     assert np.isnan(solve(chains)).all()
     assert solve(replace(chains, limit=np.array([[4.0, 9.0]]))).tolist() == [[4.0, 9.0]]
-
-
-def test_a_last_plan_is_kept_as_long_as_it_costs_less_than_leaving_it():
-    """Need 5, owed 3, held 1. The last plan had 7: leaving it saves 1 a unit, so it is kept at a price of 2, not of 0.5."""
-    kept, left = (one_chain([[5]], slope=-3.0, jump=4.0, previous=7.0, change_price=price) for price in (2.0, 0.5))
-    assert solve(kept).tolist() == [[7.0]]
-    assert solve(left).tolist() == [[5.0]]
 
 
 def test_a_hard_floor_gives_way_as_little_as_it_must():

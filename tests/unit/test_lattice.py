@@ -39,8 +39,7 @@ def naive_least_cost(chains, row, *, smallest, line_cost, most):
                 own += one.shortfall[0, step] * max(one.floor[0, step] - y, 0)
             packs = total - states
             allowed = (packs == 0) | ((packs >= smallest) & (packs * multiple <= limit + 1e-9))
-            change = one.change_price[0, step] * np.abs(packs * multiple - one.previous[0, step])
-            ways = np.where(allowed, value + change + line_cost * (packs > 0), np.inf)
+            ways = np.where(allowed, value + line_cost * (packs > 0), np.inf)
             best[total] = ways.min() + own if y >= floor[step] - 1e-9 else np.inf
         value = best
     return value.min()
@@ -86,7 +85,6 @@ def test_plans_keep_to_their_lines(seed, n_steps):
 @given(seed=st.integers(0, 2**32 - 1), n_steps=st.integers(1, 7))
 def test_without_lines_the_lattice_is_the_chain(seed, n_steps):
     chains, _ = drawn(seed, n_steps, 4)
-    chains = replace(chains, previous=np.round(chains.previous) * chains.multiple[:, None])
     solved = solve_lattice(chains, OrderLines(np.zeros(3), np.zeros(3)))
     quantities = solve(chains)
     assert solved.cost == approx(cost(chains, quantities), rel=1e-9, abs=1e-9)
