@@ -15,14 +15,15 @@ DOORS = {
     "highspy": ("replen/plan/solver.py",),
     "tensorflow": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
     "keras": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
-    "sqlalchemy": ("replen/databases.py", "replen/orders/", "replen/sources/"),
+    "sqlalchemy": ("replen/databases.py", "replen/notify/", "replen/orders/", "replen/sources/"),
 }
 MAY_USE = {
     "features": set(),
     "forecast": {"features"},
     "evaluate": {"features", "forecast", "plan"},
     "plan": set(),
-    "orders": set(),
+    "notify": set(),
+    "orders": {"notify"},
     "sources": set(),
 }
 
