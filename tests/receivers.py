@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-OK, SLOW, DROP = "ok", "slow", "drop"
+OK, SLOW, DROP, LOST = "ok", "slow", "drop", "lost"
 SLOWNESS = 1.0  # seconds; longer than a sender in a test waits
 
 
@@ -33,9 +33,10 @@ class Receiver:
     """A server and what it got.
 
     Attributes:
-        answer: given what came, returns OK, SLOW (answers too late), DROP (hangs up without an answer), or a status code.
+        answer: given what came, returns OK, SLOW (answers too late), DROP (hangs up without an answer), LOST (takes it, then
+            hangs up without an answer), or a status code.
         got: everything that came, whatever was answered.
-        taken: what was answered with OK.
+        taken: what it kept.
     """
 
     answer: Callable[..., str | int] = lambda _: OK
@@ -59,14 +60,14 @@ class _Http(BaseHTTPRequestHandler):
         post = Post(self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
         self.receiver.got.append(post)
         answer = self.receiver.answer(post)
-        if answer == DROP:
+        if answer in (OK, LOST):
+            self.receiver.taken.append(post)
+        if answer in (DROP, LOST):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
         if answer == SLOW:
             time.sleep(SLOWNESS)
-        if answer == OK:
-            self.receiver.taken.append(post)
         try:
             self._say(answer if isinstance(answer, int) else 204)
         except OSError:  # it did not wait
@@ -128,13 +129,13 @@ class _Smtp(socketserver.StreamRequestHandler):
         self.receiver.got.append(mail)
         self.receiver.encrypted.append(self.secure)
         answer = self.receiver.answer(mail)
-        if answer == DROP:
+        if answer in (OK, LOST):
+            self.receiver.taken.append(mail)
+        if answer in (DROP, LOST):
             return False
         if answer == SLOW:
             time.sleep(SLOWNESS)
             return False
-        if answer == OK:
-            self.receiver.taken.append(mail)
         self._say("250 taken" if answer == OK else f"{answer} not taken")
         return True
 

@@ -1,7 +1,6 @@
 """Channel `smtp`: a mail a notification, its lines as text and as attachments."""
 
 import smtplib
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
@@ -10,7 +9,7 @@ from email.utils import format_datetime
 from replen.config import Email, Smtp
 from replen.notify.message import Message, UndeliveredError
 from replen.notify.messages import Notification
-from replen.notify.secret import secret, without
+from replen.notify.secret import secret, trusted, without
 from replen.notify.sheet import as_csv
 
 SHOWN = 50  # lines in the text of a mail; all stand in what is attached
@@ -87,16 +86,15 @@ def _before(previous: float | None, quantity: float) -> str:
 @contextmanager
 def _connected(server: Smtp) -> Iterator[smtplib.SMTP]:
     """Give a connection, encrypted as the configuration asks; a farewell that fails undoes no delivery."""
-    trusted = ssl.create_default_context(cafile=server.ca_file)
     host, seconds = server.host or "", server.timeout_seconds
     if server.tls == "implicit":
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(host, server.port, timeout=seconds, context=trusted)
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(host, server.port, timeout=seconds, context=trusted(server.ca_file))
     else:
         connection = smtplib.SMTP(host, server.port, timeout=seconds)
     try:
         connection.ehlo_or_helo_if_needed()
         if server.tls == "required" or (server.tls == "offered" and connection.has_extn("starttls")):
-            connection.starttls(context=trusted)
+            connection.starttls(context=trusted(server.ca_file))
         yield connection
         with suppress(OSError, smtplib.SMTPException):
             connection.quit()

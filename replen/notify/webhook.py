@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import http.client
 import ipaddress
-import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from replen.config import Http, Webhook
 from replen.errors import ConfigError
 from replen.notify.message import Message, UndeliveredError
-from replen.notify.secret import secret, without
+from replen.notify.secret import secret, trusted, without
 
 PREFIX, KEY_BYTES = "whsec_", 24  # the least that the standard allows
 EXCERPT = 200  # bytes of a refusal that are kept
@@ -108,8 +107,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _opener(settings: Http) -> urllib.request.OpenerDirector:
-    trusted = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=settings.ca_file))
-    return urllib.request.build_opener(_NoRedirect, trusted)
+    return urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=trusted(settings.ca_file)))
 
 
 def _refused(refusal: urllib.error.HTTPError, hidden: list[str | None], at: dt.datetime) -> UndeliveredError:

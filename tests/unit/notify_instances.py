@@ -3,6 +3,8 @@
 import base64
 import datetime as dt
 
+import sqlalchemy as sa
+
 from replen.config import Notify
 from replen.databases import connect
 from replen.notify.messages import OrderChange
@@ -58,11 +60,20 @@ def webhook_to(port, secret="env:WEBHOOK_KEY", **more):
 def outbox_of(database):
     """Return the engine and the outbox of an empty database."""
     engine = connect(database, where="orders.database")
+    if engine.dialect.name == "sqlite":  # as the servers of tests: no waiting for the disk
+        sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+        engine.dispose()
     metadata.create_all(engine)
     return engine, Outbox(engine)
 
 
 def tell(engine, changes, using, at=AT):
-    """Enqueue changes in a transaction of their own."""
+    """Enqueue changes together, as events of one batch."""
     with engine.begin() as connection:
         return enqueue(connection, changes, using, at=at)
+
+
+def tell_one_by_one(engine, changes, using):
+    """Return the event of each change, in order."""
+    with engine.begin() as connection:
+        return [event for one in changes for event in enqueue(connection, [one], using, at=AT)]
