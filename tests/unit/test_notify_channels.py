@@ -2,17 +2,18 @@
 
 import base64
 import csv
-import hashlib
-import hmac
-import json
 import os
+import re
+from pathlib import Path
 
 import pytest
 
 from replen.errors import ConfigError
 from replen.notify import channels
 from replen.notify.message import UndeliveredError
+from replen.notify.messages import Notification
 from replen.notify.webhook import signature
+from replen.overlays import load_config
 from tests.receivers import DROP, SLOW, Receiver, attachment, certificate, http_receiver, smtp_receiver
 from tests.unit.notify_instances import AT, KEY, change, files_of, outbox_of, settings, tell, webhook_to
 
@@ -82,17 +83,27 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 # --- webhook --------------------------------------------------------------------------------------------------------------
-def verify(secret: str, headers: dict, body: bytes, now: float) -> dict:
-    """Return the payload of a request, after checking who sent it and when: docs/notifications.md shows this function."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    event, sent = headers["webhook-id"], headers["webhook-timestamp"]
-    digest = hmac.new(key, f"{event}.{sent}.".encode() + body, hashlib.sha256).digest()
-    expected = f"v1,{base64.b64encode(digest).decode()}"
-    if not any(hmac.compare_digest(expected, one) for one in headers["webhook-signature"].split()):
-        raise PermissionError("not signed by the platform")
-    if abs(now - int(sent)) > 300:
-        raise PermissionError("signed too long ago: a replay?")
-    return json.loads(body)
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+
+
+def documented(language):
+    """Return the one block of this language in docs/notifications.md."""
+    (block,) = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, flags=re.DOTALL)
+    return block
+
+
+def verify(*request):
+    """Verify a request as docs/notifications.md tells receivers to."""
+    names = {}
+    exec(documented("python"), names)
+    return names["verify"](*request)
+
+
+def test_the_documented_payload_and_configuration_are_valid(tmp_path):
+    assert Notification.model_validate_json(documented("json")).lines[0].moved
+    (tmp_path / "my.yaml").write_text(documented("yaml"))
+    using = load_config(tmp_path / "my.yaml").notify
+    assert (using.supplier.channel_of("mill").channel, using.warehouse.channel_of("any").format) == ("webhook", "json")
 
 
 def by_lower_name(post):

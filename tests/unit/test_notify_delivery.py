@@ -163,7 +163,8 @@ def test_attempts_are_bounded_and_further_and_further_apart(tmp_path):
         sender, waits = Sender(outbox, using, clock := Clock(), chance=lambda: 1.0), []
         while outbox.counts() == {"pending": 1}:
             sender.run()
-            due = (engine.connect().execute(sa.select(OUTBOX.c.next_attempt_at))).scalar_one()
+            with engine.connect() as connection:
+                due = connection.execute(sa.select(OUTBOX.c.next_attempt_at)).scalar_one()
             waits.append((due - clock.at.replace(tzinfo=None)).total_seconds())
             clock.forward(seconds=waits[-1] - 0.001)
             assert not sender.run(), "not before its time"
