@@ -502,7 +502,7 @@ def _refer(setting: str) -> str:
 
 
 Secret = Annotated[str, AfterValidator(_refer)]
-Heard = Literal["proposed", "approved", "sent", "confirmed", "received", "cancelled", "changed"]
+Heard = Literal["approved", "sent", "confirmed", "received", "cancelled", "changed"]
 
 
 class Files(Section):

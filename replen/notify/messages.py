@@ -4,16 +4,19 @@ import datetime as dt
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Annotated, Literal
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from replen import tables as t
 from replen.config import Audience, Heard, Notify
 from replen.notify.schema import ID_LENGTH
 
 LIFE_CYCLE = ("proposed", "approved", "sent", "confirmed", "received")
+STATUSES = (*LIFE_CYCLE, "cancelled")
 CANCELLED: Heard = "cancelled"
 CHANGED: Heard = "changed"
 Status = Literal["proposed", "approved", "sent", "confirmed", "received", "cancelled"]
@@ -89,7 +92,16 @@ class Notification(BaseModel):
         return sum(line.order_quantity for line in self.lines)
 
 
-def heard_as(change: OrderChange, when: Iterable[Heard]) -> Heard | None:
+def status_changes(orders: pd.DataFrame, to: Status) -> list[OrderChange]:
+    """Return the changes of orders, rows of `tables.ORDERS` as they were, that all take a new status."""
+    kept = (t.ORDER_ID, t.SKU, t.SITE, t.SUPPLIER, t.ORDER_QUANTITY, t.ORDER_DATE, t.EXPECTED_DATE)
+    new = {"status": to, "version": STATUSES.index(to) + 1}  # an order takes each status once, in this order
+    known = orders[[*kept, t.STATUS]].astype(object).where(orders[[*kept, t.STATUS]].notna(), None)
+    names = [*map(str, kept), "previous_status"]
+    return [OrderChange(**dict(zip(names, row, strict=True)) | new) for row in known.itertuples(index=False)]
+
+
+def heard_as(change: OrderChange, when: Sequence[Heard]) -> Heard | None:
     """Return what an audience hears of a change: its new status, `changed`, or None where it hears nothing.
 
     An order of which it has not heard before is neither cancelled nor changed for it.
@@ -104,8 +116,9 @@ def heard_as(change: OrderChange, when: Iterable[Heard]) -> Heard | None:
     told = [LIFE_CYCLE.index(status) for status in when if status in LIFE_CYCLE]
     before = change.previous_status
     knows = bool(told) and before in LIFE_CYCLE and min(told) <= LIFE_CYCLE.index(before)
-    if change.status != before and change.status in when and (change.status != CANCELLED or knows):
-        return change.status
+    taken = next((status for status in when if status == change.status != before), None)
+    if taken is not None and (taken != CANCELLED or knows):
+        return taken
     return CHANGED if CHANGED in when and knows and change.moved and change.status != CANCELLED else None
 
 

@@ -7,7 +7,7 @@ from replen import tables as t
 
 PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
 SUPPLIER, WAREHOUSE = "supplier", "warehouse"
-KIND_LENGTH, NAME_LENGTH, ID_LENGTH = 32, 1000, 32  # characters; a name as long as orders allow
+KIND_LENGTH, NAME_LENGTH, ID_LENGTH = 32, 255, 32  # characters
 
 metadata = sa.MetaData()
 

@@ -4,18 +4,18 @@ import csv
 import datetime as dt
 import io
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from replen.errors import ConfigError
-from replen.notify.messages import LIFE_CYCLE, Notification, heard_as, notifications
+from replen.notify.messages import STATUSES, Notification, heard_as, notifications, status_changes
 from replen.notify.sheet import as_csv, guarded
 from replen.overlays import load_config
 from tests.unit.notify_instances import AT, change, files_of, settings
 
-STATUSES = (*LIFE_CYCLE, "cancelled")
 CHANGES = st.builds(
     change,
     order_id=st.uuids().map(str),
@@ -43,7 +43,8 @@ CHANGES = st.builds(
         ("approved", "approved", {"previous_quantity": 12}, ["sent", "changed"], None),
         ("confirmed", "sent", {"previous_quantity": 12}, ["sent", "changed"], "changed"),
         ("confirmed", "sent", {"previous_quantity": 12}, ["sent", "confirmed", "changed"], "confirmed"),
-        ("proposed", None, {}, ["proposed"], "proposed"),
+        ("approved", "proposed", {}, ["approved"], "approved"),
+        ("cancelled", "proposed", {}, ["approved", "cancelled"], None),
     ],
 )
 def test_an_audience_hears_of_its_statuses_and_of_changes_to_what_it_knows(status, before, moved, when, heard):
@@ -87,6 +88,20 @@ def test_another_change_is_another_event(other):
 def test_a_payload_is_read_back_as_it_was():
     (told,) = notifications([change(sku="é;\n=1")], settings(supplier={"default": files_of("out")}), at=AT)
     assert Notification.model_validate_json(told.model_dump_json(exclude_none=True)) == told
+
+
+def test_orders_that_take_a_status_are_changes_of_it():
+    orders = pd.DataFrame(
+        {
+            "order_id": ["a", "b"], "run_id": "run", "sku": ["1", "2"], "site": "shop", "supplier": "mill",
+            "order_date": dt.date(2024, 4, 15), "expected_date": [pd.Timestamp("2024-04-25"), None],
+            "order_quantity": [6.0, 7.5], "status": ["proposed", "sent"], "value": 1.0,
+        }
+    )  # fmt: skip
+    first, second = status_changes(orders, "cancelled")
+    same = {"status": "cancelled", "version": 6}
+    assert first == change("a", previous="proposed", sku="1", **same)
+    assert second == change("b", previous="sent", sku="2", order_quantity=7.5, expected_date=None, **same)
 
 
 @pytest.mark.parametrize("quantity", [0, -1, float("nan"), float("inf")])
