@@ -20,7 +20,7 @@ from replen.notify.schema import DEAD, DELIVERED, OUTBOX, PENDING
 COLUMNS = OUTBOX.c
 WAITS = COLUMNS[t.STATE] == PENDING
 ERROR_LENGTH = 1000  # characters of an error that are kept
-LOOKED_AT = 100  # events from which one is claimed: more than senders that could hold them at once
+LOOKED_AT = 50  # events from which one is claimed: more than senders that could hold them at once
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,9 @@ class Outbox:
         cannot be reached costs one attempt at a time. An attempt counts when it begins: an event that kills its sender is not
         tried for ever.
         """
-        heads = sa.select(sa.func.min(COLUMNS.number)).where(WAITS).group_by(COLUMNS[t.RECIPIENT_KIND], COLUMNS[t.RECIPIENT])
         due = (WAITS, COLUMNS[t.NEXT_ATTEMPT_AT] <= _stored(at))
         with self._transaction() as connection:
-            free = sa.select(COLUMNS.number).where(COLUMNS.number.in_(heads), *due).order_by(COLUMNS.number).limit(LOOKED_AT)
-            numbers = connection.scalars(free).all()
+            numbers = connection.scalars(_free(at)).all()
             # Asked again with locks: another sender may have been here in between, and is not waited for.
             held = sa.select(OUTBOX).where(COLUMNS.number.in_(numbers), *due).order_by(COLUMNS.number).limit(1)
             row = connection.execute(held.with_for_update(skip_locked=True)).one_or_none() if numbers else None
@@ -179,6 +177,19 @@ def now() -> dt.datetime:
 def _stored(moment: dt.datetime) -> dt.datetime:
     """Return a moment as databases keep it: UTC, without a zone."""
     return moment.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def _free(at: dt.datetime) -> sa.Select[tuple[int]]:
+    """Return the query for events that are due and the oldest pending of their recipients.
+
+    A window, not a join with the oldest of each: tables that come and go have no statistics, and the join was then planned as
+    a loop that took 375 ms over 1,000 events on PostgreSQL instead of 2.
+    """
+    of_recipient = (COLUMNS[t.RECIPIENT_KIND], COLUMNS[t.RECIPIENT])
+    oldest = sa.func.min(COLUMNS.number).over(partition_by=of_recipient).label("oldest")
+    pending = sa.select(COLUMNS.number, COLUMNS[t.NEXT_ATTEMPT_AT], oldest).where(WAITS).subquery().c
+    due = (pending.number == pending.oldest, pending[t.NEXT_ATTEMPT_AT] <= _stored(at))
+    return sa.select(pending.number).where(*due).order_by(pending.number).limit(LOOKED_AT)
 
 
 def _insert_new(dialect: str) -> sa.Insert:

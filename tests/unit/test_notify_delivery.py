@@ -21,7 +21,7 @@ from replen.notify.sender import Sender
 from tests.receivers import DROP, LOST, OK, SLOW, Receiver, attachment, http_receiver, smtp_receiver
 from tests.unit.notify_instances import AT, KEY, Clock, change, files_of, outbox_of, settings, tell, tell_one_by_one, webhook_to
 
-N_EVENTS, N_RECIPIENTS = int(__import__("os").environ.get("N", "1000")), 40
+N_RECIPIENTS = 40
 MAIL = {"channel": "smtp", "to": ["buyer@mill.example"]}
 
 
@@ -51,10 +51,10 @@ def test_a_thousand_notifications_reach_receivers_that_fail_half_the_time(databa
         supplier={"recipients": {f"{n}": webhook_to(web.port) if n % 5 else MAIL for n in range(N_RECIPIENTS)}},
         smtp={"port": mail.port},
         retry={"first_seconds": 1, "max_seconds": 8, "attempts": 100},
-        senders=8,
     )
     engine, outbox = outbox_of(database)
-    sent = tell_one_by_one(engine, [change(str(n), supplier=str(n % N_RECIPIENTS)) for n in range(N_EVENTS)], using)
+    n_events = 1000 if engine.dialect.name == "postgresql" else 300  # a thousand once: it is the receivers that take time
+    sent = tell_one_by_one(engine, [change(str(n), supplier=str(n % N_RECIPIENTS)) for n in range(n_events)], using)
     sender = Sender(outbox, using, clock := Clock())
     for turn in range(1000):
         with ExitStack() as listening:
@@ -63,19 +63,19 @@ def test_a_thousand_notifications_reach_receivers_that_fail_half_the_time(databa
                 listening.enter_context(smtp_receiver(mail))
             sender.run()
         clock.forward(seconds=8)
-        if outbox.counts() == {"delivered": N_EVENTS}:
+        if outbox.counts() == {"delivered": n_events}:
             break
     kept = payloads(web.taken, mail.taken)
-    assert outbox.counts() == {"delivered": N_EVENTS}
+    assert outbox.counts() == {"delivered": n_events}
     assert {event_id for event_id, _ in kept} == set(sent)
     assert all(json.loads(body)["event_id"] == event_id for event_id, body in kept)
-    assert N_EVENTS < len(kept) == len(web.taken) + len(mail.taken), "some were taken twice"
-    assert len(set(kept)) == N_EVENTS, "a repeat is the same, byte for byte"
+    assert n_events < len(kept) == len(web.taken) + len(mail.taken), "some were taken twice"
+    assert len(set(kept)) == n_events, "a repeat is the same, byte for byte"
     place = {event_id: n for n, event_id in enumerate(sent)}
     for n in range(N_RECIPIENTS):  # each hears in the order of what happened, repeats aside
         heard = [place[event_id] for event_id, _ in kept if place[event_id] % N_RECIPIENTS == n]
         assert heard == sorted(heard)
-    assert len(web.got) + len(mail.got) > 1.5 * N_EVENTS, "they failed often"
+    assert len(web.got) + len(mail.got) > 1.5 * n_events, "they failed often"
 
 
 def configured(tmp_path, database, using):
