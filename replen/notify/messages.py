@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Annotated, Literal
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from replen import tables as t
 from replen.config import Audience, Heard, Notify
 from replen.notify.schema import ID_LENGTH
 
@@ -90,15 +88,6 @@ class Notification(BaseModel):
     def total_quantity(self) -> float:
         """Return the units of all lines."""
         return sum(line.order_quantity for line in self.lines)
-
-
-def status_changes(orders: pd.DataFrame, to: Status) -> list[OrderChange]:
-    """Return the changes of orders, rows of `tables.ORDERS` as they were, that all take a new status."""
-    kept = (t.ORDER_ID, t.SKU, t.SITE, t.SUPPLIER, t.ORDER_QUANTITY, t.ORDER_DATE, t.EXPECTED_DATE)
-    new = {"status": to, "version": STATUSES.index(to) + 1}  # an order takes each status once, in this order
-    known = orders[[*kept, t.STATUS]].astype(object).where(orders[[*kept, t.STATUS]].notna(), None)
-    names = [*map(str, kept), "previous_status"]
-    return [OrderChange(**dict(zip(names, row, strict=True)) | new) for row in known.itertuples(index=False)]
 
 
 def heard_as(change: OrderChange, when: Sequence[Heard]) -> Heard | None:

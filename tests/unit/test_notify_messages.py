@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from replen.errors import ConfigError
-from replen.notify.messages import STATUSES, Notification, heard_as, notifications, status_changes
+from replen.notify.changes import status_changes
+from replen.notify.messages import STATUSES, Notification, heard_as, notifications
 from replen.notify.sheet import as_csv, guarded
 from replen.overlays import load_config
 from tests.unit.notify_instances import AT, change, files_of, settings
