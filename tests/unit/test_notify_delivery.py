@@ -155,6 +155,17 @@ def test_a_payload_that_is_none_is_dead_with_a_reason_and_stops_nobody(database,
     assert [path.name.split("-")[3] for path in (tmp_path / "out").iterdir()] == [f"{second}.json"]
 
 
+def test_a_payload_of_another_event_is_not_sent_under_this_id(tmp_path):
+    engine, outbox = outbox_of(f"sqlite:///{tmp_path}/orders.db")
+    using = settings(supplier={"default": files_of(tmp_path / "out")})
+    first, second = tell_one_by_one(engine, [change("a"), change("b")], using)
+    with engine.begin() as connection:
+        other = sa.select(OUTBOX.c.payload).where(OUTBOX.c.event_id == second).scalar_subquery()
+        connection.execute(sa.update(OUTBOX).where(OUTBOX.c.event_id == first).values(payload=other))
+    Sender(outbox, using, Clock()).run()
+    assert [(dead.event_id, dead.last_error) for dead in outbox.dead()] == [(first, "payload is of another event")]
+
+
 def test_attempts_are_bounded_and_further_and_further_apart(tmp_path):
     engine, outbox = outbox_of(f"sqlite:///{tmp_path}/orders.db")
     with http_receiver(Receiver(answer=lambda _: 503)) as receiver:
