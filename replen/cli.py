@@ -24,6 +24,7 @@ COMMANDS = {
     "forecast": "forecast",
     "plan-orders": "plan_orders",
     "compare": "compare",
+    "notify": "notify",
 }
 COMPARED_BY = ("all", "class", "abc", "category", "step", "fold")
 EPILOG = """\
@@ -77,6 +78,12 @@ def _add_options(parser: argparse.ArgumentParser, command: str = "") -> None:
     )
     if command == "compare":
         parser.add_argument("--by", choices=COMPARED_BY, default="all", help="what each table is of (default: all series)")
+    if command == "notify":
+        parser.add_argument("--watch", type=float, metavar="SECONDS", help="deliver again and again, so many seconds apart")
+        parser.add_argument("--dead", action="store_true", help="list the notifications that were given up; send nothing")
+        parser.add_argument(
+            "--retry-dead", nargs="*", metavar="EVENT", dest="again", help="deliver dead ones again (default: all)"
+        )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -102,8 +109,11 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
     elif command in ("orders", "db"):
         from replen.orders.commands import run_db, run_orders
 
-        told = run_orders(chosen, config.orders) if command == "orders" else run_db(chosen, config.orders)
+        told = run_orders(chosen, config.orders, config.notify) if command == "orders" else run_db(chosen, config.orders)
         sys.stdout.write(f"{told}\n")
+    elif command == "notify":
+        deliver: Callable[..., str] = importlib.import_module("jobs.notify").run
+        sys.stdout.write(f"{deliver(config, Progress(), watch=chosen.watch, dead=chosen.dead, again=chosen.again)}\n")
     elif command == "ui":
         from replen.tracking import Tracker
 

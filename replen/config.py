@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -494,6 +494,122 @@ class Orders(Section):
     in_open_orders: tuple[Literal["approved", "sent", "confirmed"], ...]
 
 
+# --- notifications (never part of the run id) -----------------------------------------------------------------------------
+def _refer(setting: str) -> str:
+    """Refuse a secret that stands in the configuration itself; the message does not tell it."""
+    if not setting.startswith(("env:", "file:")):
+        raise ValueError("notify: a secret stands in the configuration; keep it elsewhere, and give env:NAME or file:PATH")
+    return setting
+
+
+Secret = Annotated[str, AfterValidator(_refer)]
+Heard = Literal["approved", "sent", "confirmed", "received", "cancelled", "changed"]
+
+
+class Files(Section):
+    """A folder that takes a file a notification."""
+
+    channel: Literal["files"]
+    folder: str
+    format: Literal["json", "csv"]
+
+
+class Email(Section):
+    """Addresses that take a message a notification."""
+
+    channel: Literal["smtp"]
+    to: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Webhook(Section):
+    """An HTTP endpoint that takes a signed request a notification."""
+
+    channel: Literal["webhook"]
+    url: str
+    secret: Secret
+    authorization: Secret | None = None
+
+
+Channel = Annotated[Files | Email | Webhook, Field(discriminator="channel")]
+
+
+class Audience(Section):
+    """What suppliers, or warehouses, hear of their orders, and how."""
+
+    when: tuple[Heard, ...]
+    default: Channel | None
+    recipients: dict[str, Channel]
+
+    def channel_of(self, name: str) -> Files | Email | Webhook | None:
+        """Return how a recipient is reached; None = it hears nothing."""
+        return self.recipients.get(name, self.default)
+
+
+class Smtp(Section):
+    """The mail server."""
+
+    host: str | None
+    port: Annotated[int, Field(ge=1, le=65535)]
+    tls: Literal["required", "offered", "implicit"]
+    ca_file: str | None
+    username: str | None
+    password: Secret | None
+    sender: str | None
+    timeout_seconds: Positive
+
+    @model_validator(mode="after")
+    def check_login(self) -> Self:
+        """Refuse half a login, and one that could cross the network in clear."""
+        if (self.username is None) != (self.password is None):
+            raise ValueError("notify.smtp: expected both username and password, or neither")
+        if self.username is not None and self.tls == "offered":
+            raise ValueError("notify.smtp.tls: expected required or implicit where there is a password, found offered")
+        return self
+
+
+class Http(Section):
+    """What all webhooks share."""
+
+    ca_file: str | None
+    timeout_seconds: Positive
+
+
+class Retry(Section):
+    """When a delivery that failed is tried again."""
+
+    first_seconds: Positive
+    max_seconds: Positive
+    attempts: Count
+
+
+class Notify(Section):
+    """Who hears of orders, and how."""
+
+    supplier: Audience
+    warehouse: Audience
+    smtp: Smtp
+    http: Http
+    retry: Retry
+    lines: Count
+    senders: Count
+    lease_seconds: Positive
+    keep_days: Positive
+
+    @model_validator(mode="after")
+    def check_channels(self) -> Self:
+        """Refuse mail without a server, and a lease that ends before a delivery may."""
+        channels = [one for group in (self.supplier, self.warehouse) for one in (group.default, *group.recipients.values())]
+        if any(isinstance(one, Email) for one in channels) and not (self.smtp.host and self.smtp.sender):
+            raise ValueError("notify.smtp: expected host and sender where a channel is smtp, found none")
+        longest = max(self.smtp.timeout_seconds, self.http.timeout_seconds)
+        if self.lease_seconds < 2 * longest:
+            raise ValueError(
+                f"notify.lease_seconds: expected at least twice the longest timeout_seconds ({longest:g}), "
+                f"found {self.lease_seconds:g}"
+            )
+        return self
+
+
 # --- where it runs (never part of the run id) -----------------------------------------------------------------------------
 class Tracking(Section):
     """MLflow."""
@@ -531,6 +647,7 @@ class Config(Section):
     plan: Plan
     limits: dict[str, LimitRule]
     orders: Orders
+    notify: Notify
     tracking: Tracking
     spark: Spark
 

@@ -228,6 +228,20 @@ USED = Column("used", "double", "what the plan uses of the limit, expected stock
 LIMIT_PRICE = Column("limit_price", "double", "money that one more unit of the limit saves, about; below 0: a minimum costs it")
 SOLVER_COUNTS = Column("solver_counts", "map<string,bigint>", "series by solver")
 
+# --- notifications --------------------------------------------------------------------------------------------------------
+EVENT_ID = Column("event_id", "string", "hash of what happened and who hears of it; goes with every delivery, repeats included")
+EVENT_KIND = Column("kind", "string", "orders_ and the status that the order lines took, or orders_changed")
+RECIPIENT_KIND = Column("recipient_kind", "string", "supplier or warehouse")
+RECIPIENT = Column("recipient", "string", "name of the supplier, or of the site")
+PAYLOAD = Column("payload", "string", "JSON, delivered as it stands here: see notify/messages.py")
+CREATED_AT = Column("created_at", "timestamp", "when the orders changed, UTC")
+STATE = Column("state", "string", "pending, delivered, or dead: given up until a person asks for it again")
+ATTEMPTS = Column("attempts", "int", "deliveries begun")
+NEXT_ATTEMPT_AT = Column("next_attempt_at", "timestamp", "not tried before, UTC; while one is under way, the end of its lease")
+CLAIM = Column("claim", "string", "the attempt under way; null = none")
+LAST_ERROR = Column("last_error", "string", "why the last attempt failed")
+DELIVERED_AT = Column("delivered_at", "timestamp", "when the receiver took it, UTC; null = not yet")
+
 # --- runs and measures ----------------------------------------------------------------------------------------------------
 JOB = Column("job", "string", "entry point that committed the tables")
 TABLE = Column("table", "string", "table a finding is about")
@@ -347,6 +361,11 @@ TRANSFERS = Table(
     (SOURCE_SITE, ORDER_ID, ORDER_DATE, EXPECTED_DATE, ORDER_QUANTITY, VALUE, POLICY, TARGET, BINDING, ROUNDING, MODEL,
      MODEL_VERSION),
 )  # fmt: skip
+OUTBOX = Table(
+    "outbox", "what suppliers and warehouses are to hear of their orders; of the order database", (EVENT_ID,),
+    (EVENT_KIND, RECIPIENT_KIND, RECIPIENT, PAYLOAD, CREATED_AT, STATE, ATTEMPTS, NEXT_ATTEMPT_AT, CLAIM, LAST_ERROR,
+     DELIVERED_AT),
+)  # fmt: skip
 METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 RUNS = Table(
@@ -358,4 +377,4 @@ INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDER
 OUTPUTS = (
     QUALITY, SERIES, WEIGHTS, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS,
 )  # fmt: skip
-ALL = (*INPUTS, *OUTPUTS, ORDER_EVENTS)
+ALL = (*INPUTS, *OUTPUTS, ORDER_EVENTS, OUTBOX)

@@ -16,14 +16,15 @@ DOORS = {
     "tensorflow": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
     "keras": ("replen/forecast/lstm/", "replen/forecast/local_lstm/"),
     "alembic": ("replen/orders/",),
-    "sqlalchemy": ("replen/databases.py", "replen/orders/", "replen/sources/"),
+    "sqlalchemy": ("replen/databases.py", "replen/database_types.py", "replen/notify/", "replen/orders/", "replen/sources/"),
 }
 MAY_USE = {
     "features": set(),
     "forecast": {"features"},
     "evaluate": {"features", "forecast", "plan"},
     "plan": set(),
-    "orders": set(),
+    "notify": set(),
+    "orders": {"notify"},
     "sources": set(),
 }
 

@@ -7,9 +7,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from replen import tables as t
+from replen.database_types import Name
 from replen.errors import TableError, raise_all
 from replen.orders.schema import WRITTEN, column
-from replen.orders.types import Name
 
 STAGED = {
     table: sa.Table(

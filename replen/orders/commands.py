@@ -6,7 +6,7 @@ import getpass
 import pandas as pd
 
 from replen import tables as t
-from replen.config import Orders
+from replen.config import Notify, Orders
 from replen.databases import connect
 from replen.errors import ConfigError
 from replen.orders.database import OrderDatabase
@@ -21,7 +21,7 @@ from replen.orders.upgrade import current, upgrade
 ROWS_TOLD = 20
 
 
-def run_orders(chosen: argparse.Namespace, settings: Orders) -> str:
+def run_orders(chosen: argparse.Namespace, settings: Orders, notify: Notify) -> str:
     """Return what to tell after `replen orders`.
 
     Raises:
@@ -35,12 +35,12 @@ def run_orders(chosen: argparse.Namespace, settings: Orders) -> str:
     if chosen.action == "show":
         return _show(database, selection, limit=chosen.limit)
     if chosen.action == "export":
-        return _export(database, selection, chosen)
+        return _export(database, selection, chosen, notify)
     act = _act(chosen, selection, ACTS[chosen.action])
     with changing(database.engine) as connection:
         orders = changeable(connection, selection, act.to)
         if not chosen.dry_run:
-            change(connection, orders, act)
+            change(connection, orders, act, notify)
     told = orders.assign(**{str(t.STATUS): act.to}).head(ROWS_TOLD)
     return f"{order_table(told, Totals.of(orders))} {_told(chosen, act.to)}"
 
@@ -74,7 +74,7 @@ def _show(database: OrderDatabase, selection: Selection, *, limit: int) -> str:
     return "\n\n".join([*told, counted(totals_of(database.engine, selection), shown=len(shown))])
 
 
-def _export(database: OrderDatabase, selection: Selection, chosen: argparse.Namespace) -> str:
+def _export(database: OrderDatabase, selection: Selection, chosen: argparse.Namespace, notify: Notify) -> str:
     """Write the files inside the transaction that marks their orders: what is marked as sent has its file."""
     if not chosen.send:
         orders = orders_of(database.engine, _of_approved(selection))
@@ -84,7 +84,7 @@ def _export(database: OrderDatabase, selection: Selection, chosen: argparse.Name
         orders = changeable(connection, selection, act.to)
         files = _files(orders, chosen)
         if not chosen.dry_run:
-            change(connection, orders, act)
+            change(connection, orders, act, notify)
     return f"{counted(Totals.of(orders))} {_told(chosen, SENT)}: {files}"
 
 

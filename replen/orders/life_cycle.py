@@ -11,7 +11,10 @@ import pandas as pd
 import sqlalchemy as sa
 
 from replen import tables as t
+from replen.config import Notify
 from replen.errors import TableError, raise_all
+from replen.notify.changes import status_changes
+from replen.notify.outbox import enqueue
 from replen.orders.database import lock, naming
 from replen.orders.schema import SCHEMA
 from replen.orders.status import FOLLOWERS, leading_to
@@ -125,8 +128,8 @@ def changeable(connection: sa.Connection, chosen: Selection, to: str) -> pd.Data
     return orders[allowed]
 
 
-def change(connection: sa.Connection, orders: pd.DataFrame, act: Act) -> None:
-    """Give orders that `changeable` returned their new status, and record it."""
+def change(connection: sa.Connection, orders: pd.DataFrame, act: Act, told: Notify) -> None:
+    """Give orders that `changeable` returned their new status, record it, and put what is to be told of it into the outbox."""
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     rows = orders[[t.ORDER_ID, t.STATUS, t.ORDER_QUANTITY]].itertuples(index=False)
     while part := list(islice(rows, IDS_A_STATEMENT)):
@@ -135,6 +138,7 @@ def change(connection: sa.Connection, orders: pd.DataFrame, act: Act) -> None:
         connection.execute(sa.insert(EVENTS), [dict(zip(names, row, strict=True)) | same for row in part])
         these = ORDERS.c[t.ORDER_ID].in_([row[0] for row in part])
         connection.execute(sa.update(ORDERS).where(these).values({ORDERS.c[t.STATUS]: act.to}))
+    enqueue(connection, status_changes(orders, act.to), told)
 
 
 def _read(connection: sa.Connection, orders: sa.Select[tuple[object, ...]]) -> pd.DataFrame:

@@ -5,10 +5,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from replen import tables as t
+from replen.database_types import MAP, MOMENT, TEXT, Name
 from replen.orders.status import STATUSES
-from replen.orders.types import MAP, MOMENT, TEXT, Name
 
-HEAD = "0002"  # the last revision in migrations/versions: what a job expects to find
+HEAD = "0003"  # the last revision in migrations/versions: what a job expects to find
 NAME_LENGTH, SHORT_LENGTH = 255, 64  # characters
 SHORT = (t.ORDER_ID, t.RUN_ID, t.STATUS, t.FROM_STATUS, t.TO_STATUS, t.KIND, t.SEVERITY)
 LONG = (t.ACTION, t.NOTE)

@@ -12,12 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from replen import tables as t
 from replen.errors import TableError
+from replen.notify.schema import OUTBOX
 from replen.orders.database import OrderDatabase
 from replen.orders.life_cycle import Act, Selection, change, changeable, changing, events_of, orders_of
 from replen.orders.status import FOLLOWERS, STATUSES, leading_to
+from replen.overlays import load_config
 from tests.unit.orders_written import DATE, DAY, frames, id_of, impatient, of_lines, statuses, upgraded
 
 EVERYTHING = Selection({})
+FILES = "{channel: files, folder: outgoing, format: json}"
+NOTIFY = load_config(None, [f"notify.{kind}.default={FILES}" for kind in ("supplier", "warehouse")]).notify
 
 
 @pytest.fixture
@@ -30,8 +34,25 @@ def orders(database):
 def act(orders, chosen, to, who="ann", note=None):
     with changing(orders.engine) as connection:
         rows = changeable(connection, chosen, to)
-        change(connection, rows, Act(to, who, note))
+        change(connection, rows, Act(to, who, note), NOTIFY)
     return rows
+
+
+def told(orders):
+    with orders.engine.connect() as connection:
+        rows = connection.execute(sa.select(OUTBOX.c[t.RECIPIENT_KIND], OUTBOX.c[t.EVENT_KIND]).order_by(OUTBOX.c.number))
+        return [tuple(row) for row in rows]
+
+
+def test_recipients_are_told_in_the_transaction_that_sends_orders(orders):
+    act(orders, EVERYTHING, "approved")
+    assert told(orders) == []
+    with pytest.raises(RuntimeError, match="lost"), changing(orders.engine) as connection:
+        change(connection, changeable(connection, EVERYTHING, "sent"), Act("sent", "ann"), NOTIFY)
+        raise RuntimeError("the connection is lost")
+    assert told(orders) == []
+    act(orders, EVERYTHING, "sent")
+    assert sorted(kind for kind, _ in told(orders)) == ["supplier", "warehouse"]
 
 
 def by_id(*rows):
@@ -110,7 +131,7 @@ def test_a_change_and_a_plan_wait_for_each_other(orders, database):
         with pytest.raises(sa.exc.OperationalError, match="locked|lock timeout|Lock wait timeout"):
             impatient(database, "SELECT * FROM order_lock FOR UPDATE" if "env" in database else "SELECT 1")
         planning.start()
-        change(connection, changeable(connection, by_id(0, 2), "approved"), Act("approved", "ann"))
+        change(connection, changeable(connection, by_id(0, 2), "approved"), Act("approved", "ann"), NOTIFY)
     planning.join(30)
     assert statuses(orders) == {id_of(0): "approved", id_of(1): "proposed", id_of(2): "approved"}
     kept = orders.read(t.ORDERS).set_index(t.ORDER_ID)

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from replen import tables as t
 from replen.databases import connect
 from replen.errors import ConfigError
+from replen.notify.schema import metadata as outbox
 from replen.orders import upgrade as module
 from replen.orders.database import OrderDatabase
 from replen.orders.schema import HEAD, LOCK, SCHEMA, WRITTEN, metadata
@@ -44,7 +45,7 @@ def test_migrations_give_the_schema_that_the_code_expects(database):
     assert current(engine) is None
     assert (upgrade(engine), upgrade(engine), current(engine)) == (None, HEAD, HEAD)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), [metadata, outbox]) == []
         assert connection.scalar(sa.select(sa.func.count()).select_from(LOCK)) == 1
         found = sa.inspect(connection)
         for table in SCHEMA.values():
@@ -75,7 +76,7 @@ def test_an_upgrade_that_fails_says_so_and_a_later_one_goes_on(database):
     filled(engine, of_lines({"a": 5.0}))
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE orders SET order_quantity = -5")
-    with pytest.raises(ConfigError, match=r"orders\.database: its tables cannot be brought to revision 0002"):
+    with pytest.raises(ConfigError, match=r"orders\.database: its tables cannot be brought to revision 0003"):
         upgrade(engine)
     assert current(engine) == "0001"
 

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from replen.orders.types import TEXT, Name
+from replen.database_types import TEXT, Name
 
 revision, down_revision, branch_labels, depends_on = "0001", None, None, None
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from replen.orders.types import MOMENT, TEXT, Name
+from replen.database_types import MOMENT, TEXT, Name
 
 revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
 

@@ -1,0 +1,1 @@
+"""Order changes -> notifications of suppliers and warehouses, delivered at least once."""
