@@ -163,9 +163,14 @@ class Orders(RuleBasedStateMachine):
         self.model = {}
         self.n_events = 0
 
-    @initialize(lines=lines)
-    def first_plan(self, lines):
-        self.plan(lines, "one")
+    @initialize()
+    def first_plan(self):
+        self.plan(dict.fromkeys(["a", "A", "b "], 6.0), "one")
+
+    @rule(sku=st.sampled_from(["a", "A", "b "]))
+    def advance(self, sku):
+        if sku in self.model and (after := FOLLOWERS[self.model[sku][0]]):
+            self.act((sku,), after[0], strictly=True)
 
     @rule(lines=lines, run_id=st.sampled_from(["one", "two"]))
     def plan(self, lines, run_id):
