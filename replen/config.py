@@ -87,6 +87,57 @@ class Sources(Section):
     assume: Assume
 
 
+# --- quality --------------------------------------------------------------------------------------------------------------
+class Threshold(Section):
+    """Largest values that are still fine; null = no value is too large."""
+
+    warn: NonNegative | None
+    stop: NonNegative | None
+
+    @model_validator(mode="after")
+    def check_order(self) -> Self:
+        """Refuse a stop before its warning."""
+        if self.warn is not None and self.stop is not None and self.stop < self.warn:
+            raise ValueError(f"expected stop of at least warn = {self.warn:g}, found {self.stop:g}")
+        return self
+
+
+class Thresholds(Section):
+    """A threshold for each check; the fields are the checks there are."""
+
+    run_age_days: Threshold
+    sales_age_days: Threshold
+    stock_age_days: Threshold
+    null_share: Threshold
+    null_rise: Threshold
+    gap_share: Threshold
+    missing_share: Threshold
+    duplicate_share: Threshold
+    refused_share: Threshold
+    negative_stock_share: Threshold
+    sold_without_stock_share: Threshold
+    lead_time_share: Threshold
+    price_jump_share: Threshold
+    newest_factor: Threshold
+    level_factor: Threshold
+    level_psi: Threshold
+    zero_share_change: Threshold
+    row_factor: Threshold
+
+
+class Quality(Section):
+    """What is checked between ingest and everything else, and which breach stops the run."""
+
+    stop: bool
+    segments: tuple[Literal["category", "site"], ...]
+    segments_stop: bool
+    window: Count
+    min_count: Count
+    max_lead_time_days: Positive
+    max_price_factor: Annotated[float, Field(gt=1)]
+    thresholds: Thresholds
+
+
 # --- features -------------------------------------------------------------------------------------------------------------
 MissingRule = Literal["interpolate", "carry", "mean", "zero", "unknown"]
 
@@ -494,6 +545,20 @@ class Orders(Section):
 
 
 # --- where it runs (never part of the run id) -----------------------------------------------------------------------------
+class Retention(Section):
+    """Which runs `replen expire` leaves in the warehouse; null = no bound."""
+
+    days: NonNegative | None
+    runs: Count | None
+    unfinished_days: NonNegative
+
+
+class Heartbeat(Section):
+    """How often long work says that it is alive."""
+
+    seconds: Positive
+
+
 class Tracking(Section):
     """MLflow."""
 
@@ -523,6 +588,7 @@ class Config(Section):
     currency: str
     rates: dict[str, Positive]
     sources: Sources
+    quality: Quality
     features: Features
     forecast: Forecast
     evaluate: Evaluate
@@ -530,6 +596,8 @@ class Config(Section):
     plan: Plan
     limits: dict[str, LimitRule]
     orders: Orders
+    retention: Retention
+    heartbeat: Heartbeat
     tracking: Tracking
     spark: Spark
 
