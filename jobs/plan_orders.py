@@ -36,10 +36,12 @@ from replen.plan.sharing import N_CELLS
 from replen.plan.sourcing import by_preference, heads, series_numbers
 from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
+from replen.quality.verdict import refuse_stopped
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
 from replen.spark.items import planning_items, scope_values
 from replen.spark.passes import Passes
+from replen.spark.quality import checks_of
 from replen.spark.run import Committed, Run, open_run
 from replen.spark.transfers import after, has_routes, network_items
 
@@ -53,6 +55,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of the plan's tables; every (sku, site) of forecasts and supply is planned or an exception."""
     jobs = open_run(spark, config)
     plan_date = plan_date_after(jobs.needed("forecast").cutoff, config.freq)
+    refuse_stopped(checks_of(jobs), config.quality)
     done = jobs.committed(JOB) or make_plan(jobs, plan_date, progress)
     if config.orders.database is not None:
         frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}

@@ -7,14 +7,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import replen.tables as t
-from jobs import build_features, forecast, ingest, plan_orders, train
+from jobs import build_features, check_quality, forecast, ingest, plan_orders, train
 from replen.cli import job_main
 from replen.config import Config
 from replen.progress import Progress
+from replen.spark.quality import checks_of
 from replen.spark.run import Run, open_run
 from replen.summary import Outcome, summary
 
-PIPELINE = (ingest, build_features, train, forecast, plan_orders)
+PIPELINE = (ingest, check_quality, build_features, train, forecast, plan_orders)
 
 
 def run(spark: SparkSession, config: Config, progress: Progress) -> str:
@@ -42,6 +43,7 @@ def outcome(jobs: Run) -> Outcome:
         certificates=jobs.read(t.CERTIFICATES, plan_orders.JOB).toPandas(),
         orders=orders.toPandas(),
         exceptions=exceptions.orderBy(F.desc("number")).toPandas(),
+        checks=checks_of(jobs),
         quality=quality.orderBy(t.TABLE, F.desc("number")).toPandas(),
     )
 

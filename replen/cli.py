@@ -18,6 +18,7 @@ from replen.progress import Progress, noise_to
 COMMANDS = {
     "run": "run_pipeline",
     "ingest": "ingest",
+    "check-quality": "check_quality",
     "build-features": "build_features",
     "train": "train",
     "forecast": "forecast",

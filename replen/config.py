@@ -94,13 +94,6 @@ class Threshold(Section):
     warn: NonNegative | None
     stop: NonNegative | None
 
-    @model_validator(mode="after")
-    def check_order(self) -> Self:
-        """Refuse a stop before its warning."""
-        if self.warn is not None and self.stop is not None and self.stop < self.warn:
-            raise ValueError(f"expected stop of at least warn = {self.warn:g}, found {self.stop:g}")
-        return self
-
 
 class Thresholds(Section):
     """A threshold for each check; the fields are the checks there are."""
@@ -123,6 +116,18 @@ class Thresholds(Section):
     level_psi: Threshold
     zero_share_change: Threshold
     row_factor: Threshold
+
+    @model_validator(mode="after")
+    def check_order(self) -> Self:
+        """Refuse thresholds to stop that are below those to warn."""
+        wrong = [
+            f"quality.thresholds.{name}: expected stop of at least warn = {one.warn:g}, found {one.stop:g}"
+            for name, one in self
+            if one.warn is not None and one.stop is not None and one.stop < one.warn
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
 
 
 class Quality(Section):

@@ -23,6 +23,7 @@ MAY_USE = {
     "evaluate": {"features", "forecast", "plan"},
     "plan": set(),
     "orders": set(),
+    "quality": set(),
     "sources": set(),
 }
 

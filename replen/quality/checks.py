@@ -13,7 +13,6 @@ from replen.quality import facts as f
 from replen.quality.facts import ALL, NOW, THEN, Facts, Reference
 
 NAN = float("nan")
-QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,11 @@ def findings(facts: Facts, min_count: int) -> Iterator[Measure]:
     for table in sorted(facts.n_rows):
         found = facts.findings[facts.findings[t.TABLE] == table]
         rule, n_rows = found[t.RULE], found[t.N_ROWS]
-        refused = found[t.VALUE_AFTER].eq(QUARANTINED) & ~rule.str.startswith("period:")  # incomplete periods are no mistake
-        read = facts.n_rows[table] + int(n_rows[refused].sum())
+        refused = int(found[f.REFUSED][~rule.str.startswith("period:")].sum())  # incomplete periods are no mistake
+        read = facts.n_rows[table] + refused
         if read:
             yield Measure("duplicate_share", table, ALL, _share(n_rows[rule.str.startswith("key:")].sum(), read, min_count))
-            yield Measure("refused_share", table, ALL, _share(n_rows[refused].sum(), read, min_count))
+            yield Measure("refused_share", table, ALL, _share(refused, read, min_count))
         if table == t.STOCK.name:
             below = n_rows[rule == f"{t.ON_HAND}: below 0"].sum()
             yield Measure("negative_stock_share", table, ALL, _share(below, read, min_count))

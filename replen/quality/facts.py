@@ -1,7 +1,7 @@
 """What checks look at: counts that add up over series, made by Spark in one pass over the sales, and the last run's values."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +16,10 @@ WINDOW, BIN = "window", "bin"
 FACT_KEY = (str(t.SEGMENT), WINDOW, BIN)
 N_SERIES, PERIODS, ZEROS, ROWS = "n_series", "periods", "zeros", "rows"
 GAPPED, PRICED, JUMPED, SOLD_ROWS, SOLD_EMPTY, LAST_SALE = "gapped", "priced", "jumped", "sold_rows", "sold_empty", "last_sale"
+REFUSED = "refused"
 WITHOUT = {t.STOCK.name: "without_stock", t.SUPPLY.name: "without_supply"}
 NEWEST = tuple(f"newest_{number}" for number in range(5))
 """Units of the newest period, then of the four before it that are like it: weeks, or the same day of the week."""
-CHECKED_COLUMNS: Mapping[str, Sequence[t.Column]] = {
-    t.SALES.name: t.SALES.values,
-    t.CATALOGUE.name: (t.CATEGORY, t.BRAND, t.UNIT_PRICE, t.UNIT_VOLUME),
-}
-"""Columns whose unknown values are counted; elsewhere null says something, or ingest refuses the row."""
 
 BINS_PER_OCTAVE = 4
 ZERO_BIN, LOWEST_BIN, HIGHEST_BIN = -1000, -10 * BINS_PER_OCTAVE, 20 * BINS_PER_OCTAVE
@@ -48,7 +44,7 @@ class Facts:
             sale) and `rows` are of the window; all else is counted in rows of `NOW` only.
         n_rows: table -> rows that ingest kept.
         unknown: table -> column -> rows in which it is unknown.
-        findings: one row a table and rule of ingest: `n_rows`, and `value_after` = `quarantined` where rows were refused.
+        findings: one row a table and rule of ingest: `n_rows`, and how many of them were `refused`.
         oldest_stock: day of the oldest count of stock; None = there is no stock.
         long_lead_times: rows of supply above the longest lead time that is no mistake.
     """
