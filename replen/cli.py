@@ -13,7 +13,7 @@ from pathlib import Path
 from replen.config import Config
 from replen.errors import ReplenError
 from replen.overlays import load_config
-from replen.progress import Progress, noise_to
+from replen.progress import Heartbeat, Progress, noise_to
 
 COMMANDS = {
     "run": "run_pipeline",
@@ -114,13 +114,16 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
 def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> object:
     from replen.spark.failures import told_by_worker
     from replen.spark.session import session
+    from replen.spark.tasks import tasks
 
     run: Callable[..., object] = importlib.import_module(f"jobs.{COMMANDS[chosen.command]}").run
     if chosen.command == "compare":
         run = partial(run, by=chosen.by)
     spark = session(config.spark, f"replen {chosen.command} {config.name}")
+    beat = Heartbeat(progress, config.warehouse, config.name, seconds=config.heartbeat.seconds, tasks=partial(tasks, spark))
     try:
-        return run(spark, config, progress)
+        with beat:
+            return run(spark, config, progress)
     except Exception as error:
         raise told_by_worker(error) or error from None
     finally:

@@ -92,7 +92,9 @@ CASES: list[Case] = [
     ("null_share", {"segment": "column=price"}, 0.25, 25, lambda x: (replace(BASE, unknown={"sales": {"price": x}}), None)),
     (
         "null_rise", {"segment": "column=price"}, 0.25, 35,
-        lambda x: (replace(BASE, unknown={"sales": {"price": x}}), reference("null_share", {"share": 0.1}, segment="column=price")),
+        lambda x: (
+            replace(BASE, unknown={"sales": {"price": x}}), reference("null_share", {"share": 0.1}, segment="column=price"),
+        ),
     ),
     ("gap_share", {}, 0.25, 25, lambda x: (replace(BASE, sales=sales({f.GAPPED: x})), None)),
     ("missing_share", {"table": "stock"}, 0.25, 25, lambda x: (replace(BASE, sales=sales({f.WITHOUT["stock"]: x})), None)),
