@@ -1,6 +1,7 @@
 """The `replen` command, and what every spark-submit entry does around its `run`: arguments, session, exit code."""
 
 import argparse
+import datetime as dt
 import importlib
 import importlib.util
 import logging
@@ -32,6 +33,8 @@ examples:
   replen run --config conf/online_retail.yaml --set sources.path=online_retail_II.parquet
   replen run --config my.yaml --set warehouse=/data/replen --set cutoff=2024-06-24 --set plan.n_paths=100
   replen compare --config my.yaml --by class                 (how good each forecaster is, and why the champion is one)
+  replen quality --config my.yaml --history                  (what the checks of the data found, and in the runs before)
+  replen expire --config my.yaml --set retention.days=90 --dry-run
   replen show --config my.yaml --set forecast.horizon=8      (print the resolved configuration, run nothing)
 
 Every key stands with its default and a comment in conf/base.yaml; an overlay changes only what it must. A job that is already
@@ -49,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command, module in COMMANDS.items():
         job = importlib.util.find_spec(f"jobs.{module}")
         _add_options(commands.add_parser(command, help=_first_line(job.origin if job else None)), command)
+    _add_options(commands.add_parser("quality", help="The checks of the data in the last run."), "quality")
+    _add_options(commands.add_parser("expire", help="Remove runs that the section `retention` does not keep."), "expire")
     _add_options(commands.add_parser("ui", help="The MLflow UI on the runs of this configuration."))
     _add_options(commands.add_parser("show", help="The resolved configuration."))
     chosen = parser.parse_args(arguments)
@@ -73,6 +78,10 @@ def _add_options(parser: argparse.ArgumentParser, command: str = "") -> None:
     )
     if command == "compare":
         parser.add_argument("--by", choices=COMPARED_BY, default="all", help="what each table is of (default: all series)")
+    if command == "quality":
+        parser.add_argument("--history", action="store_true", help="show the values of the last runs beside them")
+    if command == "expire":
+        parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -95,6 +104,15 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
     command = chosen.command
     if command == "show":
         sys.stdout.write(config.model_dump_json(indent=2, exclude={"orders": {"database"}, "tracking": {"uri"}}) + "\n")
+    elif command == "quality":
+        from replen.quality.report import report
+
+        sys.stdout.write(f"{report(config.warehouse, (config.name, config.freq), history=chosen.history)}\n")
+    elif command == "expire":
+        from replen.spark.expiry import expire
+
+        now, note = dt.datetime.now(dt.UTC), Progress().note
+        sys.stdout.write(f"{expire(config.warehouse, config.retention, now, dry_run=chosen.dry_run, say=note)}\n")
     elif command == "ui":
         from replen.tracking import Tracker
 

@@ -38,5 +38,5 @@ def configuration(row: Mapping[str, Any]) -> tuple[str, str]:
 def read_rows(root: str, table: Table, commit: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows of a small table whose key has the run, as a row of `runs` committed it, in the table's columns."""
     log = DeltaTable(f"{root}/{table.name}", version=commit[t.VERSIONS][table.name])
-    found = log.to_pyarrow_table(partitions=[(str(t.RUN_ID), "=", commit[t.PRODUCER])])
+    found = log.to_pyarrow_table(filters=[(str(t.RUN_ID), "=", commit[t.PRODUCER])])
     return pd.DataFrame(found.to_pylist(maps_as_pydicts="strict"), columns=table.names)
