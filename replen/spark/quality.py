@@ -92,16 +92,20 @@ class Counting:
     partitions: int
 
     def facts(self, tables: Mapping[t.Table, DataFrame]) -> pd.DataFrame:
+        """Return the facts, collected: a row a segment, window and bin, however many series there are."""
+        counted = self.rows(tables).toPandas()
+        counted[f.LAST_SALE] = pd.to_datetime(counted[f.LAST_SALE])
+        return counted
+
+    def rows(self, tables: Mapping[t.Table, DataFrame]) -> DataFrame:
         """Return the facts: two aggregations behind one shuffle of the sales by series, and one of few rows."""
         keys = [str(column) for column in KEY]
         series = self.by_series(tables[t.SALES])
-        for table, name in f.WITHOUT.items():
-            given = next(rows for known, rows in tables.items() if known.name == table)
-            series = series.join(given.select(*keys).distinct().withColumn(name, F.lit(0)), on=keys, how="left")
+        for table in (t.STOCK, t.SUPPLY):
+            there = tables[table].select(*keys).distinct().withColumn(f.WITHOUT[table.name], F.lit(0))
+            series = series.join(there, on=keys, how="left")
         categories = tables[t.CATALOGUE].select(t.SKU, t.CATEGORY)
-        counted = self.by_segment(series.join(categories, on=str(t.SKU), how="left")).toPandas()
-        counted[f.LAST_SALE] = pd.to_datetime(counted[f.LAST_SALE])
-        return counted
+        return self.by_segment(series.join(categories, on=str(t.SKU), how="left"))
 
     def by_series(self, sales: DataFrame) -> DataFrame:
         """Return one row a (sku, site) with its counts; channels are pooled."""

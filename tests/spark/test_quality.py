@@ -85,6 +85,7 @@ def counted_by_loop(sales: pd.DataFrame, windows: dict[str, Span], *, complete: 
             f.JUMPED: int(usual > 0 and (price > usual * 3 or price < usual / 3)),
         }
         sold_now = sum(units[day] for day in inside if units[day] > 0) > 0
+        sold_days = [day for day in days if units[day] > 0]
         own |= {name: int(sold_now and (sku, site) not in keys) for name, keys in given.items()}
         for window, span in windows.items():
             known = [day for day in days if span.first <= day <= span.cutoff and not math.isnan(units[day])]
@@ -99,12 +100,11 @@ def counted_by_loop(sales: pd.DataFrame, windows: dict[str, Span], *, complete: 
                 f.WINDOW: window, f.BIN: bin_, f.N_SERIES: 1, f.PERIODS: n_known,
                 f.ZEROS: n_known - sum(units[day] > 0 for day in known),
                 f.ROWS: int(rows["date"].between(span.first, span.cutoff).sum()),
-                f.LAST_SALE: pd.Timestamp(max(day for day in days if units[day] > 0)) if any(u > 0 for u in units.values()) and window == NOW else pd.NaT,
+                f.LAST_SALE: pd.Timestamp(max(sold_days)) if sold_days and window == NOW else pd.NaT,
             }  # fmt: skip
-            for segment in (ALL, f"category={category[sku] or 'none'}", f"site={site}"):
-                found.append(
-                    {str(t.SEGMENT): segment} | facts | {name: value if window == NOW else 0 for name, value in own.items()}
-                )
+            counted = facts | {name: value if window == NOW else 0 for name, value in own.items()}
+            segments = (ALL, f"category={category[sku] or 'none'}", f"site={site}")
+            found += [{str(t.SEGMENT): segment} | counted for segment in segments]
     rows = pd.DataFrame(found)
     sums = [name for name in rows.columns if name not in (*f.FACT_KEY, f.LAST_SALE)]
     return rows.groupby(list(f.FACT_KEY), dropna=False).agg({**dict.fromkeys(sums, "sum"), f.LAST_SALE: "max"}).reset_index()
@@ -140,10 +140,7 @@ def test_the_sales_are_read_once(spark: "SparkSession", tmp_path: Path) -> None:
         framed(spark, rows, ", ".join(f"{name} string" for name in rows.columns)).write.parquet(str(paths[table]))
     counting = Counting({NOW: Span(LAST - (WINDOW - 1) * length("W"), LAST, "W")}, SETTINGS, True, 3)
     frames = {table: spark.read.parquet(str(path)) for table, path in paths.items()}
-    series = counting.by_series(frames[t.SALES])
-    plan = series._jdf.queryExecution().executedPlan().toString()
-    assert plan.count("FileScan") == 1
-    assert plan.count("Exchange") == 1, "channels are pooled and series are made behind one shuffle"
-    jobs_before = len(spark.sparkContext.statusTracker().getJobIdsForGroup())
-    counting.facts(frames)
-    assert len(spark.sparkContext.statusTracker().getJobIdsForGroup()) >= jobs_before
+    series = counting.by_series(frames[t.SALES])._jdf.queryExecution().executedPlan().toString()
+    assert series.count("Exchange") == 1, "channels are pooled and series are made behind one shuffle"
+    facts = counting.rows(frames)._jdf.queryExecution().executedPlan().toString()
+    assert facts.count("FileScan") == len(frames)
