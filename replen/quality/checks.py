@@ -117,8 +117,9 @@ def drift(segment: str, sales: pd.DataFrame, reference: Reference | None, settin
     """
     now, then = (sales[sales[f.WINDOW] == window] for window in (NOW, THEN))
     units = [float(now[name].sum()) for name in f.NEWEST]
-    enough = now[f.N_SERIES].sum() >= settings.min_count
-    yield Measure("newest_factor", t.SALES.name, segment, f.factor(units[0], median(units[1:])) if enough else NAN)
+    like_it = [one for one in units[1:] if one > 0]  # nothing was sold before the history begins, or on a holiday
+    enough = like_it and now[f.N_SERIES].sum() >= settings.min_count
+    yield Measure("newest_factor", t.SALES.name, segment, f.factor(units[0], median(like_it)) if enough else NAN)
 
     before = {name: _comparable(name, t.SALES.name, segment, reference, settings) for name in _COMPARED}
     levels, levels_then = _levels(now), _levels(then)

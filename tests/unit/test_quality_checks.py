@@ -243,6 +243,15 @@ def test_a_table_that_was_lost_or_is_new() -> None:
     assert np.isnan(value_of("row_factor", BASE, reference("row_factor", {}), table="supply"))
 
 
+def test_the_newest_period_is_compared_with_periods_that_sold() -> None:
+    short = dict(zip(f.NEWEST, (100, 80, 0, 0, 0), strict=True))
+    assert value_of("newest_factor", replace(BASE, sales=sales(short))) == 1.25
+    first = dict(zip(f.NEWEST, (100, 0, 0, 0, 0), strict=True))
+    assert np.isnan(value_of("newest_factor", replace(BASE, sales=sales(first))))
+    silent = dict(zip(f.NEWEST, (0, 80, 80, 80, 80), strict=True))
+    assert value_of("newest_factor", replace(BASE, sales=sales(silent))) == float("inf")
+
+
 def test_incomplete_periods_are_not_refused_rows() -> None:
     found = findings(("sales", "period: incomplete", 90, 90))
     assert value_of("refused_share", replace(BASE, findings=found), table="sales") == 0
