@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -140,7 +141,7 @@ def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> 
     spark = session(config.spark, f"replen {chosen.command} {config.name}")
     beat = Heartbeat(progress, config.warehouse, config.name, seconds=config.heartbeat.seconds, tasks=partial(tasks, spark))
     try:
-        with beat:
+        with beat if chosen.command != "compare" else nullcontext():  # which may run beside a job, and ends before it
             return run(spark, config, progress)
     except Exception as error:
         raise told_by_worker(error) or error from None

@@ -110,7 +110,7 @@ class Heartbeat:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End, and leave in the file how the work ended."""
         self._over.set()
-        self._thread.join()
+        self._thread.join(timeout=10)  # a session that hangs may hold it; the work has ended all the same
         self._write("failed" if kind else "done", {})
 
     def beat(self) -> None:

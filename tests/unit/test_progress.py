@@ -70,7 +70,7 @@ def test_it_beats_by_itself_and_stops_with_the_work(tmp_path: Path) -> None:
     with Heartbeat(Progress(said), str(tmp_path), "a/b", seconds=0.01, tasks=tasks):
         assert all(beaten.acquire(timeout=30) for _ in range(3))
     assert said.getvalue().count("alive: start") >= 3
-    assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat" and thread.is_alive()]
     assert told(tmp_path, "a%2Fb")["name"] == "a/b"
 
 
