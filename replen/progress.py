@@ -92,7 +92,8 @@ class Heartbeat:
             warehouse: root below which `heartbeat/<name>.json` is written.
             name: of the configuration.
             seconds: between two beats.
-            tasks: returns counts of what is done and to be done, in which a monitor sees whether anything moves.
+            tasks: returns how many tasks of running stages are `done`, of `all`, and `failed`, in which a monitor sees whether
+                anything moves; nothing where none run.
         """
         self._progress, self._seconds, self._tasks = progress, seconds, tasks
         self._files, root = open_root(warehouse)
@@ -116,7 +117,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Say and write that the work is alive."""
         tasks = dict(self._tasks())
-        self._progress.alive("".join(f", {count:,} {name}" for name, count in tasks.items()))
+        self._progress.alive(", {done:,} of {all:,} tasks done".format(**tasks) if tasks else "")
         self._write("running", tasks)
 
     def _beat_on(self) -> None:

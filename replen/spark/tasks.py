@@ -14,7 +14,7 @@ def tasks(spark: SparkSession) -> dict[str, int]:
     if not stages:
         return {}
     return {
-        "tasks done": sum(stage.numCompletedTasks for stage in stages),
-        "of all": sum(stage.numTasks for stage in stages),
+        "done": sum(stage.numCompletedTasks for stage in stages),
+        "all": sum(stage.numTasks for stage in stages),
         "failed": sum(stage.numFailedTasks for stage in stages),
     }

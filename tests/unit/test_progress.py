@@ -46,12 +46,14 @@ def test_a_heartbeat_is_no_progress() -> None:
 
 
 def test_the_file_says_what_goes_on_and_how_it_ended(tmp_path: Path) -> None:
-    progress = Progress(io.StringIO())
-    with progress.stage("plan"), Heartbeat(progress, str(tmp_path), "demo", seconds=60, tasks=lambda: {"done": 3}) as heart:
+    said, tasks = io.StringIO(), {"done": 3, "all": 1200, "failed": 0}
+    progress = Progress(said)
+    with progress.stage("plan"), Heartbeat(progress, str(tmp_path), "demo", seconds=60, tasks=lambda: tasks) as heart:
         assert (told(tmp_path)["state"], told(tmp_path)["tasks"]) == ("running", {})
         heart.beat()
         found = told(tmp_path)
-    assert (found["state"], found["stage"], found["tasks"], found["every"]) == ("running", "plan", {"done": 3}, 60)
+    assert (found["state"], found["stage"], found["tasks"], found["every"]) == ("running", "plan", tasks, 60)
+    assert "alive: plan, 0 s, 3 of 1,200 tasks done" in said.getvalue()
     assert told(tmp_path)["state"] == "done"
     with pytest.raises(KeyboardInterrupt), Heartbeat(progress, str(tmp_path), "demo", seconds=60):
         raise KeyboardInterrupt
