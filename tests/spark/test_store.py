@@ -91,5 +91,5 @@ def test_a_checkpoint_takes_no_version_away(spark: "SparkSession", tmp_path: Pat
         os.utime(entry, (0, 0))
     for units in (5, 6):
         store.write(t.STOCK, stock(spark, units), run_id="c")
-    assert len(list((path / "_delta_log").glob("*.checkpoint.parquet"))) > 1
+    assert list((path / "_delta_log").glob("*.checkpoint.parquet"))
     assert [row.on_hand for row in store.read(t.STOCK, version=first, run_id="a").collect()] == [1]
