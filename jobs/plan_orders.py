@@ -37,10 +37,12 @@ from replen.plan.sharing import N_CELLS
 from replen.plan.sourcing import by_preference, heads, series_numbers
 from replen.plan.timing import PERIOD_DAYS, FloatArray
 from replen.progress import Progress
+from replen.quality.verdict import refuse_stopped
 from replen.spark.buckets import per_bucket
 from replen.spark.decisions import split_decisions
 from replen.spark.items import planning_items, scope_values, with_orders
 from replen.spark.passes import Passes
+from replen.spark.quality import checks_of
 from replen.spark.run import Committed, Run, open_run
 from replen.spark.transfers import after, has_routes, network_items
 
@@ -56,6 +58,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     plan_date = plan_date_after(jobs.needed("forecast").cutoff, config.freq)
     ours = on_the_way(config.orders, plan_date)
     jobs = jobs.with_orders(digest(ours.to_csv(index=False)) if len(ours) else None)
+    refuse_stopped(checks_of(jobs), config.quality)
     done = jobs.committed(JOB) or make_plan(jobs, plan_date, ours, progress)
     if config.orders.database is not None:
         frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}

@@ -9,14 +9,14 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import replen.tables as t
-from jobs import build_features, forecast, ingest, plan_orders, train
+from jobs import build_features, check_quality, forecast, ingest, plan_orders, train
 from replen.cli import job_main
 from replen.config import Config
 from replen.progress import Progress
 from replen.spark.run import Committed, Run, open_run
 from replen.summary import Outcome, summary
 
-PIPELINE = (ingest, build_features, train, forecast, plan_orders)
+PIPELINE = (ingest, check_quality, build_features, train, forecast, plan_orders)
 
 
 def run(spark: SparkSession, config: Config, progress: Progress) -> str:
@@ -45,6 +45,7 @@ def outcome(jobs: Run, commits: Mapping[str, Committed]) -> Outcome:
         certificates=jobs.read_of(planned, t.CERTIFICATES).toPandas(),
         orders=orders.toPandas(),
         exceptions=exceptions.orderBy(F.desc("number")).toPandas(),
+        checks=jobs.read_of(commits[check_quality.JOB], t.QUALITY_CHECKS).toPandas(),
         quality=quality.orderBy(t.TABLE, F.desc("number")).toPandas(),
     )
 

@@ -28,6 +28,7 @@ from replen.spark.buckets import per_bucket
 from replen.spark.fitting import Fitted, fit_all
 from replen.spark.items import supply_terms
 from replen.spark.local import fit_local, with_weights
+from replen.spark.quality import checks_if_any
 from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, Run, open_run
 from replen.spark.series_results import example_keys, series_results, stage_series_metrics
@@ -64,6 +65,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
         series=series_results(by_series),
         examples=examples_of(series, by_series, folds[-1], view, config) if folds else [],
         epochs=epochs,
+        checks=checks_if_any(jobs),
         quality=jobs.read(t.QUALITY, "ingest").groupBy(t.TABLE, t.RULE).agg(F.sum(t.N_ROWS).alias(t.N_ROWS)).toPandas(),
     )
     with progress.stage("MLflow"):

@@ -1,12 +1,14 @@
 """The `replen` command, and what every spark-submit entry does around its `run`: arguments, session, exit code."""
 
 import argparse
+import datetime as dt
 import importlib
 import importlib.util
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +16,12 @@ from replen.config import Config
 from replen.errors import ReplenError
 from replen.orders.options import add_db, add_orders
 from replen.overlays import load_config
-from replen.progress import Progress, noise_to
+from replen.progress import Heartbeat, Progress, noise_to
 
 COMMANDS = {
     "run": "run_pipeline",
     "ingest": "ingest",
+    "check-quality": "check_quality",
     "build-features": "build_features",
     "train": "train",
     "forecast": "forecast",
@@ -33,6 +36,8 @@ examples:
   replen run --config conf/online_retail.yaml --set sources.path=online_retail_II.parquet
   replen run --config my.yaml --set warehouse=/data/replen --set cutoff=2024-06-24 --set plan.n_paths=100
   replen compare --config my.yaml --by class                 (how good each forecaster is, and why the champion is one)
+  replen quality --config my.yaml --history                  (what the checks of the data found, and in the runs before)
+  replen expire --config my.yaml --set retention.days=90 --dry-run
   replen show --config my.yaml --set forecast.horizon=8      (print the resolved configuration, run nothing)
   replen db upgrade --config my.yaml                         (create the tables of the order database)
   replen orders approve --config my.yaml --supplier mill --by ann
@@ -52,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command, module in COMMANDS.items():
         job = importlib.util.find_spec(f"jobs.{module}")
         _add_options(commands.add_parser(command, help=_first_line(job.origin if job else None)), command)
+    _add_options(commands.add_parser("quality", help="The checks of the data in the last run."), "quality")
+    _add_options(commands.add_parser("expire", help="Remove runs that the section `retention` does not keep."), "expire")
     _add_options(commands.add_parser("ui", help="The MLflow UI on the runs of this configuration."))
     _add_options(commands.add_parser("show", help="The resolved configuration."))
     add_orders(commands.add_parser("orders", help="Orders of the database: list, approve, send, ..., export."), _add_options)
@@ -84,6 +91,10 @@ def _add_options(parser: argparse.ArgumentParser, command: str = "") -> None:
         parser.add_argument(
             "--retry-dead", nargs="*", metavar="EVENT", dest="again", help="deliver dead ones again (default: all)"
         )
+    if command == "quality":
+        parser.add_argument("--history", action="store_true", help="show the values of the last runs beside them")
+    if command == "expire":
+        parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -114,6 +125,15 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
     elif command == "notify":
         deliver: Callable[..., str] = importlib.import_module("jobs.notify").run
         sys.stdout.write(f"{deliver(config, Progress(), watch=chosen.watch, dead=chosen.dead, again=chosen.again)}\n")
+    elif command == "quality":
+        from replen.quality.report import report
+
+        sys.stdout.write(f"{report(config.warehouse, (config.name, config.freq), history=chosen.history)}\n")
+    elif command == "expire":
+        from replen.spark.expiry import expire
+
+        now, note = dt.datetime.now(dt.UTC), Progress().note
+        sys.stdout.write(f"{expire(config.warehouse, config.retention, now, dry_run=chosen.dry_run, say=note)}\n")
     elif command == "ui":
         from replen.tracking import Tracker
 
@@ -133,13 +153,16 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
 def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> object:
     from replen.spark.failures import told_by_worker
     from replen.spark.session import session
+    from replen.spark.tasks import tasks
 
     run: Callable[..., object] = importlib.import_module(f"jobs.{COMMANDS[chosen.command]}").run
     if chosen.command == "compare":
         run = partial(run, by=chosen.by)
     spark = session(config.spark, f"replen {chosen.command} {config.name}")
+    beat = Heartbeat(progress, config.warehouse, config.name, seconds=config.heartbeat.seconds, tasks=partial(tasks, spark))
     try:
-        return run(spark, config, progress)
+        with beat if chosen.command != "compare" else nullcontext():  # which may run beside a job, and ends before it
+            return run(spark, config, progress)
     except Exception as error:
         raise told_by_worker(error) or error from None
     finally:

@@ -87,6 +87,62 @@ class Sources(Section):
     assume: Assume
 
 
+# --- quality --------------------------------------------------------------------------------------------------------------
+class Threshold(Section):
+    """Largest values that are still fine; null = no value is too large."""
+
+    warn: NonNegative | None
+    stop: NonNegative | None
+
+
+class Thresholds(Section):
+    """A threshold for each check; the fields are the checks there are."""
+
+    run_age_days: Threshold
+    sales_age_days: Threshold
+    stock_age_days: Threshold
+    null_share: Threshold
+    null_rise: Threshold
+    gap_share: Threshold
+    missing_share: Threshold
+    duplicate_share: Threshold
+    refused_share: Threshold
+    negative_stock_share: Threshold
+    sold_without_stock_share: Threshold
+    lead_time_share: Threshold
+    price_jump_share: Threshold
+    newest_factor: Threshold
+    level_factor: Threshold
+    level_psi: Threshold
+    zero_share_change: Threshold
+    row_factor: Threshold
+
+    @model_validator(mode="after")
+    def check_order(self) -> Self:
+        """Refuse thresholds to stop that are below those to warn."""
+        wrong = [
+            f"quality.thresholds.{name}: expected stop of at least warn = {one.warn:g}, found {one.stop:g}"
+            for name, one in self
+            if one.warn is not None and one.stop is not None and one.stop < one.warn
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+
+class Quality(Section):
+    """What is checked between ingest and everything else, and which breach stops the run."""
+
+    stop: bool
+    segments: tuple[Literal["category", "site"], ...]
+    segments_stop: bool
+    window: Count
+    min_count: Count
+    max_lead_time_days: Positive
+    max_price_factor: Annotated[float, Field(gt=1)]
+    thresholds: Thresholds
+
+
 # --- features -------------------------------------------------------------------------------------------------------------
 MissingRule = Literal["interpolate", "carry", "mean", "zero", "unknown"]
 
@@ -611,6 +667,20 @@ class Notify(Section):
 
 
 # --- where it runs (never part of the run id) -----------------------------------------------------------------------------
+class Retention(Section):
+    """Which runs `replen expire` leaves in the warehouse; null = no bound."""
+
+    days: NonNegative | None
+    runs: Count | None
+    unfinished_days: NonNegative
+
+
+class Heartbeat(Section):
+    """How often long work says that it is alive."""
+
+    seconds: Positive
+
+
 class Tracking(Section):
     """MLflow."""
 
@@ -640,6 +710,7 @@ class Config(Section):
     currency: str
     rates: dict[str, Positive]
     sources: Sources
+    quality: Quality
     features: Features
     forecast: Forecast
     evaluate: Evaluate
@@ -648,6 +719,8 @@ class Config(Section):
     limits: dict[str, LimitRule]
     orders: Orders
     notify: Notify
+    retention: Retention
+    heartbeat: Heartbeat
     tracking: Tracking
     spark: Spark
 

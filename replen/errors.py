@@ -19,6 +19,10 @@ class TableError(ReplenError):
     """Rows break the contract of a table in `tables.py`, or a table or run is not there."""
 
 
+class QualityError(ReplenError):
+    """A check of the data found more than its threshold to stop, so that no order may be written."""
+
+
 class PlanError(ReplenError):
     """The data of a whole plan contradict each other, so that no order may be written."""
 

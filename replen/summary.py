@@ -8,9 +8,11 @@ import pandas as pd
 import replen.tables as t
 from replen.config import Config
 from replen.model_table import NO_FOLDS, PERIODS, legend, model_table
+from replen.quality.report import counts
+from replen.quality.verdict import STOP, WARN, breaches, told
 
 LABEL = 13
-LIMITS_SHOWN = 5
+LIMITS_SHOWN, CHECKS_SHOWN = 5, 8
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Outcome:
         certificates: rows of `tables.CERTIFICATES`.
         orders: lines, units and value of all order lines, one row.
         exceptions: one row a kind: kind, severity, number and value at risk.
+        checks: rows of `tables.QUALITY_CHECKS`.
         quality: one row a table and rule: number of rows.
     """
 
@@ -37,6 +40,7 @@ class Outcome:
     certificates: pd.DataFrame
     orders: pd.DataFrame
     exceptions: pd.DataFrame
+    checks: pd.DataFrame
     quality: pd.DataFrame
 
 
@@ -45,6 +49,7 @@ def summary(config: Config, outcome: Outcome) -> str:
     sections = {
         "Run": [f"{config.name}, {outcome.run_id}, cutoff {outcome.cutoff}, {PERIODS[config.freq]}"],
         "Cleaned": list(_quality(outcome.quality)),
+        "Data": list(_checks(outcome.checks)),
         "Series": list(_series(outcome.counts)),
         "Forecasters": list(_forecasters(config, outcome)),
         "Orders": list(_orders(config, outcome)),
@@ -64,8 +69,16 @@ def _quality(quality: pd.DataFrame) -> Iterator[str]:
         yield "nothing was changed or refused"
 
 
-def _series(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    forecast, plan = counts["forecast"], counts["plan_orders"]
+def _checks(checks: pd.DataFrame) -> Iterator[str]:
+    yield counts(checks)
+    found = pd.concat([breaches(checks, level) for level in (STOP, WARN)]).to_dict("records")
+    yield from (f"{check[t.LEVEL]}: {told(check)}" for check in found[:CHECKS_SHOWN])
+    if len(found) > CHECKS_SHOWN:
+        yield f"and {len(found) - CHECKS_SHOWN:,} more: replen quality"
+
+
+def _series(n_by_job: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    forecast, plan = n_by_job["forecast"], n_by_job["plan_orders"]
     yield f"{forecast['series']:>10,}  in"
     yield f"{forecast['forecast']:>10,}  forecast"
     yield from (f"{count:>10,}  {name}" for name, count in sorted(forecast.items()) if name.startswith("not forecast"))

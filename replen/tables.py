@@ -250,8 +250,11 @@ RULE = Column("rule", "string", "what was applied")
 VALUE_BEFORE = Column("value_before", "string", "as it was read")
 VALUE_AFTER = Column("value_after", "string", "as it was kept, or `quarantined`")
 N_ROWS = Column("n_rows", "bigint", "rows this finding stands for")
+THRESHOLD = Column("threshold", "double", "of the level found, or of the first that may be; null = none may be")
+LEVEL = Column("level", "string", "of a check: ok, warn or stop")
+MEASURED = Column("measured", "map<string,double>", "what the value was made of; a later run is compared with it")
 FOLD = Column("fold", "string", "cutoff of the fold, or `all`")
-SEGMENT = Column("segment", "string", "group of series, e.g. `all` or `class=lumpy`")
+SEGMENT = Column("segment", "string", "group of series, e.g. `all` or `class=lumpy`; of a check also `column=price`")
 METRIC = Column("metric", "string", "wape, pinball, ...")
 JOB_KEY = Column("job_key", "string", "hash of everything the job's tables depend on: equal key, equal tables")
 PRODUCER = Column("producer", "string", "run whose data files these are; another run's where its job had the same key")
@@ -296,6 +299,10 @@ LIMITS = Table(
 QUALITY = Table(
     "quality", "everything ingest changed or refused", (RUN_ID, TABLE, ROW_KEY, RULE), (VALUE_BEFORE, VALUE_AFTER, N_ROWS)
 )
+QUALITY_CHECKS = Table(
+    "quality_checks", "what was checked before anything is planned, and what to do; history shows drift",
+    (RUN_ID, NAME, TABLE, SEGMENT), (VALUE, THRESHOLD, LEVEL, ACTION, MEASURED),
+)  # fmt: skip
 SERIES = Table(
     "series", "one row a series, arrays by period", (SKU, SITE, STREAM),
     (BUCKET, START_DATE, SALES_HISTORY, PRICE.by_period(), PROMOTION.by_period(), IN_STOCK.by_period(),
@@ -375,6 +382,7 @@ RUNS = Table(
 
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS, LIMITS)
 OUTPUTS = (
-    QUALITY, SERIES, WEIGHTS, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS, METRICS, RUNS,
+    QUALITY, QUALITY_CHECKS, SERIES, WEIGHTS, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS,
+    METRICS, RUNS,
 )  # fmt: skip
 ALL = (*INPUTS, *OUTPUTS, ORDER_EVENTS, OUTBOX)

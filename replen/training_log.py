@@ -19,6 +19,7 @@ from replen.forecast.fit import COUNTED
 from replen.forecast.storage import Packed
 from replen.forecast.streamed import STREAMED
 from replen.model_table import comparison
+from replen.quality.verdict import STOP, WARN
 from replen.registered import FAMILY, HORIZON, LEVELS
 from replen.registry_names import CHALLENGER, CHAMPION, alias, plain
 from replen.series_log import SeriesResults, log_series
@@ -56,6 +57,7 @@ class Training:
         series: metrics by series.
         examples: a few series of the last fold.
         epochs: of trained families, of every fold.
+        checks: rows of `tables.QUALITY_CHECKS`.
         quality: findings of ingest by table and rule.
     """
 
@@ -68,6 +70,7 @@ class Training:
     series: SeriesResults
     examples: Sequence[Example]
     epochs: Iterable[Epoch]
+    checks: pd.DataFrame
     quality: pd.DataFrame
 
 
@@ -121,6 +124,8 @@ def _log_parent(parent: FamilyRun, training: Training, models: pd.DataFrame, cho
     parent.text(training.config.model_dump_json(indent=2, exclude={"orders", "tracking"}), "config.json")
     parent.text("\n".join(comparison(training.config, training.metrics, models)) + "\n", "comparison.txt")
     parent.table(training.quality, "quality.parquet")
+    parent.table(training.checks.drop(columns=str(t.MEASURED)), "quality_checks.parquet")
+    parent.metrics(check_values(training.checks))
     parent.table(training.metrics, "metrics.parquet")
     champion = choices[0].champion
     overall = (one for one in metric_values(training.metrics, champion) if one.name in BY_SEGMENT)
@@ -156,6 +161,15 @@ def family_params(settings: Forecast, family: str) -> dict[str, object]:
     """Return what a family was fitted with: its own section of the config, and `tabular.` of those that read tables of rows."""
     shared = settings.tabular.model_dump() if family in TABULAR else {}
     return {**getattr(settings, family).model_dump(), **{f"tabular.{name}": value for name, value in shared.items()}}
+
+
+def check_values(checks: pd.DataFrame) -> Iterator[Value]:
+    """Yield the values of checks of whole tables, `quality/sales/level_psi`, and how many checks warn or stop."""
+    for level in (WARN, STOP):
+        yield Value(f"quality/{level}", float((checks[t.LEVEL] == level).sum()))
+    whole = checks[(checks[t.SEGMENT] == ALL) & np.isfinite(checks[t.VALUE].astype(float))]
+    for name, table, value in whole[[t.NAME, t.TABLE, t.VALUE]].itertuples(index=False):
+        yield Value(f"quality/{table}/{name}", float(value))
 
 
 def metric_values(metrics: pd.DataFrame, family: str) -> Iterator[Value]:

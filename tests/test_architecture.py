@@ -25,6 +25,7 @@ MAY_USE = {
     "plan": set(),
     "notify": set(),
     "orders": {"notify"},
+    "quality": set(),
     "sources": set(),
 }
 

@@ -18,7 +18,14 @@ from replen.sources.locate import fingerprint
 from replen.spark.store import TableStore
 from replen.tables import Table
 
-JOBS = ("ingest", "build_features", "train", "forecast", "plan_orders")
+JOBS = ("ingest", "check_quality", "build_features", "train", "forecast", "plan_orders")
+AFTER = {
+    "check_quality": ("ingest",),
+    "build_features": ("ingest",),
+    "train": ("build_features",),
+    "forecast": ("train",),
+    "plan_orders": ("forecast", "check_quality"),
+}
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,11 @@ class Run:
         return commit
 
     def before(self, job: str, cutoff: dt.date) -> Committed | None:
-        """Return the last commit of a job with an earlier cutoff by runs of the same name and freq, or None."""
+        """Return the last commit of a job by runs of this name and freq with an earlier cutoff that came to orders, or None."""
         mine = {"name": self.config.name, "freq": self.config.freq}
-        runs: list[dict[str, Any]] = [row for row in self.store.rows(t.RUNS) if row[t.JOB] == job]
+        committed: list[dict[str, Any]] = self.store.rows(t.RUNS)
+        planned = {row[t.RUN_ID] for row in committed if row[t.JOB] == JOBS[-1]}
+        runs = [row for row in committed if row[t.JOB] == job and row[t.RUN_ID] in planned]
         rows = [row for row in runs if row[t.CUTOFF] < cutoff and mine.items() <= json.loads(row[t.CONFIG]).items()]
         return _as_committed(max(rows, key=lambda row: (row[t.CUTOFF], row[t.COMMITTED_AT]))) if rows else None
 
@@ -149,9 +158,10 @@ def open_run(spark: SparkSession, config: Config) -> Run:
 
 
 def job_keys(config: Config, input_fingerprint: str, *, on_the_way: str | None) -> dict[str, str]:
-    """Return for each job a hash of all that its tables depend on: its sections, the job before it, inputs and code.
+    """Return for each job a hash of all that its tables depend on: its sections, the jobs before it, inputs and code.
 
-    Where a run takes place (warehouse, tracking, spark, database) is no part of it; the last key is the run's id.
+    Features, models and forecasts do not depend on checks of the data, orders do. Where a run takes place (warehouse,
+    tracking, spark, database) is no part of a key, nor is whether a check may stop it; the last key is the run's id.
 
     Args:
         config: of the run.
@@ -161,14 +171,16 @@ def job_keys(config: Config, input_fingerprint: str, *, on_the_way: str | None) 
     simulated = config.evaluate.simulated_cost.n_paths > 0
     sections: dict[str, tuple[object, ...]] = {
         "ingest": (config.freq, config.cutoff, config.currency, config.rates, config.sources.model_dump(exclude={"path"})),
+        "check_quality": (config.quality.model_dump(exclude={"stop"}),),
         "build_features": (config.forecast.horizon,),
         "train": (config.seed, config.features, config.forecast, config.evaluate, config.costs if simulated else None),
         "forecast": (),
         "plan_orders": (config.costs, config.plan, config.limits, *([on_the_way] if on_the_way else [])),
     }
-    keys, before = {}, digest(config.seed, input_fingerprint, code_version())
-    for job in JOBS:
-        before = keys[job] = digest(job, before, *sections[job])
+    first = JOBS[0]
+    keys = {first: digest(first, digest(config.seed, input_fingerprint, code_version()), *sections[first])}
+    for job, before in AFTER.items():
+        keys[job] = digest(job, *(keys[one] for one in before), *sections[job])
     return keys
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
-from deltalake.transaction import AddAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, PostCommitHookProperties, create_table_with_add_actions
 from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -92,7 +92,10 @@ class TableStore:
         if json.loads(log.schema().to_json()) != json.loads(schema.to_json()):
             raise TableError(f"{path}: the table has other columns than this code writes; move the folder away and run again")
         filters = [(name, "=", value) for name, value in partition.items()] or None
-        log.create_write_transaction(list(actions), "overwrite", schema, list(partition) or None, filters)
+        # By default a checkpoint takes log entries of 30 days ago away, and with them versions that `runs` refers to.
+        keep = PostCommitHookProperties(cleanup_expired_logs=False)
+        parts = list(partition) or None
+        log.create_write_transaction(list(actions), "overwrite", schema, parts, filters, post_commithook_properties=keep)
         version = DeltaTable(path).version()
         # Another writer may have committed since: ours is the version that holds our folder.
         while actions and not any(folder in uri for uri in DeltaTable(path, version=version).file_uris()):

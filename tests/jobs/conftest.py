@@ -21,6 +21,7 @@ CONF = Path(__file__).parents[2] / "conf"
 QUIET = Progress(None)
 WRITTEN_BY = {
     "ingest": (*t.INPUTS, t.QUALITY),
+    "check_quality": (t.QUALITY_CHECKS,),
     "build_features": (t.SERIES,),
     "train": (t.MODELS, t.METRICS),
     "forecast": (t.FORECASTS,),

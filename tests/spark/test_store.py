@@ -1,11 +1,12 @@
 """The table store: versions, runs side by side, and what a reader sees."""
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
@@ -76,3 +77,19 @@ def test_other_columns_than_the_tables_are_refused(spark: "SparkSession", tmp_pa
     narrower = t.Table(t.STOCK.name, "", t.STOCK.key, t.STOCK.values[:1])
     with pytest.raises(TableError, match="other columns than this code writes"):
         store.write(narrower, stock(spark, 1), run_id="b")
+
+
+def test_a_checkpoint_takes_no_version_away(spark: "SparkSession", tmp_path: Path) -> None:
+    """Delta drops log entries of 30 days ago with each checkpoint, unless told not to; `runs` refers to their versions."""
+    store = TableStore(spark, str(tmp_path))
+    path, often = tmp_path / t.STOCK.name, {"delta.checkpointInterval": "2"}
+    DeltaTable.create(path, Schema.from_json(stock(spark, 1).schema.json()), configuration=often)
+    first, _ = store.write(t.STOCK, stock(spark, 1), run_id="a")
+    for units in (2, 3, 4):
+        store.write(t.STOCK, stock(spark, units), run_id="b")
+    for entry in (path / "_delta_log").iterdir():
+        os.utime(entry, (0, 0))
+    for units in (5, 6):
+        store.write(t.STOCK, stock(spark, units), run_id="c")
+    assert list((path / "_delta_log").glob("*.checkpoint.parquet"))
+    assert [row.on_hand for row in store.read(t.STOCK, version=first, run_id="a").collect()] == [1]

@@ -65,6 +65,13 @@ def outcome() -> Outcome:
         exceptions=pd.DataFrame(
             [("no_supply", "high", 70, np.nan), ("overstock", "low", 20, 1234.0)], columns=EXCEPTION_COLUMNS
         ),
+        checks=pd.DataFrame(
+            [
+                (RUN, "null_share", "sales", "column=price", 0.75, 0.5, "warn", "Fill it.", {}),
+                (RUN, "row_factor", "stock", ALL, 1.0, 1.25, "ok", "Nothing.", {}),
+            ],
+            columns=t.QUALITY_CHECKS.names,
+        ),
         quality=pd.DataFrame([("sales", "duplicate", 11), ("catalogue", "no price", 2)], columns=QUALITY_COLUMNS),
     )
 
@@ -97,6 +104,8 @@ def test_head_quality_and_places(config: Config, outcome: Outcome) -> None:
     count = counted(text)
     assert (count["sales: duplicate"], count["catalogue: no price"]) == (11, 2)
     assert "somewhere/orders" in text
+    assert line_with(text, "2 checks:").endswith("0 stop, 1 warn, 1 ok")
+    assert "found 0.75. Fill it." in line_with(text, "warn: null_share of sales (column=price)")
     assert line_with(text, "database").endswith("host/orders")
     assert "secret" not in text
     assert "--set warehouse=somewhere" in line_with(text, "models ")
