@@ -39,7 +39,7 @@ def test_a_complete_section_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({}, "sources.tables.sales: expected {path, format, columns, drop}, found none"),
+        ({}, "sources.tables.sales: expected {path, format, columns, drop} or {format: database, ...}, found none"),
         ({"sale": table("sales.csv")}, "sources.tables.sale: unknown table, did you mean 'sales'"),
         ({"sales": table("sales.csv", {"quantiy": "n"})}, "columns.quantiy: unknown column, did you mean 'quantity'"),
         ({"sales": table("sales.csv", {"quantity": "n"}, ("n",))}, "'n' is in sources.tables.sales.drop too"),
