@@ -61,16 +61,6 @@ class DatabaseTable(Section):
     partition: Partition | None = None
     since: Since | None = None
 
-    @model_validator(mode="after")
-    def check_one_source(self) -> Self:
-        """Refuse a table and a query, or neither."""
-        if (self.table is None) == (self.query is None):
-            given = "none" if self.table is None else "both"
-            raise ValueError(
-                f"sources.tables: expected either table (schema.name) or query beside format database, found {given}"
-            )
-        return self
-
 
 AnyTable = Annotated[TableSource | DatabaseTable, Field(discriminator="format")]
 

@@ -102,14 +102,24 @@ def _table_problems(name: str, source: config.AnyTable) -> Iterator[str]:
     if name not in _BY_NAME:
         yield f"sources.tables.{name}: unknown table{guess(name, _BY_NAME)}; known are {', '.join(_BY_NAME)}"
         return
-    if isinstance(source, config.DatabaseTable) and source.table is not None and not all(source.table.split(".", 1)):
-        yield f"sources.tables.{name}.table: expected name or schema.name, found {source.table!r}"
+    if isinstance(source, config.DatabaseTable):
+        yield from _database_problems(f"sources.tables.{name}", source)
     known = [str(column) for column in (*_BY_NAME[name].columns, *RULES[name].extra)]
     for ours, theirs in source.columns.items():
         if ours not in known:
             yield f"sources.tables.{name}.columns.{ours}: unknown column{guess(ours, known)}; known are {', '.join(known)}"
         if theirs in source.drop:
             yield f"sources.tables.{name}.columns.{ours}: {theirs!r} is in sources.tables.{name}.drop too; remove it from one"
+
+
+def _database_problems(where: str, source: config.DatabaseTable) -> Iterator[str]:
+    if (source.table is None) == (source.query is None):
+        given = "none" if source.table is None else "both"
+        yield f"{where}: expected either table (name or schema.name) or query, found {given}"
+    if source.table is not None and not all(source.table.split(".", 1)):
+        yield f"{where}.table: expected name or schema.name, found {source.table!r}"
+    if source.query is not None and not source.query.strip().rstrip(";"):
+        yield f"{where}.query: expected a SELECT, found nothing"
 
 
 def guess(name: str, known: Iterable[str]) -> str:

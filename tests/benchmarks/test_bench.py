@@ -82,3 +82,9 @@ def test_the_benchmark_of_the_plan_job_runs() -> None:
 def test_the_benchmark_of_kept_plans_runs() -> None:
     free, charged = report("bench_kept.py", "--smoke")["charges"]
     assert charged["dates_changed"] < free["dates_changed"]
+
+
+def test_the_benchmark_of_reading_databases_runs() -> None:
+    found = report("bench_database_read.py", "--rows", "50000", "--repeats", "1")
+    assert set(found["speed"]) == {"whole", "since"}
+    assert {"copy", "copy_again", "whole", "since", "a_day_later", "nothing_new"} == set(found["seconds"][0])

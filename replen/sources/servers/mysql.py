@@ -12,7 +12,7 @@ _SETTINGS = ("TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SESSION time_zone =
 
 
 def _existing(instead: str) -> str:
-    """Return the SQL of days that exist: the server keeps others, such as 0000-00-00, and the rules refuse what replaces them."""
+    """Return the SQL of days that exist: the server keeps 0000-00-00 and its like, and the rules refuse what replaces them."""
     return f"IF(MONTH({{}}) = 0 OR DAY({{}}) = 0, {instead}, {{}})"
 
 
