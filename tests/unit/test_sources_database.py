@@ -2,6 +2,7 @@
 
 import datetime as dt
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from replen.errors import ConfigError, SourceError
 from replen.sources import database as reader
 from replen.sources.database import Rows, connected, described, told, with_columns, write_part
 from replen.sources.states import State, count_before, not_before, parts, state
+from tests.servers import Server
 
 TODAY = dt.date(2024, 3, 1)
 NAMES = ["a,b", 'q"uote', "", "two\nlines", "\\N", "'); drop table x; --", "100% %s", "é🫖", "\\", " blank ", "NULL", "x" * 900]
@@ -270,6 +272,60 @@ def test_a_server_that_is_not_there_is_told_without_its_password(url: str, tmp_p
     ) as raised:
         write_part(rows, "", snapshot=None, folder=str(tmp_path))
     assert "s3cret" not in str(raised.value) + repr(rows) + repr(table("env:SHOP"))
+
+
+TLS = {
+    "postgresql": ("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", {"sslmode": "verify-full"}, "sslrootcert"),
+    "mariadb": (
+        "SELECT variable_value <> '' FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher'",
+        {},
+        "ssl_ca",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TLS)
+def test_connections_are_encrypted_and_the_server_verified(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    asked, verify, authority = TLS[kind]
+
+    def encrypted(url: sa.URL) -> bool:
+        engine = engine_of(url)
+        try:
+            with engine.connect() as connection:
+                return bool(connection.exec_driver_sql(asked).scalar_one())
+        finally:
+            engine.dispose()
+
+    verified = server.url.update_query_dict(verify | {authority: str(server.certificate)})
+    assert encrypted(server.url)
+    assert encrypted(verified)
+    strange = tmp_path / "other.crt"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", tmp_path / "key"]
+    subprocess.run([*made, "-out", strange], check=True, capture_output=True)
+    for other in (verified.set(host="localhost"), verified.update_query_dict({authority: str(strange)})):
+        with pytest.raises(sa.exc.OperationalError, match=r"certificate|CERTIFICATE"):
+            encrypted(other)
+
+
+def test_the_right_to_select_is_enough(postgresql_server: Server, mariadb_server: Server, tmp_path: Path, monkeypatch) -> None:
+    of_each = {
+        postgresql_server.with_database("rights"): [
+            "CREATE ROLE planner LOGIN PASSWORD 'pw'",
+            "GRANT SELECT ON sales TO planner",
+        ],
+        mariadb_server.with_database("rights"): [
+            "CREATE USER planner@'127.0.0.1' IDENTIFIED BY 'pw' REQUIRE SSL",
+            "GRANT SELECT ON rights.sales TO planner@'127.0.0.1'",
+        ],
+    }
+    for server, grants in of_each.items():
+        monkeypatch.setenv("SHOP", server.address)
+        fill("env:SHOP", [{"sku": "a", "day": TODAY}])
+        run("env:SHOP", *grants)
+        monkeypatch.setenv("SHOP", server.url.set(username="planner", password="pw").render_as_string(hide_password=False))
+        assert [row["sku"] for row in read(table("env:SHOP", partition={"n": 2, "column": "day"}), tmp_path)] == ["a"]
+        assert seen(table("env:SHOP"), SINCE).n_rows == 1
 
 
 def test_a_lost_connection_is_opened_again_a_few_times(database: str, tmp_path: Path, monkeypatch) -> None:
