@@ -46,9 +46,10 @@ def rows_before(spark: SparkSession, folder: str, column: str, day: dt.date) -> 
     return read.where(date < F.lit(str(day) if is_text else day))
 
 
-def copy_rows(rows: DataFrame, folder: str) -> None:
-    """Write rows of an earlier reading into a folder, beside what stands there."""
-    rows.write.mode("append").parquet(folder)
+def copy_rows(rows: DataFrame, folder: str) -> int:
+    """Return how many rows of an earlier reading now stand in a new folder."""
+    rows.write.parquet(folder)
+    return rows.sparkSession.read.parquet(folder).count()
 
 
 def _write_parts(

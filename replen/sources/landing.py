@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+import sqlalchemy as sa
 from pyarrow import fs
 from pyspark.sql import SparkSession
 
@@ -36,12 +37,14 @@ class Landing:
     Attributes:
         identity: of the rows, see `states.State`.
         database: host, port and name of the database.
+        columns: names and types.
         newest: last date up to the day of reading, ISO; None without `since`.
         folder: of the Parquet files, below that of the table.
     """
 
     identity: str
     database: str
+    columns: str
     newest: str | None
     folder: str
 
@@ -118,27 +121,32 @@ def _read(spark: SparkSession, target: _Target, today: dt.date, note: Note) -> L
             if last is not None and last.identity == identity:
                 note(f"{target.name}: {seen.n_rows:,} rows of {rows.place} are those that were read before")
                 return None
-            folder, condition, n_older = f"data-{uuid.uuid4().hex[:12]}", "", 0
-            if last is not None and last.newest is not None and source.since is not None:
-                day = dt.date.fromisoformat(last.newest) - dt.timedelta(days=source.since.overlap_days)
-                older = rows_before(spark, f"{target.folder}/{last.folder}", source.since.column, day)
-                n_older = count_before(rows, connection, source.since, day)
-                if older.count() == n_older:
-                    copy_rows(older, f"{target.folder}/{folder}")
-                    condition = not_before(rows, source.since, day)
-                else:
-                    n_older = 0
+            folder = f"data-{uuid.uuid4().hex[:12]}"
+            condition, n_older = _older(spark, target, rows, connection, f"{target.folder}/{folder}")
             cuts = parts(rows, connection, source.partition, condition)
             n_read = copy_parts(spark, rows, cuts, snapshot=snapshot, folder=f"{target.folder}/{folder}")
         if snapshot is not None or _still(rows, source.since, today, identity):
             if n_older + n_read != seen.n_rows:
                 raise SourceError(f"{rows.where}: expected {seen.n_rows} rows of {rows.place}, read {n_older + n_read}")
             note(f"{target.name}: {n_read:,} rows read of {rows.place}" + (f", {n_older:,} older ones kept" if n_older else ""))
-            return Landing(identity, rows.database, None if seen.newest is None else str(seen.newest), folder)
+            newest = None if seen.newest is None else str(seen.newest)
+            return Landing(identity, rows.database, str(rows.schema), newest, folder)
     raise SourceError(
         f"{rows.where}: the rows of {rows.place} changed while they were read, {ATTEMPTS} times; read them when nobody writes, "
         f"from a replica, or by {rows.where}.query with a condition that leaves the newest out"
     )
+
+
+def _older(spark: SparkSession, target: _Target, rows: Rows, connection: sa.Connection, folder: str) -> tuple[str, int]:
+    """Return the condition of the rows to read, and how many older ones now stand in the folder, from the last reading."""
+    last, since = _usable(target, rows), target.source.since
+    if last is None or last.newest is None or since is None:
+        return "", 0
+    day = dt.date.fromisoformat(last.newest) - dt.timedelta(days=since.overlap_days)
+    older, n_older = rows_before(spark, f"{target.folder}/{last.folder}", since.column, day), 0
+    if older.count() == count_before(rows, connection, since, day):
+        n_older = copy_rows(older, folder)
+    return (not_before(rows, since, day), n_older) if n_older else ("", 0)
 
 
 def _still(rows: Rows, since: config.Since | None, today: dt.date, identity: str) -> bool:
@@ -176,9 +184,9 @@ def _checked(rows: Rows, target: _Target) -> Rows:
 
 
 def _usable(target: _Target, rows: Rows) -> Landing | None:
-    """Return the last reading where it is of the same database and its files are there."""
+    """Return the last reading where it is of the same columns of the same database, and its files are there."""
     last = target.last
-    if last is None or last.database != rows.database:
+    if last is None or (last.database, last.columns) != (rows.database, str(rows.schema)):
         return None
     filesystem, path = filesystem_of(f"{target.folder}/{last.folder}")
     return last if filesystem.get_file_info(path).type == fs.FileType.Directory else None

@@ -26,7 +26,7 @@ from replen.sources.landing import land
 from replen.spark.session import session
 from tests.servers import Server, postgresql
 
-TODAY, FIRST, A_DAY = dt.date(2024, 6, 1), dt.date(2023, 1, 1), 40_000
+TODAY, FIRST, A_DAY, WARM_UP = dt.date(2024, 6, 1), dt.date(2023, 1, 1), 40_000, 1_000
 MADE = (
     "SELECT 'sku ' || i % 20000 AS sku, 'site ' || i / 20000 % 2 AS site, DATE '{first}' + i / {a_day} AS date, "
     "floor(20 * random())::double precision AS quantity, round(100 * random()) / 4 AS price "
@@ -54,10 +54,10 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def measured(spark: SparkSession, server: Server, folder: Path, asked: argparse.Namespace) -> dict[str, float]:
+def measured(spark: SparkSession, server: Server, folder: Path, n_rows: int, *, n_parts: int) -> dict[str, float]:
     """Return the seconds of each part of one repeat."""
-    engine = sa.create_engine(server.url, isolation_level="AUTOCOMMIT")
-    cut: dict[str, object] = {"partition": {"n": asked.parts}}
+    engine = sa.create_engine(server.url, isolation_level="AUTOCOMMIT", execution_options={"no_parameters": True})
+    cut: dict[str, object] = {"partition": {"n": n_parts}}
     whole, late = section(**cut), section(**cut, since={"column": "date", "overlap_days": 14})
 
     def run(statement: str) -> None:
@@ -67,12 +67,12 @@ def measured(spark: SparkSession, server: Server, folder: Path, asked: argparse.
     def read(sources: Sources) -> None:
         land(spark, sources, str(folder), today=TODAY, note=print)
 
-    run(f"CREATE TABLE sales AS {made(0, asked.rows - 1)}")
+    run(f"CREATE TABLE sales AS {made(0, n_rows - 1)}")
     run("VACUUM ANALYZE sales")
     copy = f"COPY sales TO '{server.folder}/data/sales.csv' (FORMAT csv)"
     seconds = {"copy": timed(lambda: run(copy)), "whole": timed(lambda: read(whole)), "since": timed(lambda: read(late))}
     seconds["copy_again"] = timed(lambda: run(copy))
-    run(f"INSERT INTO sales {made(asked.rows, asked.rows + A_DAY - 1)}")
+    run(f"INSERT INTO sales {made(n_rows, n_rows + A_DAY - 1)}")
     seconds |= {"a_day_later": timed(lambda: read(late)), "nothing_new": timed(lambda: read(late))}
     run("DROP TABLE sales")
     (server.folder / "data" / "sales.csv").unlink()
@@ -91,11 +91,12 @@ def main() -> None:
     repeats = []
     with postgresql() as server:
         os.environ["BENCH_SHOP"] = server.address
-        for _ in range(asked.repeats):
+        for n_rows in (WARM_UP, *[asked.rows] * asked.repeats):
             with tempfile.TemporaryDirectory() as folder:
-                repeats.append(measured(spark, server, Path(folder), asked))
+                repeats.append(measured(spark, server, Path(folder), n_rows, n_parts=asked.parts))
                 print(repeats[-1])
     spark.stop()
+    del repeats[0]  # in which Spark started its workers
     copies = [min(one["copy"], one["copy_again"]) for one in repeats]
     speed = {name: min(copy / one[name] for copy, one in zip(copies, repeats, strict=True)) for name in ("whole", "since")}
     print(json.dumps({"rows": asked.rows, "parts": asked.parts, "speed": speed, "seconds": repeats}))
