@@ -86,5 +86,5 @@ def test_the_benchmark_of_kept_plans_runs() -> None:
 
 def test_the_benchmark_of_reading_databases_runs() -> None:
     found = report("bench_database_read.py", "--rows", "50000", "--repeats", "1")
-    assert set(found["speed"]) == {"whole", "since"}
+    assert set(found["speed"]) == set(found["speed_by_processor"]) == {"whole", "since"}
     assert {"copy", "copy_again", "whole", "since", "a_day_later", "nothing_new"} == set(found["seconds"][0])
