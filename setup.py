@@ -34,7 +34,7 @@ setup(
         "cpu": ["tensorflow-cpu>=2.18", "keras>=3.8,<4"],
         "gpu": ["tensorflow[and-cuda]>=2.18", "keras>=3.8,<4"],
         "horovod": ["horovod==0.28.1", "psutil", "cffi", "cloudpickle", "packaging", "fsspec"],
-        "sql": ["psycopg[binary]>=3.2", "PyMySQL>=1.1"],
+        "sql": ["psycopg[binary]>=3.2", "PyMySQL>=1.2"],
         "peers": ["mlforecast>=1.0"],  # fitted by the scoring jobs beside our forecasters
         "dev": [
             "pytest>=8",

@@ -3,6 +3,8 @@
 spark-submit jobs/ingest.py --config conf/cluster.yaml --set sources.path=/data/shop
 """
 
+import datetime as dt
+
 from pyspark.sql import SparkSession
 
 import replen.tables as t
@@ -10,6 +12,7 @@ from replen.cli import job_main
 from replen.config import Config
 from replen.progress import Progress
 from replen.sources.ingest import ingest
+from replen.sources.landing import land
 from replen.spark.run import Committed, open_run
 
 JOB = "ingest"
@@ -17,16 +20,19 @@ JOB = "ingest"
 
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of all input tables and `quality`."""
+    today = dt.datetime.now(dt.UTC).date()
+    sources = land(spark, config.sources, config.warehouse, today=today, note=progress.note)
     jobs = open_run(spark, config)
     if done := jobs.committed(JOB):
         return done
     read = ingest(
         spark,
-        config.sources,
+        sources,
         freq=config.freq,
         cutoff=config.cutoff,
         currency=config.currency,
         rates=config.rates,
+        today=today,
     )
     for assumption in read.assumptions:
         progress.note(f"assumed: {assumption}")

@@ -4,13 +4,19 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+from replen.masks import masked
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 NonNegativeCount = Annotated[int, Field(ge=0)]
+# Of a database or server: env:NAME, file:PATH or a URL. Wherever a configuration is shown or kept, a password in it is masked.
+Masked = Annotated[str, PlainSerializer(masked)]
+Address = Annotated[Masked, Field(repr=False)]
+OptionalAddress = Annotated[Masked | None, Field(repr=False)]
 
 
 class Section(BaseModel):
@@ -27,6 +33,36 @@ class TableSource(Section):
     format: Literal["csv", "parquet"]
     columns: dict[str, str]
     drop: tuple[str, ...]
+
+
+class Partition(Section):
+    """How a table is cut into parts, each read by one connection: by a column, null = where PostgreSQL's pages lie."""
+
+    n: Count
+    column: str | None = None
+
+
+class Since(Section):
+    """A column of dates, all of whose changes lie within so many days up to its newest: older rows are read once."""
+
+    column: str
+    overlap_days: NonNegativeCount
+
+
+class DatabaseTable(Section):
+    """A table or query of a database, and what its columns are called there; null = all in one part, every row each time."""
+
+    format: Literal["database"]
+    database: Address
+    table: str | None = None
+    query: str | None = None
+    columns: dict[str, str] = {}
+    drop: tuple[str, ...] = ()
+    partition: Partition | None = None
+    since: Since | None = None
+
+
+AnyTable = Annotated[TableSource | DatabaseTable, Field(discriminator="format")]
 
 
 class OnlineRetail(Section):
@@ -81,7 +117,7 @@ class Sources(Section):
     sales_rows: Literal["transactions", "days", "periods"]
     complete: bool
     date_format: str | None
-    tables: dict[str, TableSource]
+    tables: dict[str, AnyTable]
     online_retail: OnlineRetail
     generator: Generator
     assume: Assume
@@ -546,7 +582,7 @@ class LimitRule(Section):
 class Orders(Section):
     """Where order tables go besides the warehouse."""
 
-    database: str | None
+    database: OptionalAddress
     in_open_orders: tuple[Literal["approved", "sent", "confirmed"], ...]
 
 
@@ -684,7 +720,7 @@ class Heartbeat(Section):
 class Tracking(Section):
     """MLflow."""
 
-    uri: str | None
+    uri: OptionalAddress
     experiment: str
 
 

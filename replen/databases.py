@@ -1,13 +1,22 @@
 """Databases by URL: where credentials come from, what a failure may say, and what each kind of database needs."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from replen.errors import ConfigError
+from replen.masks import masked, tells_secret
 
 FROM_ENVIRONMENT, FROM_FILE = "env:", "file:"
+# Seconds (PostgreSQL's tcp_user_timeout: milliseconds) after which a server that is silent counts as lost. TLS needs nothing
+# here: psycopg and PyMySQL from 1.2 on use it where the server offers it, and insist on it where the URL asks for it.
+PATIENCE: Mapping[str, Mapping[str, object]] = {
+    "postgresql+psycopg": {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 60_000},
+    "mysql+pymysql": {"connect_timeout": 10, "read_timeout": 600, "write_timeout": 600},
+    "mariadb+pymysql": {"connect_timeout": 10, "read_timeout": 600, "write_timeout": 600},
+}
 
 
 def database_url(setting: str, *, where: str) -> sa.URL:
@@ -27,7 +36,7 @@ def database_url(setting: str, *, where: str) -> sa.URL:
         raise ConfigError(
             f"{where}: expected a URL such as postgresql+psycopg://user@host/database; {_place(setting)} holds none"
         ) from None
-    if text is setting and url.password is not None:
+    if text is setting and (url.password is not None or tells_secret(text)):
         raise ConfigError(
             f"{where}: a password stands in the configuration; put the URL into an environment variable or a file of yours "
             "alone, and give env:NAME or file:PATH"
@@ -47,21 +56,32 @@ def connect(setting: str, *, where: str) -> sa.Engine:
     """
     url = database_url(setting, where=where)
     try:
-        engine = sa.create_engine(url)
+        engine = engine_of(url)
         if engine.dialect.name == "sqlite":
             _lock_when_a_transaction_begins(engine)
         engine.connect().close()
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError) as error:
         raise ConfigError(
-            f"{where}: expected the URL of a database that can be reached, such as sqlite:///orders.db; {url} "
+            f"{where}: expected the URL of a database that can be reached, such as sqlite:///orders.db; {shown(url)} "
             f"cannot: {first_line(error)}"
         ) from error
     return engine
 
 
+def engine_of(url: sa.URL) -> sa.Engine:
+    """Return an engine whose connections do not wait for ever; what the URL says of it wins."""
+    given = {name: value for name, value in PATIENCE.get(url.drivername, {}).items() if name not in url.query}
+    return sa.create_engine(url, connect_args=given, hide_parameters=True)
+
+
+def shown(url: sa.URL) -> str:
+    """Return a URL as messages may show it."""
+    return masked(url.render_as_string(hide_password=True))
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of a driver's message."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return masked((str(error).splitlines() or [type(error).__name__])[0])
 
 
 def _text(setting: str, where: str) -> str:
@@ -74,10 +94,9 @@ def _text(setting: str, where: str) -> str:
         path = Path(setting.removeprefix(FROM_FILE))
         try:
             return path.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(
-                f"{where}: {path} cannot be read ({error.strerror}); put the URL of the database into it"
-            ) from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise ConfigError(f"{where}: {path} cannot be read ({reason}); put the URL of the database into it") from None
     return setting
 
 

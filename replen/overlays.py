@@ -8,13 +8,14 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from replen.config import Config
 from replen.errors import ConfigError
+from replen.masks import masked
 
 Tree = dict[str, Any]
 
@@ -111,7 +112,10 @@ def _explain(invalid: ValidationError) -> list[str]:
 
 
 def _explain_one(location: tuple[int | str, ...], kind: str, message: str, found: object) -> str:
-    key = ".".join(str(part) for part in location) or "configuration"
+    key = ".".join(str(part) for part in _without_formats(location)) or "configuration"
+    if kind.startswith("union_tag"):
+        shown = found.get("format") if isinstance(found, dict) else found
+        return f"{key}.format: expected csv, parquet or database, found {shown!r}"
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(str(location[-1]), _known_keys(location[:-1]), n=1)
         return f"{key}: unknown key" + (f"; did you mean {close[0]!r}?" if close else "; see conf/base.yaml for every key")
@@ -119,12 +123,29 @@ def _explain_one(location: tuple[int | str, ...], kind: str, message: str, found
         return f"{key}: expected a value, found none"
     if kind == "value_error":
         return message.removeprefix("Value error, ").replace("; ", "\n  ")
-    return f"{key}: {message[0].lower()}{message[1:]}, found {found!r}"
+    return masked(f"{key}: {message[0].lower()}{message[1:]}, found {found!r}")
+
+
+def _without_formats(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return the location without the format of a table, which pydantic puts after its name."""
+    return location[:3] + location[4:] if location[:2] == ("sources", "tables") else location
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     section: Any = Config
     for part in location:
-        field = section.model_fields.get(str(part)) if isinstance(section, type) and issubclass(section, BaseModel) else None
-        section = field.annotation if field is not None else None
+        section = _below(section, part)
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+
+
+def _below(section: Any, part: int | str) -> Any:
+    """Return what kind of value a part of a location leads to, None where that is no section."""
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        field = section.model_fields.get(str(part))
+        return field.annotation if field is not None else None
+    if get_origin(section) is dict:
+        return get_args(section)[1]
+    if get_origin(section) is Annotated:  # one of several sections, told apart by their format
+        kinds = get_args(get_args(section)[0])
+        return next((kind for kind in kinds if part in get_args(kind.model_fields["format"].annotation)), None)
+    return None

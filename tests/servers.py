@@ -48,7 +48,8 @@ class Server:
         """Return the same server with a new, empty database of this name."""
         engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            charset = " CHARACTER SET utf8mb4" if self.url.get_backend_name() == "mysql" else ""
+            connection.exec_driver_sql(f"CREATE DATABASE {name}{charset}")
         engine.dispose()
         return replace(self, url=self.url.set(database=name))
 

@@ -44,7 +44,8 @@ def typed(raw: Column, source: DataType, target: str, *, date_format: str | None
         return moment(raw, source, date_format).cast("date")
     if target in ("double", "int"):
         number = _number(raw, source)
-        return number if target == "double" else F.when(number == F.floor(number), number.try_cast("int"))
+        whole = number.try_cast("int")  # null where it is too large, where F.floor would stop the run
+        return number if target == "double" else F.when(number == whole, whole)
     return raw.try_cast(target)
 
 

@@ -1,7 +1,7 @@
 """Is the file the table that the configuration says it is? One scan a table, before any row is written."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
@@ -19,8 +19,8 @@ from replen.sources.cast import expected, readable
 from replen.sources.clean import currency_code
 from replen.sources.files import BROKEN_TEXT, CORRUPT, load, naming, rename
 from replen.sources.judge import Reading, is_there, judge
-from replen.sources.locate import table_path
-from replen.sources.rules import CURRENCY, MAY_BE_EMPTY
+from replen.sources.locate import file_of, table_path
+from replen.sources.rules import CURRENCY, MAY_BE_EMPTY, RULES
 
 Content = Mapping[str, Any]
 _SHOWN = 5  # examples in a message
@@ -41,7 +41,7 @@ class Opened:
 def open_table(spark: SparkSession, sources: config.Sources, reading: Reading) -> Opened:
     """Return the file of the reading's table under our column names, before any check."""
     name = reading.table.name
-    source, where = sources.tables[name], f"sources.tables.{name}"
+    source, where = file_of(sources, name), f"sources.tables.{name}"
     path = table_path(sources, source)
     frame = load(spark, path, source.format, where=where)
     columns = rename(frame, source.columns, reading.columns, dropped=source.drop)
@@ -84,20 +84,38 @@ def check_as_of(content: Content, end: dt.date) -> None:
 def shape_problems(opened: Opened, reading: Reading) -> Iterator[str]:
     """Yield required columns the file lacks, mapped ones too, and columns whose type cannot hold their values."""
     types = {column.name: column.dataType for column in opened.raw.schema.fields}
-    needed = [c for c in (*reading.table.key, *reading.rules.required) if c not in reading.rules.fill]
-    for name in dict.fromkeys([*map(str, needed), *opened.theirs]):
-        if name not in types:
-            theirs = opened.theirs.get(name, name)
-            yield (
-                f"{opened.where}: {opened.path} has no column {theirs!r} to read {name!r} from; found "
-                f"{', '.join(opened.found)}; set {opened.where}.columns.{name} to one of them, or to =text for a constant"
-            )
+    there = [opened.theirs.get(name, name) for name in types]
+    yield from missing_columns(reading.table, there, opened.found, opened.theirs, where=opened.where, place=opened.path)
     for column in reading.columns:
         if column in types and not readable(types[column], column.type):
             yield (
                 f"{opened.where}: {opened.path}, column {opened.theirs.get(column, column)!r}: expected {column.type} (stored "
                 f"as {expected(column.type)}), found {types[column].simpleString()}; store it so, or map another column in "
                 f"{opened.where}.columns.{column}"
+            )
+
+
+def missing_columns(
+    table: t.Table, there: Collection[str], found: Sequence[str], theirs: Mapping[str, str], *, where: str, place: str
+) -> Iterator[str]:
+    """Yield the columns that a table needs, or that the mapping names, and that are not there.
+
+    Args:
+        table: the table.
+        there: columns that can be read, by their names there.
+        found: all columns, for messages.
+        theirs: our column -> its name there, or =text for a constant.
+        where: the configuration key.
+        place: what is read.
+    """
+    rules = RULES[table.name]
+    needed = [c for c in (*table.key, *rules.required) if c not in rules.fill]
+    for name in dict.fromkeys([*map(str, needed), *theirs]):
+        named = theirs.get(name, name)
+        if not named.startswith("=") and named not in there:
+            yield (
+                f"{where}: {place} has no column {named!r} to read {name!r} from; found {', '.join(found)}; set "
+                f"{where}.columns.{name} to one of them, or to =text for a constant"
             )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.errors import SourceError
+from replen.sources.layouts import laid_out
 
 FloatArray = NDArray[np.float32]
 
@@ -52,15 +53,16 @@ def read_fresh_retail(folder: Path, *, cutoff: np.datetime64 | None = None) -> F
     Raises:
         SourceError: no file has the columns.
     """
-    rows = _rows(folder)
-    dates = np.arange(rows[DAY].min(), rows[DAY].max() + np.timedelta64(1, "D"), dtype="datetime64[D]")
-    distinct = rows[[STORE, PRODUCT, CATEGORY, GROUP]].drop_duplicates([STORE, PRODUCT])
-    keys = distinct.sort_values([STORE, PRODUCT], ignore_index=True)
-    place = _Place(keys, dates, rows)
-    planned = cutoff is None or bool(dates[-1] > cutoff)
-    series = _series(keys, place, rows, planned=planned)
-    ids = (keys[STORE].astype(str) + "-" + keys[PRODUCT].astype(str)).to_numpy(dtype=str)
-    return FreshRetail(series, _market(rows, planned=planned), ids, dates)
+    with laid_out(folder, "FreshRetailNet"):
+        rows = _rows(folder)
+        dates = np.arange(rows[DAY].min(), rows[DAY].max() + np.timedelta64(1, "D"), dtype="datetime64[D]")
+        distinct = rows[[STORE, PRODUCT, CATEGORY, GROUP]].drop_duplicates([STORE, PRODUCT])
+        keys = distinct.sort_values([STORE, PRODUCT], ignore_index=True)
+        place = _Place(keys, dates, rows)
+        planned = cutoff is None or bool(dates[-1] > cutoff)
+        series = _series(keys, place, rows, planned=planned)
+        ids = (keys[STORE].astype(str) + "-" + keys[PRODUCT].astype(str)).to_numpy(dtype=str)
+        return FreshRetail(series, _market(rows, planned=planned), ids, dates)
 
 
 class _Place:

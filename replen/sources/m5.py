@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.errors import SourceError
+from replen.sources.layouts import laid_out
 
 FloatArray = NDArray[np.float32]
 
@@ -63,15 +64,16 @@ def read_m5(folder: Path) -> M5:
     Raises:
         SourceError: no sales, calendar or prices in the folder, columns are missing, or there is no day that all series have.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".csv", ".parquet"))
-    groups, days, cells = _sales(files, folder)
-    first, last = _common_span(days, cells, folder)
-    calendar, prices = _calendar(files, folder, first, last), _prices(files, folder)
-    price = _price_by_day(groups, prices, calendar)
-    quantity = cells[:, days.index(first) : days.index(last) + 1]
-    dates = pd.DatetimeIndex(calendar[CALENDAR_DATE]).to_numpy().astype("datetime64[D]")
-    series, market = _series(groups, quantity, price, dates), _market(calendar, sorted(set(groups[STORE])))
-    return M5(series, market, groups, first, dates, last, _left_out(days, cells, first, last))
+    with laid_out(folder, "M5"):
+        files = sorted(path for path in folder.rglob("*") if path.suffix in (".csv", ".parquet"))
+        groups, days, cells = _sales(files, folder)
+        first, last = _common_span(days, cells, folder)
+        calendar, prices = _calendar(files, folder, first, last), _prices(files, folder)
+        price = _price_by_day(groups, prices, calendar)
+        quantity = cells[:, days.index(first) : days.index(last) + 1]
+        dates = pd.DatetimeIndex(calendar[CALENDAR_DATE]).to_numpy().astype("datetime64[D]")
+        series, market = _series(groups, quantity, price, dates), _market(calendar, sorted(set(groups[STORE])))
+        return M5(series, market, groups, first, dates, last, _left_out(days, cells, first, last))
 
 
 def _read(path: Path) -> pd.DataFrame:

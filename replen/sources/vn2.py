@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.errors import SourceError, raise_all
+from replen.sources.layouts import laid_out
 
 FloatArray = NDArray[np.float64]
 Keys = pd.MultiIndex | pd.Index
@@ -104,23 +105,28 @@ def read_vn2(folder: Path) -> Vn2:
     Raises:
         SourceError: a file, series, week or quantity is not as it should be; all problems at once.
     """
-    files = [found for path in sorted(folder.glob("*")) if (found := _file(path))]
-    frames = {kind: [(file, _frame(file)) for file in files if file.kind == kind] for kind in (SALES, IN_STOCK, MASTER, STATE)}
-    missing = [kind for kind in frames if not any(file.week == 0 for file, _ in frames[kind])]
-    if missing:
-        names = ", ".join(f"`Week 0 - [DATE - ]{kind.title()}.csv`" for kind in missing)
-        raise SourceError(f"{folder}: expected {names}; found {[path.name for path in sorted(folder.glob('*'))] or 'no file'}")
-    first = _of_week_0(frames[SALES])
-    keys = first.index
-    master, state = (_of_week_0(frames[kind]).reindex(keys) for kind in (MASTER, STATE))
-    raise_all(SourceError, [*_wrong_columns(folder, master, state), *_wrong_rows(frames, keys)])
-    weeks = _weeks(folder, frames[SALES])
-    n_history = len(_dated(first))
-    sales, flags = (_by_week(frames[kind], keys, weeks, n_history) for kind in (SALES, IN_STOCK))
-    stock = state[[ON_HAND, *RECEIPTS]].to_numpy(np.float64)
-    raise_all(SourceError, [*_wrong_units(folder, SALES, sales), *_wrong_units(folder, STATE, stock)])
-    in_stock = np.nan_to_num(flags, nan=1.0) > 0
-    return Vn2(master.reset_index(), weeks, sales, in_stock, n_history, stock[:, 0], stock[:, 1:])
+    with laid_out(folder, "VN2"):
+        files = [found for path in sorted(folder.glob("*")) if (found := _file(path))]
+        frames = {
+            kind: [(file, _frame(file)) for file in files if file.kind == kind] for kind in (SALES, IN_STOCK, MASTER, STATE)
+        }
+        missing = [kind for kind in frames if not any(file.week == 0 for file, _ in frames[kind])]
+        if missing:
+            names = ", ".join(f"`Week 0 - [DATE - ]{kind.title()}.csv`" for kind in missing)
+            raise SourceError(
+                f"{folder}: expected {names}; found {[path.name for path in sorted(folder.glob('*'))] or 'no file'}"
+            )
+        first = _of_week_0(frames[SALES])
+        keys = first.index
+        master, state = (_of_week_0(frames[kind]).reindex(keys) for kind in (MASTER, STATE))
+        raise_all(SourceError, [*_wrong_columns(folder, master, state), *_wrong_rows(frames, keys)])
+        weeks = _weeks(folder, frames[SALES])
+        n_history = len(_dated(first))
+        sales, flags = (_by_week(frames[kind], keys, weeks, n_history) for kind in (SALES, IN_STOCK))
+        stock = state[[ON_HAND, *RECEIPTS]].to_numpy(np.float64)
+        raise_all(SourceError, [*_wrong_units(folder, SALES, sales), *_wrong_units(folder, STATE, stock)])
+        in_stock = np.nan_to_num(flags, nan=1.0) > 0
+        return Vn2(master.reset_index(), weeks, sales, in_stock, n_history, stock[:, 0], stock[:, 1:])
 
 
 def _file(path: Path) -> _File | None:

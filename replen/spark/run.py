@@ -14,6 +14,7 @@ from replen.config import Config
 from replen.errors import TableError
 from replen.overlays import code_version, digest
 from replen.sources.generator import as_files, ensure_generated
+from replen.sources.landing import identities
 from replen.sources.locate import fingerprint
 from replen.spark.store import TableStore
 from replen.tables import Table
@@ -154,7 +155,8 @@ def open_run(spark: SparkSession, config: Config) -> Run:
     """Return the run that this configuration, its inputs and this code make; generated inputs are generated first."""
     if config.sources.kind == "generator":
         ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
-    return Run(spark, config, fingerprint(as_files(config.sources)))
+    sources = config.sources
+    return Run(spark, config, fingerprint(as_files(sources), identities(sources, config.warehouse)))
 
 
 def job_keys(config: Config, input_fingerprint: str, *, on_the_way: str | None) -> dict[str, str]:
@@ -169,8 +171,10 @@ def job_keys(config: Config, input_fingerprint: str, *, on_the_way: str | None) 
         on_the_way: hash of the orders of the database that a plan counts on; None: there are none.
     """
     simulated = config.evaluate.simulated_cost.n_paths > 0
+    # Where a database is, and how its rows are cut, is as little of a run as the folder of files.
+    sources = config.sources.model_dump(exclude={"path": True, "tables": {"__all__": {"database", "partition"}}})
     sections: dict[str, tuple[object, ...]] = {
-        "ingest": (config.freq, config.cutoff, config.currency, config.rates, config.sources.model_dump(exclude={"path"})),
+        "ingest": (config.freq, config.cutoff, config.currency, config.rates, sources),
         "check_quality": (config.quality.model_dump(exclude={"stop"}),),
         "build_features": (config.forecast.horizon,),
         "train": (config.seed, config.features, config.forecast, config.evaluate, config.costs if simulated else None),

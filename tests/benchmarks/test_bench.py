@@ -90,3 +90,9 @@ def test_the_benchmark_of_the_order_database_runs() -> None:
         ("sqlite", "postgresql", "mariadb"), 400
     )
     assert all(each["again_changed"] == 0 and each["versions_kept"] for each in found.values())
+
+
+def test_the_benchmark_of_reading_databases_runs() -> None:
+    found = report("bench_database_read.py", "--rows", "50000", "--repeats", "1")
+    assert set(found["speed"]) == set(found["speed_by_processor"]) == {"whole", "since"}
+    assert {"copy", "copy_again", "whole", "since", "a_day_later", "nothing_new"} == set(found["seconds"][0])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from replen.config import Sources, TableSource
+from replen.config import DatabaseTable, Sources, TableSource
 from replen.errors import ConfigError
 from replen.overlays import load_config
 from replen.sources.locate import check, fingerprint, table_path
@@ -39,7 +39,7 @@ def test_a_complete_section_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({}, "sources.tables.sales: expected {path, format, columns, drop}, found none"),
+        ({}, "sources.tables.sales: expected {path, format, columns, drop} or {format: database, ...}, found none"),
         ({"sale": table("sales.csv")}, "sources.tables.sale: unknown table, did you mean 'sales'"),
         ({"sales": table("sales.csv", {"quantiy": "n"})}, "columns.quantiy: unknown column, did you mean 'quantity'"),
         ({"sales": table("sales.csv", {"quantity": "n"}, ("n",))}, "'n' is in sources.tables.sales.drop too"),
@@ -60,6 +60,34 @@ def test_stock_and_supply_are_never_made_up_unasked(tmp_path: Path) -> None:
         ConfigError, match=r"(?s)2 problems.*sources.tables.stock: expected.*sources.assume.stock_cover_periods.*supply"
     ):
         check(sources(tmp_path, assume={"stock_cover_periods": None, "supply": None}))
+
+
+def of_database(**given: object) -> DatabaseTable:
+    return DatabaseTable.model_validate({"format": "database", "database": "env:SHOP"} | given)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (of_database(), r"sources\.tables\.sales: expected either table .* or query, found none"),
+        (of_database(table="a", query="SELECT 1"), "found both"),
+        (of_database(table=".a"), r"sources\.tables\.sales\.table: expected name or schema.name, found '.a'"),
+        (of_database(query=" ; "), r"sources\.tables\.sales\.query: expected a SELECT, found nothing"),
+        (of_database(table="a", columns={"quantiy": "n"}), "columns.quantiy: unknown column, did you mean 'quantity'"),
+        (table("../sales.csv"), r"sources\.tables\.sales\.path: expected a path below sources\.path, found \.\./sales\.csv"),
+        (table("a/../../sales.csv"), "expected a path below sources.path"),
+    ],
+)
+def test_a_table_that_can_be_nowhere_is_refused(tmp_path: Path, table: DatabaseTable | TableSource, message: str) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "sales.csv").write_text("sku\n")
+    with pytest.raises(ConfigError, match=message):
+        check(sources(tmp_path / "below", tables={"sales": table}))
+
+
+def test_the_fingerprint_tells_rows_of_databases(tmp_path: Path) -> None:
+    of = sources(tmp_path, tables={"sales": of_database(table="sales")})
+    assert fingerprint(of, {"sales": "a"}) == fingerprint(of, {"sales": "a"}) != fingerprint(of, {"sales": "b"})
 
 
 def test_online_retail_makes_its_own_sales(tmp_path: Path) -> None:
