@@ -72,7 +72,7 @@ def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits, 
     if coupled is None:
         return exceptions
     rows: list[ExceptionRow] = [
-        (ALL_SERIES, label, LIMIT_EXCEEDED, "critical", None, f"{ACTIONS[LIMIT_EXCEEDED]} {excess:g}")
+        (ALL_SERIES, label, LIMIT_EXCEEDED, "critical", None, ACTIONS[LIMIT_EXCEEDED].format(excess))
         for label, excess in zip(limits.labels, coupled.relaxed.tolist(), strict=True)
         if excess > 0  # more is used even if nothing is ordered
     ]
