@@ -203,7 +203,7 @@ VALUE_AT_RISK = Column("value_at_risk", "double", "money that may be lost if nob
 ACTION = Column("action", "string", "what to do")
 CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
 SOLVER = Column(
-    "solver", "string", "what found the quantities: path_simplex, chain, lattice, rule, or none where nothing is to be decided"
+    "solver", "string", "what found the quantities: path_simplex, highs, chain, lattice, rule; none = nothing was to be decided"
 )
 MEAN_DEMAND = Column("mean_demand", "double", "expected demand over the planned periods, units")
 PLAN_COST = Column("plan_cost", "double", "expected money when the plan's policy is played on the paths, less end value")

@@ -73,7 +73,7 @@ def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
         cells = (rows[:, None], np.arange(whole.quantities.shape[1]))
         decided.quantities[cells], decided.targets[cells] = whole.quantities, relaxed.quantities
         decided.least_cost[rows] = whole.bound + ready.unreached[rows]
-        decided.solver[rows[relaxed.solved]] = "path_simplex"
+        decided.solver[rows] = relaxed.solver
         ordered = np.flatnonzero(whole.quantities[:, 0] > 0) if with_levels else rows[:0]
         decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
     return decided
