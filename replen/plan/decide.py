@@ -112,6 +112,23 @@ def backorders(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
     return decided
 
 
+def lifted(ready: Prepared, prices: Prices, today: FloatArray) -> BoolArray:
+    """Return where today's order is larger than it is without the safety stock that is asked for, (n_series,).
+
+    Args:
+        ready: n_series series.
+        prices: of limits that couple series.
+        today: shape (n_series,), units.
+    """
+    found = np.zeros(len(today), dtype=bool)
+    rows = np.flatnonzero((ready.floor.price > 0).any(axis=1) & (today > 0))
+    if len(rows):
+        some = ready.take(rows)
+        free = backorders(replace(some, floor=Floor.none(some.positions)), prices.take(rows), with_levels=False)
+        found[rows] = today[rows] > free.quantities[:, 0] * (1 + FURTHER_UNIT)
+    return found
+
+
 def chain_constant(ready: Prepared, prices: Prices) -> FloatArray:
     """Return money that the chains count too much, (n_series,): that of the steps before the first arrival.
 
