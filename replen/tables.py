@@ -189,8 +189,8 @@ PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand wh
 TARGET = Column("target", "double", "quantity the policy asked for before packs, units")
 BINDING = Column(
     "binding", "string",
-    "what held it: none, last_plan, safety_stock, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a "
-    "limit",
+    "what held it: none, last_plan, safety_stock, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or "
+    "a limit",
 )  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 ALTERNATIVES = Column(
