@@ -30,6 +30,7 @@ N_WINDOWS, N_EARLY = 7, 6
 """Windows at the end of the history that are scored, a year of them, and the year before, which our setting is chosen on."""
 TRIED_BEFORE = 257
 """Rules, members and settings that were compared while this was written, most of them with the scored windows in sight."""
+TRIED_NOTE = f"most of the {TRIED_BEFORE} variants were compared with the scored windows in sight"
 YEAR = 52
 Note = Callable[[str], None]
 
@@ -114,7 +115,7 @@ def _described(found: Scores, config: Config, early: Sequence[str]) -> dict[str,
         "setting": told(found.chosen)
         | {"moving_averages": WINDOWS, "blend": config.forecast.blend.weights, "n_paths": config.plan.n_paths},
         "chosen_on": {"windows": early, "by": [told(one) | {"mean": cost} for one, cost in found.early.items()]},
-        "settings_tried": {"in_this_run": len(SETTINGS), "while_it_was_written": TRIED_BEFORE},
+        "settings_tried": {"in_this_run": len(SETTINGS), "while_it_was_written": TRIED_BEFORE, "note": TRIED_NOTE},
         "policies": policies,
         "tuned_on_these_windows": told(found.here) | {"note": "best of the settings on the scored windows: no fair score"},
         "against": {name: found.against(name, seed=config.seed) for name in REFERENCES},

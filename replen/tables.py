@@ -189,7 +189,8 @@ PROJECTED_STOCK = Column("projected_stock", "double", "expected units on hand wh
 TARGET = Column("target", "double", "quantity the policy asked for before packs, units")
 BINDING = Column(
     "binding", "string",
-    "what held it: none, last_plan, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or a limit",
+    "what held it: none, last_plan, safety_stock, min_order_quantity, max_order_quantity, shelf_life_days, order_multiple, or "
+    "a limit",
 )  # fmt: skip
 ROUNDING = Column("rounding", "double", "order_quantity less target, units")
 ALTERNATIVES = Column(
@@ -208,7 +209,7 @@ WHO = Column("who", "string", "person or program that did it")
 NOTE = Column("note", "string", "why, in their words")
 CONSTANT_COST = Column("constant_cost", "double", "expected money before the first order can arrive: no decision changes it")
 SOLVER = Column(
-    "solver", "string", "what found the quantities: path_simplex, chain, lattice, rule, or none where nothing is to be decided"
+    "solver", "string", "what found the quantities: path_simplex, highs, chain, lattice, rule; none = nothing was to be decided"
 )
 MEAN_DEMAND = Column("mean_demand", "double", "expected demand over the planned periods, units")
 PLAN_COST = Column("plan_cost", "double", "expected money when the plan's policy is played on the paths, less end value")

@@ -24,10 +24,11 @@ from replen.features.periods import Freq
 from replen.forecast import random
 from replen.forecast.chain import Answer
 from replen.plan.costs import fill_costs
-from replen.plan.items import lead_periods, on_sale_by_step, read_positions, term_refusals
+from replen.plan.items import lead_periods, on_sale_by_step, read_positions
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels
 from replen.plan.positions import Positions, chunks
 from replen.plan.projection import by_step, project
+from replen.plan.refusals import term_refusals
 from replen.plan.timing import PERIOD_DAYS, Calendar
 
 TERMS = (

@@ -13,7 +13,7 @@ from replen.config import Plan, Policies
 from replen.errors import PlanError
 from replen.plan.choice import Choice
 from replen.plan.exceptions import Finding
-from replen.plan.items import read_positions, refusals
+from replen.plan.items import read_positions
 from replen.plan.kept import LastPlan
 from replen.plan.limits import Limits
 from replen.plan.outcome import Outcome, plan_ready
@@ -23,6 +23,7 @@ from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
 from replen.plan.programs import Programs
 from replen.plan.projection import by_step
+from replen.plan.refusals import refusals
 from replen.plan.sharing import N_CELLS, Flows, Sharing
 from replen.plan.sourcing import cheapest, heads, least_by_series, series_numbers, whole_series
 from replen.plan.timing import Calendar, FloatArray

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.plan.attempt import Terms, planned, sound_rows
 from replen.plan.exceptions import Finding, listed, planned_findings
-from replen.plan.items import days_to_order, numbers
+from replen.plan.items import days_to_order, numbers, unfit
 from replen.plan.outcome import Outcome
 from replen.plan.policies.assigned import PROGRAM
 from replen.plan.policies.service import protection_demand
+from replen.plan.refusals import unfit_finding
 from replen.plan.sourcing import series_numbers
 from replen.plan.timing import FloatArray, IntArray, step_dates
 
@@ -62,7 +63,8 @@ def _plans(
         frame = _frame(items.iloc[one.rows], one.outcome, prices, terms).set_index(one.rows)
         frame[t.ALTERNATIVES] = pd.Series(_alternatives(items, one.above, one.rows), index=one.rows)
         frames.append(frame)
-        trouble = planned_findings(one.outcome, terms.settings.exceptions)
+        taken = items.iloc[one.rows]
+        trouble = [*planned_findings(one.outcome, terms.settings.exceptions, unfit(taken)), unfit_finding(taken, one.outcome)]
         found += [replace(finding, rows=one.rows[finding.rows]) for finding in trouble]
     return pd.concat(frames), found, failures
 
@@ -72,10 +74,11 @@ def _left_out(items: pd.DataFrame, series: IntArray, refused: list[Finding], pla
     why: dict[int, list[str]] = {}
     taken = dict(zip(series[planned].tolist(), planned.tolist(), strict=True))
     for finding in refused:
-        for row in finding.rows[np.isin(series[finding.rows], series[planned])]:
-            why.setdefault(taken[int(series[row])], []).append(f"{items[t.SUPPLIER].iloc[row]} ({finding.kind})")
+        some = finding.where(np.isin(series[finding.rows], series[planned]))
+        for row, action in zip(some.rows, some.actions, strict=True):
+            why.setdefault(taken[int(series[row])], []).append(f"{items[t.SUPPLIER].iloc[row]} ({finding.kind}: {action})")
     rows, named = np.array(sorted(why), dtype=np.intp), [", ".join(why[row]) for row in sorted(why)]
-    return Finding("source_left_out", "warning", rows, np.full(len(rows), np.nan), np.array(named, dtype=object))
+    return Finding("source_left_out", "warning", rows, np.full(len(rows), np.nan), (np.array(named, dtype=object),))
 
 
 def _alternatives(items: pd.DataFrame, above: dict[int, float], planned: NDArray[np.intp]) -> list[dict[str, float]]:

@@ -73,7 +73,7 @@ def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
         cells = (rows[:, None], np.arange(whole.quantities.shape[1]))
         decided.quantities[cells], decided.targets[cells] = whole.quantities, relaxed.quantities
         decided.least_cost[rows] = whole.bound + ready.unreached[rows]
-        decided.solver[rows[relaxed.solved]] = "path_simplex"
+        decided.solver[rows] = relaxed.solver
         ordered = np.flatnonzero(whole.quantities[:, 0] > 0) if with_levels else rows[:0]
         decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
     return decided
@@ -110,6 +110,23 @@ def backorders(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
     if len(ordered):
         decided.levels[ordered] = _chain_levels(positions.take(ordered), free.take(ordered), solved.quantities[ordered])
     return decided
+
+
+def lifted(ready: Prepared, prices: Prices, today: FloatArray) -> BoolArray:
+    """Return where today's order is larger than it is without the safety stock that is asked for, (n_series,).
+
+    Args:
+        ready: n_series series.
+        prices: of limits that couple series.
+        today: shape (n_series,), units.
+    """
+    found = np.zeros(len(today), dtype=bool)
+    rows = np.flatnonzero((ready.floor.price > 0).any(axis=1) & (today > 0))
+    if len(rows):
+        some = ready.take(rows)
+        free = backorders(replace(some, floor=Floor.none(some.positions)), prices.take(rows), with_levels=False)
+        found[rows] = today[rows] > free.quantities[:, 0] * (1 + FURTHER_UNIT)
+    return found
 
 
 def chain_constant(ready: Prepared, prices: Prices) -> FloatArray:

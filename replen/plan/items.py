@@ -1,14 +1,13 @@
-"""Rows of stock, supply and costs -> positions; what cannot be planned is named here, so that nothing else meets a NaN."""
+"""Rows of stock, supply and costs -> positions; `checks` names what cannot be planned, so that nothing else meets a NaN."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from replen import tables as t
 from replen.plan.delays import lead_time_paths, split
-from replen.plan.exceptions import Finding
-from replen.plan.positions import Positions
+from replen.plan.positions import Positions, largest_line, smallest_line
 from replen.plan.timing import (
     PERIOD_DAYS,
     WEEKDAYS,
@@ -24,6 +23,7 @@ from replen.plan.timing import (
 )
 
 LONGEST_DAYS = 3650.0  # a longer lead time or review period is a mistake
+ABOVE_0 = 1e-9  # units or days: less is none
 COLUMNS = (
     t.SKU, t.SITE, t.SUPPLIER, t.ON_HAND, t.BACKORDERS, t.RECEIPTS, t.LEAD_TIME_DAYS, t.LEAD_TIME_SD_DAYS, t.ORDER_DAYS,
     t.REVIEW_PERIOD_DAYS,
@@ -37,31 +37,47 @@ KEYS = (t.SKU, t.SITE, t.SUPPLIER, t.SEED)  # what the order of drawn lead times
 
 
 @dataclass(frozen=True)
-class Optional:
-    """What an optional column means where it is null, and the range of its values."""
+class Allowed:
+    """The range of a column's values, ends included, and what null means.
 
-    default: float
-    least: float
+    Attributes:
+        table: that the column comes from.
+        least: smallest value; a tiny one stands for "above 0".
+        most: largest value; by default any finite one.
+        default: what null means; NaN = a value is needed.
+    """
+
+    table: str
+    least: float = 0.0
     most: float = np.finfo(np.float64).max
+    default: float = np.nan
 
 
-STOCK = {t.BACKORDERS: Optional(0.0, 0.0)}
+STOCK = {t.ON_HAND: Allowed("stock"), t.BACKORDERS: Allowed("stock", default=0.0)}
 TERMS = {
-    t.LEAD_TIME_SD_DAYS: Optional(0.0, 0.0, LONGEST_DAYS),
-    t.REVIEW_PERIOD_DAYS: Optional(1.0, 1e-9, LONGEST_DAYS),
-    t.MIN_ORDER_QUANTITY: Optional(0.0, 0.0),
-    t.ORDER_MULTIPLE: Optional(1.0, 1e-9),
-    t.MAX_ORDER_QUANTITY: Optional(np.inf, 0.0, np.inf),
+    t.LEAD_TIME_DAYS: Allowed("supply", most=LONGEST_DAYS),
+    t.LEAD_TIME_SD_DAYS: Allowed("supply", most=LONGEST_DAYS, default=0.0),
+    t.REVIEW_PERIOD_DAYS: Allowed("supply", least=ABOVE_0, most=LONGEST_DAYS, default=1.0),
+    t.MIN_ORDER_QUANTITY: Allowed("supply", default=0.0),
+    t.ORDER_MULTIPLE: Allowed("supply", least=ABOVE_0, default=1.0),
+    t.MAX_ORDER_QUANTITY: Allowed("supply", most=np.inf, default=np.inf),
 }
-COSTS = {t.BACKORDER_COST: Optional(0.0, 0.0), t.ORDER_COST: Optional(0.0, 0.0), t.END_VALUE: Optional(0.0, 0.0)}
-PRODUCT = {t.SHELF_LIFE_DAYS: Optional(np.inf, 1e-9, np.inf)}
-OPTIONAL = STOCK | TERMS | COSTS | PRODUCT
+COSTS = {
+    t.UNIT_COST: Allowed("supply"),
+    t.HOLDING_COST: Allowed("costs", least=float(np.finfo(np.float64).tiny)),
+    t.LOST_SALE_COST: Allowed("costs"),
+    t.BACKORDER_COST: Allowed("costs", default=0.0),
+    t.ORDER_COST: Allowed("costs", default=0.0),
+    t.END_VALUE: Allowed("costs", default=0.0),
+}
+PRODUCT = {t.SHELF_LIFE_DAYS: Allowed("catalogue", least=ABOVE_0, most=np.inf, default=np.inf)}
+ALLOWED = STOCK | TERMS | COSTS | PRODUCT
 
 
 def numbers(items: pd.DataFrame, column: t.Column) -> FloatArray:
-    """Return a column as floats, (n_series,); null is NaN unless the column is optional."""
+    """Return a column as floats, (n_series,); null is what `ALLOWED` says, NaN where a value is needed."""
     values = items[column].to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isnan(values), OPTIONAL[column].default, values) if column in OPTIONAL else values
+    return np.where(np.isnan(values), ALLOWED[column].default, values) if column in ALLOWED else values
 
 
 def receipts_by_step(items: pd.DataFrame, horizon: int) -> FloatArray:
@@ -118,6 +134,8 @@ def order_window(items: pd.DataFrame, calendar: Calendar, lead_time: IntArray) -
 def read_positions(items: pd.DataFrame, calendar: Calendar, *, n_paths: int | None = None) -> Positions:
     """Return the positions of rows that `refusals` finds nothing against.
 
+    Where the largest line is below the smallest, it is raised to it (see `checks.NO_LINE_FITS`).
+
     Args:
         items: one row a series, `COLUMNS`; without n_paths, supplier, seed and what else only delays need may be missing.
         calendar: of the plan.
@@ -127,7 +145,7 @@ def read_positions(items: pd.DataFrame, calendar: Calendar, *, n_paths: int | No
     lead_time, delays = (expected, None) if n_paths is None else lead_times(items, calendar, n_paths)
     plain = (t.ORDER_MULTIPLE, t.MIN_ORDER_QUANTITY, t.MAX_ORDER_QUANTITY, t.UNIT_COST, t.HOLDING_COST, t.LOST_SALE_COST,
              t.BACKORDER_COST, t.ORDER_COST, t.END_VALUE)  # fmt: skip
-    return Positions(
+    given = Positions(
         on_hand=numbers(items, t.ON_HAND),
         backorders=numbers(items, t.BACKORDERS),
         receipts=receipts_by_step(items, calendar.horizon),
@@ -138,70 +156,23 @@ def read_positions(items: pd.DataFrame, calendar: Calendar, *, n_paths: int | No
         delays=delays,
         **{str(column): numbers(items, column) for column in plain},
     )
+    return replace(given, max_order_quantity=np.where(unfit(items), given.smallest_order, given.max_order_quantity))
+
+
+def lines(items: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Return units of the smallest and of the largest line that terms allow, (n_series,) each, the latter maybe the smaller."""
+    pack = numbers(items, t.ORDER_MULTIPLE)
+    pack = np.where(pack > 0, pack, 1.0)
+    return smallest_line(numbers(items, t.MIN_ORDER_QUANTITY), pack), largest_line(numbers(items, t.MAX_ORDER_QUANTITY), pack)
+
+
+def unfit(items: pd.DataFrame) -> BoolArray:
+    """Return where the largest line is below the smallest, (n_series,); a maximum of 0 forbids orders, and means it."""
+    smallest, largest = lines(items)
+    return np.asarray((numbers(items, t.MAX_ORDER_QUANTITY) > 0) & (largest < smallest))
 
 
 def on_sale_by_step(items: pd.DataFrame, first_day: np.datetime64, *, horizon: int, freq: str) -> BoolArray:
     """Return which products are on sale in which step from `first_day` on, (n_series, horizon), as the catalogue says."""
     launch, end = (pd.to_datetime(items[column]).to_numpy("datetime64[D]") for column in (t.LAUNCH_DATE, t.END_DATE))
     return on_sale(launch, end, step_dates(first_day, horizon=horizon, freq=freq))
-
-
-def term_refusals(items: pd.DataFrame) -> dict[str, BoolArray]:
-    """Return which rows' supply terms and costs no plan can be made with, by kind, (n_series,) each."""
-    lead_time = numbers(items, t.LEAD_TIME_DAYS)
-    no_costs = np.isnan(numbers(items, t.UNIT_COST) + numbers(items, t.LOST_SALE_COST) + numbers(items, t.HOLDING_COST))
-    no_supply = items[t.SUPPLIER].isna().to_numpy()
-    good_lead_time = (lead_time >= 0) & (lead_time <= LONGEST_DAYS)
-    good_lead_time &= (lead_time > 0) | (numbers(items, t.LEAD_TIME_SD_DAYS) <= 0)  # none below 0: no mean of 0 can vary
-    no_order_day = ~order_weekdays(items).any(axis=1)
-    return {
-        "no_supply": no_supply,
-        "no_costs": no_costs & ~no_supply,
-        "bad_supply": ~no_supply & (~good_lead_time | no_order_day | _out_of_range(items, TERMS)),
-        "bad_costs": ~no_costs & ~no_supply & (absurd_costs(items) | _out_of_range(items, COSTS)),
-    }
-
-
-def refusals(items: pd.DataFrame, demand_paths: FloatArray) -> list[Finding]:
-    """Return why rows cannot be planned, by kind; rows may have several, inactive ones have no other.
-
-    Args:
-        items: one row a series, `COLUMNS`.
-        demand_paths: shape (n_series, n_paths, horizon), units; NaN = no forecast.
-    """
-    on_hand, unit_cost = numbers(items, t.ON_HAND), numbers(items, t.UNIT_COST)
-    receipts = receipts_by_step(items, demand_paths.shape[2])
-    good_stock = np.isfinite(on_hand) & (on_hand >= 0)
-    good_receipts = (np.isfinite(receipts) & (receipts >= 0)).all(axis=1)
-    no_stock = np.isnan(on_hand)
-    no_forecast = ~np.isfinite(demand_paths).all(axis=(1, 2))
-    inactive = no_forecast & items[t.REASON].eq(t.INACTIVE).to_numpy()
-    leftover = np.where(on_hand == 0, 0.0, on_hand * unit_cost)
-    at_risk = np.where(no_forecast, np.nan, demand_paths.mean(axis=1).sum(axis=1)) * numbers(items, t.LOST_SALE_COST)
-    masks = {
-        "no_forecast": no_forecast,
-        "no_stock": no_stock,
-        "bad_stock": (~no_stock & ~good_stock) | ~good_receipts | _out_of_range(items, STOCK),
-        **term_refusals(items),
-        "bad_shelf_life": _out_of_range(items, PRODUCT),
-    }
-    found = {kind: np.flatnonzero(mask & ~inactive) for kind, mask in masks.items()}
-    refused = [Finding(kind, "critical", rows, at_risk[rows]) for kind, rows in found.items()]
-    return [Finding("inactive", "info", np.flatnonzero(inactive), leftover[inactive]), *refused]
-
-
-def _out_of_range(items: pd.DataFrame, ranges: dict[t.Column, Optional]) -> BoolArray:
-    """Return which rows have a value outside the range of its column."""
-    wrong = np.zeros(len(items), dtype=bool)
-    for column, allowed in ranges.items():
-        values = numbers(items, column)
-        wrong |= (values < allowed.least) | (values > allowed.most)
-    return wrong
-
-
-def absurd_costs(items: pd.DataFrame) -> BoolArray:
-    """Return which rows have costs under which the program is unbounded, idle or not convex (see `costs.check_costs`)."""
-    unit, holding = numbers(items, t.UNIT_COST), numbers(items, t.HOLDING_COST)
-    lost_sale, end_value = numbers(items, t.LOST_SALE_COST), numbers(items, t.END_VALUE)
-    sound = np.isfinite(unit + holding + lost_sale + end_value) & (unit >= 0) & (holding > 0)
-    return ~(sound & (unit < lost_sale) & (end_value < unit + holding))

@@ -101,6 +101,17 @@ class Limits:
         """Return what each row allows at most, or asks for at least where it is a minimum, (n_rows,)."""
         return np.where(np.isfinite(self.limits), self.limits, self.minimums)
 
+    def worth(self, prices: FloatArray) -> FloatArray:
+        """Return money that a unit of each row is worth, (n_rows,): 1 where it is counted in money, else its price.
+
+        Args:
+            prices: shape (n_rows,), what one more unit of each row would save.
+        """
+        found = prices.copy()
+        for family in self.families:
+            found[family.rows[(family.rows != NO_ROW) & (family.measure == "money")]] = 1.0
+        return found
+
 
 def limit_rows(table: pd.DataFrame, rules: Mapping[str, LimitRule]) -> pd.DataFrame:
     """Return the rows of `tables.LIMITS` and, as rows, the limits of the configuration."""

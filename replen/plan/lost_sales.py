@@ -15,7 +15,7 @@ Source: L-natural-convexity of lost-sales cost in cumulative orders: Zipkin, On 
 (2008); the simplex method for piecewise linear costs: Fourer, A simplex algorithm for piecewise-linear programming I (1985).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,6 +32,7 @@ SHAKING = 1e-7  # share of the largest need over all steps
 SHAKEN_PACK = 1e-2  # packs over all steps: less than would make another plan in whole packs feasible
 SEEDS = 3
 GAP = 1e-6  # of max(1, cost): a larger one is no proof
+LABEL = "<U16"  # of solvers
 WHOLE = 1e-9  # packs: numbers nearer to whole ones are whole
 Solved = tuple[FloatArray, FloatArray, FloatArray]
 Solver = Callable[[Problem], tuple[FloatArray, FloatArray]]
@@ -44,23 +45,23 @@ class Relaxed:
     Attributes:
         quantities: shape (n_series, n_steps), units by step of the order.
         cost: shape (n_series,), expected money from the first arrival on; no plan costs less. NaN where it is not proven.
-        solved: shape (n_series,), True where the solver was needed.
+        solver: shape (n_series,), key of `SOLVERS` that found them; `none` where nothing was to be decided.
     """
 
     quantities: FloatArray
     cost: FloatArray
-    solved: NDArray[np.bool_]
+    solver: NDArray[np.str_]
 
 
 def path_simplex(problem: Problem) -> tuple[FloatArray, FloatArray]:
-    """Return quantities (n_series, n_steps) and the money (n_series,) that no plan costs less than.
-
-    Should rounding errors have kept a series from its proof, which no test has seen, HiGHS solves it.
-    """
+    """Return quantities (n_series, n_steps) and the money (n_series,) that no plan costs less than; NaN without proof."""
     quantities, bound, unproven = _proven(_in_units, problem)
-    if len(unproven):
-        quantities[unproven], bound[unproven] = highs(problem.take(unproven))
+    bound[unproven] = np.nan
     return quantities, bound
+
+
+SOLVERS: dict[str, Solver] = {"path_simplex": path_simplex, "highs": highs}
+"""In the order in which they are asked: HiGHS, should rounding errors have kept a series from its proof."""
 
 
 def whole_simplex(problem: Problem) -> tuple[FloatArray, FloatArray]:
@@ -99,16 +100,24 @@ def _in_packs(problem: Problem, seed: int) -> Solved:
     return solve_whole_rows(needs, terms._replace(upper=upper), shaking, costs.lost_sale_cost, multiple)
 
 
-def solve_lost_sales(problem: Problem, *, solver: Solver = path_simplex) -> Relaxed:
-    """Return the cheapest quantities of every series; costs must pass `costs.check_costs`."""
+def solve_lost_sales(problem: Problem, *, solvers: Sequence[str] = tuple(SOLVERS)) -> Relaxed:
+    """Return the cheapest quantities of every series; costs must pass `costs.check_costs`.
+
+    Args:
+        problem: n_series series.
+        solvers: keys of `SOLVERS`; each solves what those before it could not prove.
+    """
     nothing = np.zeros(problem.largest.shape)
     _, left = problem.stock(nothing)
     lost = problem.needs.sum(axis=0) - problem.opening + left
     needed = (lost.max(axis=1) > 0) & (problem.largest > 0).any(axis=1)
     rows = np.flatnonzero(needed)  # stock that covers every path leaves nothing to decide
-    result = Relaxed(nothing, problem.cost(nothing), needed)
-    if len(rows):
-        result.quantities[rows], result.cost[rows] = solver(problem.take(rows))
+    result = Relaxed(nothing, problem.cost(nothing), np.full(len(needed), "none", dtype=LABEL))
+    for name in solvers:
+        if len(rows):
+            result.quantities[rows], result.cost[rows] = SOLVERS[name](problem.take(rows))
+            result.solver[rows] = name
+        rows = rows[np.isnan(result.cost[rows])]
     return result
 
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.config import SafetyStock
-from replen.plan.decide import backorders, lost_sales
+from replen.plan.decide import backorders, lifted, lost_sales
 from replen.plan.delays import mean_within
 from replen.plan.kept import Keeping, LastPlan, keep_last
-from replen.plan.policies.assigned import Assigned
+from replen.plan.policies.assigned import PROGRAM, Assigned
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
@@ -19,6 +19,15 @@ from replen.plan.projection import Projection, arrivals, open_orders, stock_befo
 from replen.plan.ruled import under_rules
 from replen.plan.timing import BoolArray, FloatArray
 
+HELD_BY = (
+    t.LAST_PLAN,
+    t.MAX_ORDER_QUANTITY,
+    t.SHELF_LIFE_DAYS,
+    t.SAFETY_STOCK,
+    t.MIN_ORDER_QUANTITY,
+    t.ORDER_MULTIPLE,
+)
+"""What may hold today's quantity; the first that does is named."""
 ROUNDED = 1e-6  # units: smaller differences are the solver's
 
 
@@ -48,6 +57,7 @@ class Outcome:
         missing: shape (n_series, horizon), units by which a hard safety stock gives way.
         expiring: shape (n_series,), expected units of stock and open orders that expire unsold.
         largest: shape (n_series, horizon), units that may be ordered at each step at most.
+        floored: shape (n_series,), whether today's order is the larger for a safety stock that is asked for.
         kept: shape (n_series,), whether the last plan is kept though another one costs less, its charge left out.
     """
 
@@ -71,6 +81,7 @@ class Outcome:
     missing: FloatArray
     expiring: FloatArray
     largest: FloatArray
+    floored: BoolArray
     kept: BoolArray
 
     def take(self, rows: NDArray[np.intp]) -> Self:
@@ -80,16 +91,20 @@ class Outcome:
 
     @property
     def binding(self) -> NDArray[np.str_]:
-        """Return what held today's quantity, (n_series,): a limit, the pack, or `none`."""
+        """Return what held today's quantity, (n_series,): a key of `HELD_BY`, or `none`."""
         today, target, packs = self.quantities[:, 0], self.targets[:, 0], self.positions
         at_most = (today > 0) & (today == self.largest[:, 0]) & (target >= today)
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
-            [self.kept, at_most & (today == packs.largest_order), at_most, at_minimum, np.abs(today - target) > ROUNDED],
             [
-                str(column)
-                for column in (t.LAST_PLAN, t.MAX_ORDER_QUANTITY, t.SHELF_LIFE_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)
+                self.kept,
+                at_most & (today == packs.largest_order),
+                at_most,
+                self.floored,
+                at_minimum,
+                np.abs(today - target) > ROUNDED,
             ],
+            list(map(str, HELD_BY)),
             default="none",
         )
 
@@ -145,6 +160,7 @@ def plan_ready(
     kept, charges = np.zeros(positions.n_series, dtype=bool), np.zeros(positions.n_series)
     if last is not None:
         decided, kept, charges = keep_last(decided, ready, prices, Keeping.of(last, ready.positions, assigned.by_program))
+    floored = lifted(ready, prices, decided.quantities[:, 0]) if with_levels else np.zeros_like(kept)
     decided = under_rules(decided, assigned, ready.positions, ready.demand, waits=ready.waits)
     projection = ready.played(decided.quantities)
     costs, whole_cost = ready.costs(decided.quantities, projection)
@@ -170,6 +186,7 @@ def plan_ready(
         missing=decided.missing,
         expiring=ready.expired.sum(axis=0).mean(axis=1),
         largest=ready.positions.largest_by_step,
+        floored=floored & (assigned.policies == PROGRAM),
         kept=kept,
     )
 

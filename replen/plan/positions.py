@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from replen.plan.timing import BoolArray, FloatArray, IntArray
 
+WHOLE = 1e-9  # packs: numbers nearer to whole ones are whole
+
 
 @dataclass(frozen=True)
 class Positions:
@@ -95,12 +97,12 @@ class Positions:
     @property
     def smallest_order(self) -> FloatArray:
         """Return the smallest line that may be placed, shape (n_series,), units: packs that reach the minimum, at least one."""
-        return np.maximum(np.ceil(self.min_order_quantity / self.order_multiple - 1e-9), 1.0) * self.order_multiple
+        return smallest_line(self.min_order_quantity, self.order_multiple)
 
     @property
     def largest_order(self) -> FloatArray:
         """Return the largest line that may be placed, shape (n_series,), units; 0 where no line fits between the limits."""
-        largest = np.floor(self.max_order_quantity / self.order_multiple + 1e-9) * self.order_multiple
+        largest = largest_line(self.max_order_quantity, self.order_multiple)
         return np.where(largest < self.smallest_order, 0.0, largest)
 
     @property
@@ -126,6 +128,16 @@ class Positions:
         """Return the chosen series."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})
+
+
+def smallest_line(minimum: FloatArray, pack: FloatArray) -> FloatArray:
+    """Return the smallest line of whole packs that reaches a minimum, at least one pack, units."""
+    return np.asarray(np.maximum(np.ceil(minimum / pack - WHOLE), 1.0) * pack)
+
+
+def largest_line(maximum: FloatArray, pack: FloatArray) -> FloatArray:
+    """Return the largest line of whole packs within a maximum, units; 0 if not even one pack fits."""
+    return np.asarray(np.floor(maximum / pack + WHOLE) * pack)
 
 
 def chunks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from replen import tables as t
 from replen.plan.costs import unit_values
-from replen.plan.items import days_to_order, numbers, read_positions, receipts_by_step, term_refusals
+from replen.plan.items import days_to_order, numbers, read_positions, receipts_by_step, unfit
 from replen.plan.projection import by_step, project, project_backorders
+from replen.plan.refusals import term_refusals
 from replen.plan.sourcing import cheapest, heads, least_by_series, series_numbers
 from replen.plan.timing import BoolArray, Calendar, FloatArray, IntArray
 from replen.plan.transfers import Giver, Place, Receiver, Route, shared_out, spare_units
@@ -74,7 +75,7 @@ class Lines:
     def of(cls, items: pd.DataFrame, calendar: Calendar) -> Self:
         """Return them; by terms that cannot be planned with nothing can be ordered."""
         refused, horizon = term_refusals(items), calendar.horizon
-        able = np.flatnonzero(~refused["no_supply"] & ~refused["bad_supply"])
+        able = np.flatnonzero(~refused["no_supply"] & ~refused["bad_supply"] & ~unfit(items))
         positions = read_positions(items.iloc[able], calendar)
         placed = np.cumsum(positions.may_order & (positions.largest_order > 0)[:, None], axis=1)
         arrivals = [

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.plan.items import term_refusals
+from replen.plan.refusals import term_refusals
 from replen.plan.timing import FloatArray, IntArray
 
 Rows = NDArray[np.intp]

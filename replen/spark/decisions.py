@@ -72,8 +72,8 @@ def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits, 
     if coupled is None:
         return exceptions
     rows: list[ExceptionRow] = [
-        (ALL_SERIES, label, LIMIT_EXCEEDED, "critical", None, f"{ACTIONS[LIMIT_EXCEEDED]} {excess:g}")
-        for label, excess in zip(limits.labels, coupled.relaxed.tolist(), strict=True)
+        (ALL_SERIES, label, LIMIT_EXCEEDED, "critical", _known(excess * worth), ACTIONS[LIMIT_EXCEEDED].format(excess))
+        for label, excess, worth in zip(limits.labels, coupled.relaxed.tolist(), limits.worth(coupled.prices), strict=True)
         if excess > 0  # more is used even if nothing is ordered
     ]
     rows += minimum_rows(coupled, limits)

@@ -4,7 +4,7 @@ python tests/benchmarks/bench_coupling.py [--series 1000000] [--points 16]
 
 Backorder programs of 13 periods, lead time 2, made up from a seed; limits are shares of what would be used without them. The
 certificate is that of the planner: bound, cost, gap over max(1, cost less what no decision changes), largest violation. No
-Spark: `bench_end_to_end.py` has its cost. The last line is JSON.
+Spark: `bench_plan_job.py` has its cost. The last line is JSON.
 """
 
 import argparse

@@ -3,9 +3,10 @@
 python tests/benchmarks/bench_limits.py [--series 100000] [--paths 64] [--waits] [--minimum 1.5]
 
 SKUs made up from a seed: two sites, five suppliers, lead times of one to three weeks; a budget each week, a supplier's capacity
-each week, a site's volume at the end of each week, each a share of what is used without limits. Prints each pass; the last line
-is JSON. The gap has two parts, both in it: of the limits, and of each SKU's own program where lines cost money or have a
-minimum (`gap_without_limits`). `--waits`: backorders instead.
+each week, a site's volume at the end of each week, each a share of what is used without limits. Prints each pass; the last
+line is JSON. Gaps are those of `certificates`, over max(1, cost less what no decision changes). Two parts are in them: of the
+limits, and of each SKU's own program where lines cost money or have a minimum (`gap_without_limits`). `--waits`: backorders
+instead.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from replen.overlays import load_config
 from replen.plan.attempt import Terms, programs
 from replen.plan.choice import Choice, Coupled, Totals, missing
 from replen.plan.coupling import couple
+from replen.plan.items import read_positions
 from replen.plan.limits import Limits, limit_rows, read_limits
 from replen.plan.programs import Programs
 from replen.plan.sharing import N_CELLS
@@ -58,6 +60,13 @@ def made(parts: list[Part], limits: Limits, settings: Plan) -> list[Programs]:
     """Return the programs of all parts."""
     terms = Terms(settings, PLAN_DATE, "W", limits, Choice.at(np.zeros(len(limits)), N_CELLS))
     return [one for items, demand in parts for one in programs(items, demand, terms)]
+
+
+def undecided(parts: list[Part], settings: Plan) -> float:
+    """Return money that no decision changes: that of the steps before the first arrival."""
+    terms = Terms.uncoupled(settings, PLAN_DATE, "W")
+    prepared = (terms.ready(read_positions(items, terms.calendar), demand) for items, demand in parts)
+    return float(sum(ready.constant.sum() for ready in prepared))
 
 
 def look(choice: Choice, parts: list[Programs]) -> Totals:
@@ -122,7 +131,7 @@ def main() -> None:
     parts = [part(first, min(CHUNK, n_series - first), asked.paths) for first in range(0, n_series, CHUNK)]
     wall, cpu = time.perf_counter(), time.process_time()
     coupled, limits, free = coupled_plan(parts, settings, asked.minimum)
-    lumpy = limits.minimums > 0
+    lumpy, constant = limits.minimums > 0, undecided(parts, settings)
     report = {
         "series": n_series,
         "paths": asked.paths,
@@ -132,8 +141,8 @@ def main() -> None:
         "passes": coupled.passes,
         "dual_bound": coupled.dual_bound,
         "cost": coupled.cost,
-        "gap": (coupled.cost - coupled.dual_bound) / max(1.0, abs(coupled.cost)),
-        "gap_without_limits": float((free.cost.sum() - free.bound.sum()) / abs(free.cost.sum())),
+        "gap": (coupled.cost - coupled.dual_bound) / max(1.0, coupled.cost - constant),
+        "gap_without_limits": float((free.cost.sum() - free.bound.sum()) / max(1.0, free.cost.sum() - constant)),
         "largest_violation": float(coupled.violation(limits.limits, limits.minimums).max()),
         "minimums_short_before": int((missing(coupled.wanted.usage.sum(axis=0), limits.minimums) > 0).sum()),
         "minimums_skipped": int((coupled.usage[lumpy] == 0).sum()),

@@ -16,7 +16,6 @@ from replen.plan.lost_sales import Relaxed, solve_lost_sales
 from replen.plan.packs import Whole, nearest_line, whole_packs
 from replen.plan.positions import Positions
 from replen.plan.problem import Problem, problems
-from replen.plan.program import highs
 from replen.plan.projection import project
 
 LEAD_TIME = 2
@@ -60,7 +59,7 @@ def compare(n_series: int = 500) -> dict[str, float]:
     problem = instances(n_series)
     solve_lost_sales(problem.take(np.arange(2)))  # compiles
     fast, fast_ms = _timed(lambda: solve_lost_sales(problem), n_series, REPEATS)
-    reference, reference_ms = _timed(lambda: solve_lost_sales(problem, solver=highs), n_series, 1)
+    reference, reference_ms = _timed(lambda: solve_lost_sales(problem, solvers=("highs",)), n_series, 1)
     idle = problem.cost(np.zeros(fast.quantities.shape))
     size = np.maximum(1.0, np.abs(reference.cost))
     excess = (problem.cost(fast.quantities) - reference.cost) / size

@@ -1,47 +1,75 @@
 """The worked cases of the planner's brief; each docstring holds the arithmetic."""
 
+from dataclasses import replace
+
 import numpy as np
 from pytest import approx
-from scipy.optimize import linprog
 
+from replen.config import SafetyStock
+from replen.plan.outcome import plan_ready
+from replen.plan.policies.assigned import Assigned
 from replen.plan.policies.fixed_cycle import OrderUpTo
 from replen.plan.policies.known import Known
 from replen.plan.policies.service import interval_demand
-from replen.plan.solver import BASIC, LOWER, Matrix, Program, TemplateSolver
+from replen.plan.prepared import Prepared
+from replen.plan.problem import Prices
+from replen.plan.safety import Floor
 from tests.golden.test_plan_by_hand import one_series
+from tests.unit.plan_instances import positions
 
-UNIT_COST, DEMAND, SAFETY_STOCK, PREDICTION, QUOTED = 5.0, 200.0, 500.0, 125.0, 750.0
+UNIT_COST, DEMAND, SAFETY_STOCK, QUOTED = 5.0, 200.0, 500.0, 750.0
+WANTED = {"unit_cost": UNIT_COST, "holding_cost": 0.0, "backorder_cost": 100.0, "end_value": 0.0}  # unmet demand never pays
+
+
+def planned(demand, horizon, floor=None):
+    """Return the plan, and the series made ready, with 500 units at the start of every period: what is left after demand.
+
+    Args:
+        demand: by series, units a period.
+        horizon: periods.
+        floor: by series, units left; None = the configured safety stock, which covers 1.5 periods: 300 after 200.
+    """
+    asked = SafetyStock(kind="hard", cover_periods=(SAFETY_STOCK - DEMAND) / DEMAND, price=0)
+    series, paths = positions(len(demand), horizon, **WANTED), np.tile(np.array(demand)[None, :, None], (horizon, 1, 1))
+    ready = Prepared.of(series, paths, waits=True, safety_stock=asked)
+    if floor is not None:
+        ready = replace(ready, floor=Floor(np.array(floor)[:, None], np.full((len(demand), horizon), np.inf)))
+    return plan_ready(series, ready, Prices.none(series), assigned=Assigned.program(len(demand))), ready
 
 
 def test_cheapest_units_that_meet_demand_and_keep_the_safety_stock():
-    """Minimise sum c_i x_i, x_i >= demand and x_i >= safety stock; three periods, demand 200, safety stock 500, c = 5.
+    """Minimise sum c_i x_i, x_i >= demand and x_i >= safety stock; three x_i, demand 200, safety stock 500, c = 5.
 
-    Every x_i has a positive cost and only lower bounds: it is the larger of them, max(200, 500) = 500 a period, whether the
-    prediction is 125 or 200. Cost 3 * 5 * 500 = 7,500. The plan of 750 a period that is sometimes quoted for this case meets
-    all constraints, but costs 3 * 5 * 750 = 11,250: half as much again. It is no optimum of this program.
+    Every x_i has a positive cost and only lower bounds: it is the larger of them, max(200, 500) = 500. Cost 3 * 5 * 500 =
+    7,500. The plan of 750 that is sometimes quoted for this case meets all constraints, but costs 3 * 5 * 750 = 11,250: half as
+    much again. It is no optimum of this program. To the planner x_i is what there is before demand takes 200 of it, so that the
+    floor under what is left is 300; nothing is left over from one x_i to the next.
     """
-    least = np.array([DEMAND] * 3 + [SAFETY_STOCK] * 3)
-    rows, columns = np.arange(6), np.tile(np.arange(3), 2)
-    solver = TemplateSolver(Matrix(6, 3, rows, columns, np.ones(6)))
-    program = Program(np.full(3, UNIT_COST), np.full(3, np.inf), least)
-    ours = solver.solve(program, np.full(3, LOWER), np.full(6, BASIC))
-    matrix = np.tile(np.eye(3), (2, 1))
-    scipys = linprog(program.cost, A_ub=-matrix, b_ub=-least)
-    for values, cost in ((ours.values, ours.cost), (scipys.x, scipys.fun)):
-        assert values == approx(np.full(3, 500.0))
-        assert cost == approx(7_500.0)
-    assert ours.proven
+    plan, ready = planned([DEMAND] * 3, horizon=1)
+    assert plan.quantities.tolist() == [[500.0]] * 3
+    assert plan.feasible_cost.sum() == approx(7_500.0)
+    assert plan.dual_bound == approx(plan.feasible_cost)
+    assert plan.solver.tolist() == ["chain"] * 3
+    quoted = np.full((3, 1), QUOTED)
+    cost = ready.costs(quoted, ready.played(quoted))[1]
+    assert cost.sum() == approx(11_250.0) == 1.5 * plan.feasible_cost.sum()
 
-    quoted = np.full(3, QUOTED)
-    assert (matrix @ quoted >= least).all()
-    assert program.cost @ quoted == approx(1.5 * ours.cost)
+
+def test_what_is_left_is_not_bought_again():
+    """The same in three periods of one product: 300 of the first 500 are left, so that 200 bring the next period to 500."""
+    plan, _ = planned([DEMAND], horizon=3)
+    assert plan.quantities.tolist() == [[500.0, 200.0, 200.0]]
+    assert (plan.mean_on_hand + DEMAND).tolist() == [[SAFETY_STOCK] * 3]
+    assert plan.feasible_cost == approx(UNIT_COST * 900.0)
 
 
 def test_predictions_below_the_safety_stock_change_nothing():
-    """The same with predictions 125, 150, 175 in place of the demand: still 500 a period; with 800 in one period, 800 there."""
-    for predictions, expected in (([125, 150, 175], [500, 500, 500]), ([PREDICTION, 800, PREDICTION], [500, 800, 500])):
-        result = linprog(np.full(3, UNIT_COST), bounds=[(max(each, SAFETY_STOCK), None) for each in predictions])
-        assert result.x == approx(expected)
+    """With predictions 125, 150, 175 in place of the demand still 500 each; with 800 for one of them, 800 there."""
+    for predictions, expected in (([125, 150, 175], [500, 500, 500]), ([125, 800, 125], [500, 800, 500])):
+        left = [max(SAFETY_STOCK - each, 0.0) for each in predictions]
+        plan, _ = planned(np.array(predictions, float), 1, floor=left)
+        assert plan.quantities[:, 0].tolist() == expected
+        assert plan.feasible_cost == approx(UNIT_COST * np.array(expected))
 
 
 def first_order(rule):

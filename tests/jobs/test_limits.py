@@ -65,6 +65,7 @@ def test_a_limit_that_stock_alone_exceeds_is_an_exception(spark: "SparkSession",
     told = found["exceptions"][found["exceptions"][t.KIND] == "limit_exceeded"]
     assert len(told) > 0
     assert told[t.ACTION].str.startswith("raise the limit").all()
+    assert (told[t.VALUE_AT_RISK] >= 0).all()
     assert found["certificates"].set_index(str(t.LIMIT_NAME)).loc["*", t.LARGEST_VIOLATION] == 0
     assert (found["orders"][t.SITE] != site).all()
 

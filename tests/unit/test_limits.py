@@ -38,6 +38,11 @@ def test_a_limit_of_each_period_is_a_row_a_period():
     assert (family.measure, family.basis, family.rows.tolist()) == ("money", "order", [[0, 1, 2]])
 
 
+def test_an_excess_is_worth_its_money_or_the_price_of_the_limit():
+    limits = read(2, budget=rule(), space=rule(kind="volume"))
+    assert limits.worth(np.array([0.5, 0.0, 7.0, 0.0])).tolist() == [1.0, 1.0, 7.0, 0.0]
+
+
 def test_a_limit_of_the_horizon_is_one_row():
     limits = read(budget=rule(period="horizon"))
     assert (limits.labels, limits.families[0].rows.tolist()) == (("budget",), [[0, 0, 0]])

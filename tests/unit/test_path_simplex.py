@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from replen.plan import lost_sales
 from replen.plan.lost_sales import path_simplex, solve_lost_sales
+from replen.plan.outcome import plan_series
 from replen.plan.problem import Problem
 from replen.plan.program import highs
 from tests.unit.plan_instances import instances, positions, row_problem
@@ -17,7 +18,7 @@ def alone(monkeypatch):
     def called(problem):
         raise AssertionError("the path simplex asked HiGHS for help")
 
-    monkeypatch.setattr(lost_sales, "highs", called)
+    monkeypatch.setitem(lost_sales.SOLVERS, "highs", called)
 
 
 TOLERANCE = 1e-7  # of max(1, cost)
@@ -48,7 +49,10 @@ def random_problem(rng, *, n_series, n_steps, n_paths):
 
 def worst_errors(problem):
     """Return the largest excess over HiGHS and over the proven bound, and of the bound over HiGHS, by max(1, cost)."""
-    reference, fast = solve_lost_sales(problem, solver=highs), solve_lost_sales(problem)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(lost_sales.SOLVERS, "highs", highs)
+        reference = solve_lost_sales(problem, solvers=("highs",))
+    fast = solve_lost_sales(problem)
     cost, size = problem.cost(fast.quantities), np.maximum(1.0, np.abs(reference.cost))
     assert (fast.quantities >= 0).all() and (fast.quantities <= problem.largest).all()
     excesses = (cost - reference.cost, cost - fast.cost, fast.cost - reference.cost)
@@ -84,6 +88,27 @@ def test_a_series_alone_gives_what_it_gives_in_a_bucket(seed):
         alone, least = path_simplex(problem.take(np.array([row])))
         np.testing.assert_array_equal(alone[0], quantities[row])
         np.testing.assert_array_equal(least[0], bound[row])
+
+
+@pytest.mark.parametrize("gap", [-1.0, 1e-6])
+def test_highs_solves_what_is_not_proven_and_is_named(monkeypatch, gap):
+    """No gap is below -1 of the cost: nothing is proven, whatever the seed, and HiGHS is asked for every series."""
+    monkeypatch.setattr(lost_sales, "GAP", gap)
+    monkeypatch.setitem(lost_sales.SOLVERS, "highs", highs)
+    drawn, demand = positions(3, 4, on_hand=[0.0, 1e6, 2.0]), np.random.default_rng(1).poisson(4.0, (4, 3, 9)).astype(float)
+    found = plan_series(drawn, demand)
+    solver = "highs" if gap < 0 else "path_simplex"
+    assert found.solver.tolist() == [solver, "none", solver]
+    assert found.dual_bound == pytest.approx(found.feasible_cost)
+
+
+def test_what_nothing_proves_has_no_bound(monkeypatch):
+    monkeypatch.setitem(
+        lost_sales.SOLVERS, "path_simplex", lambda problem: (np.zeros(problem.largest.shape), np.full(1, np.nan))
+    )
+    monkeypatch.setitem(lost_sales.SOLVERS, "highs", lambda problem: (np.zeros(problem.largest.shape), np.full(1, np.nan)))
+    found = plan_series(positions(1, 4), np.full((4, 1, 3), 5.0))
+    assert np.isnan(found.dual_bound).all()
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

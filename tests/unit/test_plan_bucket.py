@@ -124,7 +124,9 @@ def test_what_cannot_be_planned_is_an_exception_and_no_order(kind, wrong):
     row = decide(items(**wrong), paths()).iloc[0]
     assert row[t.KIND.by_exception()] == [kind]
     assert row[t.SEVERITY.by_exception()] == ["critical"]
-    assert row[t.ACTION.by_exception()] == [ACTIONS[kind]]
+    (action,) = row[t.ACTION.by_exception()]
+    assert all(column in action for column in wrong) or kind == "no_supply"
+    assert "expected" in action
     assert row[t.REASON] == kind
     assert row[t.ORDER_QUANTITY.by_step()] is None
     assert np.isnan(row[t.ORDER_QUANTITY])
@@ -225,6 +227,93 @@ def test_chunks_do_not_change_the_rows(monkeypatch, size):
 
 def test_an_empty_bucket_has_no_rows():
     assert decide(items(0), paths(0)).columns.tolist() == t.DECISIONS.names
+
+
+MENDED = {
+    "stock.on_hand is -1, expected at least 0 and finite: raise it to 0": ({t.ON_HAND: -1.0}, {t.ON_HAND: 0.0}),
+    "open_orders bring -4 units in period 2, expected at least 0 and finite: raise their quantity to 0, or cancel them": (
+        {t.RECEIPTS: [[1.0, -4.0, 0.0]]},
+        {t.RECEIPTS: [[1.0, 0.0, 0.0]]},
+    ),
+    "supply.order_multiple is -6, expected above 0 and finite (null = 1): raise it above 0; supply.order_days is 'xyz', "
+    "expected some of MO,TU,WE,TH,FR,SA,SU (null = all): name at least one": (
+        {t.ORDER_MULTIPLE: -6.0, t.ORDER_DAYS: "xyz"},
+        {t.ORDER_MULTIPLE: 0.01, t.ORDER_DAYS: "SU"},
+    ),
+    "supply.lead_time_days is null, expected at least 0 and at most 3650: give it": (
+        {t.LEAD_TIME_DAYS: np.nan},
+        {t.LEAD_TIME_DAYS: 3650.0},
+    ),
+    "supply.lead_time_days is 0 and lead_time_sd_days 2, expected a lead time above 0 where it varies: raise lead_time_days "
+    "above 0, or lower lead_time_sd_days to 0": (
+        {t.LEAD_TIME_DAYS: 0.0, t.LEAD_TIME_SD_DAYS: 2.0},
+        {t.LEAD_TIME_DAYS: 0.0, t.LEAD_TIME_SD_DAYS: 0.0},
+    ),
+    "costs.lost_sale_cost is 2, expected above supply.unit_cost, 2: raise it above 2, or lower unit_cost below 2": (
+        {t.LOST_SALE_COST: 2.0},
+        {t.LOST_SALE_COST: 2.01},
+    ),
+    "costs.end_value is 99, expected below unit_cost + holding_cost, 2.05: lower it below 2.05": (
+        {t.END_VALUE: 99.0},
+        {t.END_VALUE: 2.04},
+    ),
+    "supply.unit_cost is inf, expected at least 0 and finite: give a finite number": (
+        {t.UNIT_COST: np.inf},
+        {t.UNIT_COST: 4.0},
+    ),
+    "catalogue.shelf_life_days is 0, expected above 0 (null = none): raise it above 0": (
+        {t.SHELF_LIFE_DAYS: 0.0},
+        {t.SHELF_LIFE_DAYS: 0.5},
+    ),
+}
+
+
+@pytest.mark.parametrize("action", MENDED)
+def test_an_action_names_column_found_value_and_the_least_change_after_which_the_row_is_planned(action):
+    wrong, mended = MENDED[action]
+    assert decide(items(**wrong), paths()).iloc[0][t.ACTION.by_exception()] == [action]
+    assert decide(items(**mended), paths()).iloc[0][t.REASON] is None
+
+
+UNFIT = {t.MIN_ORDER_QUANTITY: 50.0, t.MAX_ORDER_QUANTITY: 20.0}
+
+
+def test_where_no_line_fits_the_smallest_is_proposed_and_marked():
+    """Packs of 6 and a minimum of 50: 54 at least, and at most 20. The plan is that of a maximum of 54."""
+    row, mended = (decide(items(**UNFIT | {t.MAX_ORDER_QUANTITY: most}), paths()).iloc[0] for most in (20.0, 54.0))
+    assert row[t.ORDER_QUANTITY] == mended[t.ORDER_QUANTITY] == 54.0
+    assert row[t.FEASIBLE_COST] == mended[t.FEASIBLE_COST]
+    place = row[t.KIND.by_exception()].index("no_line_fits")
+    assert row[t.ACTION.by_exception()][place] == (
+        "supply.max_order_quantity is 20, expected at least the smallest line, 54 (min_order_quantity 50 in packs of 6): raise "
+        "it to 54, or lower min_order_quantity to 18; an order of 54 units, the smallest line, is proposed today as if it were "
+        "allowed"
+    )
+    assert "no_line_fits" not in decide(items(**UNFIT | {t.MIN_ORDER_QUANTITY: 18.0}), paths()).iloc[0][t.KIND.by_exception()]
+    known, short = np.full((1, N_PATHS, HORIZON), 5.0), items(on_hand=4.0, **UNFIT)
+    assert kinds(short, known)["no_line_fits"] == approx(4 * 5.0 * 5.0)  # all that is wanted once it can arrive
+
+
+@pytest.mark.parametrize(
+    ("changed", "done"),
+    [
+        ({t.ON_HAND: 28.0}, "nothing is ordered today, which costs less than the smallest line"),
+        ({t.MAX_ORDER_QUANTITY: 0.0}, "nothing is ordered"),
+        ({t.LAUNCH_DATE: pd.Timestamp("2024-05-13")}, "no order is due today"),
+    ],
+)
+def test_where_no_line_fits_and_nothing_is_ordered_no_order_is_spoken_of(changed, done):
+    row = decide(items(**UNFIT | changed), paths()).iloc[0]
+    place = row[t.KIND.by_exception()].index("no_line_fits")
+    assert row[t.ORDER_QUANTITY] == 0
+    assert row[t.ACTION.by_exception()][place].endswith(f"; {done}")
+    assert not any("today's order" in action for action in row[t.ACTION.by_exception()])
+
+
+def test_a_horizon_that_is_too_short_says_which_is_not():
+    row = decide(items(lead_time_days=70.0), paths()).iloc[0]
+    (action,) = row[t.ACTION.by_exception()]
+    assert action == "lead time is 10 periods, plan.horizon 6: raise plan.horizon to 11; nothing is ordered until then"
 
 
 def kinds(rows, demand_paths):

@@ -82,6 +82,19 @@ def test_a_safety_stock_that_cannot_be_met_is_an_exception_that_says_by_how_much
     assert row[t.ORDER_QUANTITY] == 6.0
 
 
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+@pytest.mark.parametrize(("cover", "binding"), [(0.0, "order_multiple"), (20.0, "safety_stock")])
+def test_binding_names_the_safety_stock_where_it_lifts_the_order(kind, cover, binding):
+    asked = SafetyStock(kind=kind, cover_periods=cover, price=9.0)
+    lifted, plain = (
+        planned(items(1, **{t.BACKORDER_COST: 1.0}), unmet_demand="waits", safety_stock=one).iloc[0]
+        for one in (asked, SETTINGS.safety_stock)
+    )
+    assert lifted[t.BINDING] == binding
+    assert (lifted[t.ORDER_QUANTITY] > plain[t.ORDER_QUANTITY]) == (binding == "safety_stock")
+    assert plain[t.BINDING] == "order_multiple"
+
+
 def test_lost_sales_refuse_it():
     with pytest.raises(ValidationError, match=r"plan\.safety_stock\.kind: expected none"):
         Plan(**{**dict(SETTINGS), "safety_stock": HARD})

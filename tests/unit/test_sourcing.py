@@ -118,7 +118,22 @@ def test_a_source_that_cannot_be_planned_is_left_out_with_a_warning():
     assert (decision[t.SUPPLIER], decision[t.REASON], decision[t.ALTERNATIVES]) == ("mill", None, {})
     assert decision[t.KIND.by_exception()] == ["source_left_out"]
     assert decision[t.SEVERITY.by_exception()] == ["warning"]
-    assert decision[t.ACTION.by_exception()][0].endswith("correct the row of: bad (bad_supply), dear (bad_costs)")
+    (action,) = decision[t.ACTION.by_exception()]
+    assert "correct the row of bad (bad_supply: supply.lead_time_days is -1, " in action
+    assert "), dear (bad_costs: costs.lost_sale_cost is 5, " in action
+
+
+@pytest.mark.parametrize("minimum", [0.0, 54.0])
+def test_a_source_with_no_line_is_asked_only_where_no_other_can_be(minimum):
+    """The first choice takes no line (at most 3 in packs of 6); the second takes lines of 6, or of 54 up to 20: none either."""
+    second = {"supplier": "mill", "min_order_quantity": minimum, "max_order_quantity": 20.0}
+    rows = sources({"supplier": "narrow", "max_order_quantity": 3.0, "unit_cost": 1.9}, second, on_hand=20.0)
+    (decision,) = decide(rows, of_series(rows)).to_dict("records")
+    taken, kind = ("narrow", "no_line_fits") if minimum else ("mill", "source_left_out")
+    assert decision[t.SUPPLIER] == taken
+    assert decision[t.KIND.by_exception()][0] == kind
+    assert decision[t.ORDER_QUANTITY] > 0
+    assert first_choices(rows).tolist() == ([0, 0] if minimum else [1, 1])
 
 
 def test_a_series_without_a_sound_source_is_one_exception():
