@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.config import SafetyStock
-from replen.plan.decide import backorders, lost_sales
+from replen.plan.decide import decide
 from replen.plan.delays import mean_within
 from replen.plan.kept import Keeping, LastPlan, keep_last
 from replen.plan.policies.assigned import Assigned
@@ -48,6 +48,7 @@ class Outcome:
         missing: shape (n_series, horizon), units by which a hard safety stock gives way.
         expiring: shape (n_series,), expected units of stock and open orders that expire unsold.
         largest: shape (n_series, horizon), units that may be ordered at each step at most.
+        in_time: shape (n_series,), whether today's order is another one because units of it would expire.
         kept: shape (n_series,), whether the last plan is kept though another one costs less, its charge left out.
     """
 
@@ -71,6 +72,7 @@ class Outcome:
     missing: FloatArray
     expiring: FloatArray
     largest: FloatArray
+    in_time: BoolArray
     kept: BoolArray
 
     def take(self, rows: NDArray[np.intp]) -> Self:
@@ -85,7 +87,7 @@ class Outcome:
         at_most = (today > 0) & (today == self.largest[:, 0]) & (target >= today)
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
-            [self.kept, at_most & (today == packs.largest_order), at_most, at_minimum, np.abs(today - target) > ROUNDED],
+            [self.kept, at_most & (today == packs.largest_order), at_most | self.in_time, at_minimum, np.abs(today - target) > ROUNDED],
             [
                 str(column)
                 for column in (t.LAST_PLAN, t.MAX_ORDER_QUANTITY, t.SHELF_LIFE_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)
@@ -140,7 +142,6 @@ def plan_ready(
         with_levels: as in `plan_series`.
         last: what the last plans say, and what it costs to change one of the program; None = nothing.
     """
-    decide = backorders if ready.waits else lost_sales
     decided = decide(ready, prices, with_levels=with_levels)
     kept, charges = np.zeros(positions.n_series, dtype=bool), np.zeros(positions.n_series)
     if last is not None:
@@ -170,6 +171,7 @@ def plan_ready(
         missing=decided.missing,
         expiring=ready.expired.sum(axis=0).mean(axis=1),
         largest=ready.positions.largest_by_step,
+        in_time=decided.in_time,
         kept=kept,
     )
 

@@ -15,6 +15,7 @@ from replen.plan.kept import Keeping, LastPlan, least_charged
 from replen.plan.lattice import OrderLines
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
+from replen.plan.perishing import cheapest_in_time, relaxed, relaxed_prices, saved_at_most
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices, Problem, problems
@@ -138,6 +139,48 @@ class LostSalesPrograms:
 
 
 @dataclass(frozen=True)
+class PerishingPrograms:
+    """Programs of series of which some perish (see `perishing`).
+
+    Attributes:
+        programs: of all series.
+        rows: of series that perish.
+        ready: these series.
+        free: these series, relaxed.
+        proofs: the programs of these.
+    """
+
+    programs: Solver
+    rows: Rows
+    ready: Prepared
+    free: Prepared
+    proofs: Solver
+
+    def __call__(self, prices: Prices) -> Solved:
+        """Return the plans at these prices."""
+        rows, mine = self.rows, prices.take(self.rows)
+        lowered = relaxed_prices(self.free, mine)
+        solved, proof = self.programs(prices), self.proofs(lowered)
+        quantities = cheapest_in_time(self.ready, self.free, mine, [solved.quantities[rows], proof.quantities])
+        projection, early = self.ready.played(quantities), (mine.stock - lowered.stock) * self.ready.early_stock
+        solved.quantities[rows], solved.stock[rows] = quantities, projection.ending.mean(axis=2).T
+        solved.bound[rows] = proof.bound + early.sum(axis=1) - saved_at_most(self.free)
+        solved.cost[rows] = self.ready.costs(quantities, projection)[1]
+        return solved
+
+
+def programs_of(ready: Prepared) -> Solver:
+    """Return the programs of these series."""
+    model: type[BackorderPrograms | LostSalesPrograms] = BackorderPrograms if ready.waits else LostSalesPrograms
+    rows = ready.perishing
+    if not len(rows):
+        return model.of(ready)
+    some = ready.take(rows)
+    free = relaxed(some)
+    return PerishingPrograms(model.of(ready), rows, some, free, model.of(free))
+
+
+@dataclass(frozen=True)
 class KeptPrograms:
     """Programs of series whose last plan is kept where the best one does not save the charge (see `kept`).
 
@@ -189,12 +232,11 @@ class Programs:
     @classmethod
     def of(cls, ready: Prepared, sharing: Sharing, series: IntArray, last: LastPlan | None = None) -> Self:
         """Return the programs of these sources, which may have a last plan that is charged for when it changes."""
-        model: type[BackorderPrograms | LostSalesPrograms] = BackorderPrograms if ready.waits else LostSalesPrograms
-        solve: Solver = model.of(ready)
+        solve: Solver = programs_of(ready)
         positions = ready.positions
         keeping = None if last is None else Keeping.of(last, positions, np.arange(len(ready.receipts)))
         if keeping is not None and len(keeping.rows):
-            solve = KeptPrograms(solve, model.of(keeping.made_ready(ready)), keeping)
+            solve = KeptPrograms(solve, programs_of(keeping.made_ready(ready)), keeping)
         return cls(solve, sharing, series, ready.receipts, positions.lead_time, positions.delays)
 
     def totals(self, choice: Choice) -> Totals:
