@@ -10,7 +10,8 @@ The second program proves the bound: the same orders cost no less once units exp
 before the horizon. Units that expire are a number A(t), that never falls; B(t), no more, of them are sales that are lost. So
 expiry costs p B(T) and v (A - B)(T), and it saves the holding of A - B in n periods, at most n h A(T). That is no saving where
 n h <= v and n h <= p; so v is raised to n h where it is less, up to c. What is then left of n h - min(v, p) is taken off for
-every unit that may be ordered. Prices of limits on stock are lowered likewise in these periods.
+every unit that may be ordered. Where demand waits no sale is lost, but v is also what units owed at the horizon cost: there h
+is lowered to v / n. Prices of limits on stock are lowered likewise in these periods.
 """
 
 from dataclasses import replace
@@ -28,20 +29,20 @@ from replen.plan.timing import FloatArray, IntArray, by_arrival, by_order_step
 
 
 def relaxed(ready: Prepared) -> Prepared:
-    """Return the series as the program has them that proves the bound: larger lines, and units left worth their holding.
+    """Return the series as the program has them that proves the bound: larger lines, and units that are worth their holding.
 
     A hard safety stock is left out, as it may give way by less where lines are larger.
 
     Args:
         ready: n_series series that perish.
     """
-    positions, hard = ready.positions, np.isinf(ready.floor.price)
-    held = _periods(ready) * positions.holding_cost
-    widened = replace(
-        positions,
-        end_value=np.maximum(positions.end_value, np.minimum(held, positions.unit_cost)),
-        line_limit=_largest_lines(ready),
-    )
+    positions, hard, periods = ready.positions, np.isinf(ready.floor.price), _periods(ready)
+    widened = replace(positions, line_limit=_largest_lines(ready))
+    if ready.waits:
+        widened = replace(widened, holding_cost=np.minimum(positions.holding_cost, positions.end_value / periods))
+    else:
+        held = np.minimum(periods * positions.holding_cost, positions.unit_cost)
+        widened = replace(widened, end_value=np.maximum(positions.end_value, held))
     return replace(ready, positions=widened, floor=Floor(ready.floor.units, np.where(hard, 0.0, ready.floor.price)))
 
 

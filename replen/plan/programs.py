@@ -162,9 +162,9 @@ class PerishingPrograms:
         lowered = relaxed_prices(self.free, mine)
         solved, proof = self.programs(prices), self.proofs(lowered)
         quantities = cheapest_in_time(self.ready, self.free, mine, [solved.quantities[rows], proof.quantities])
-        projection, early = self.ready.played(quantities), (mine.stock - lowered.stock) * self.ready.early_stock
+        projection, early = self.ready.played(quantities), ((mine.stock - lowered.stock) * self.ready.early_stock).sum(axis=1)
         solved.quantities[rows], solved.stock[rows] = quantities, projection.ending.mean(axis=2).T
-        solved.bound[rows] = proof.bound + early.sum(axis=1) - saved_at_most(self.free)
+        solved.bound[rows] = proof.bound + early + self.ready.constant - self.free.constant - saved_at_most(self.free)
         solved.cost[rows] = self.ready.costs(quantities, projection)[1]
         return solved
 
