@@ -100,7 +100,8 @@ class Keeping:
         """Return the series, of all that were made ready, with what the kept units bring taken off what is wanted."""
         some = ready.take(self.rows)
         coming = delayed(by_arrival(self.units, self.positions.lead_time), self.positions.delays)
-        return replace(some, positions=self.positions, expired=some.expired - coming, coming=np.where(self.said, self.units, np.nan))
+        decided = np.where(self.said, self.units, np.nan)
+        return replace(some, positions=self.positions, expired=some.expired - coming, coming=decided)
 
     def charges(self, quantities: FloatArray) -> FloatArray:
         """Return what plans of the series are charged, (n_rows,), money.

@@ -85,9 +85,10 @@ class Outcome:
         """Return what held today's quantity, (n_series,): a limit, the pack, or `none`."""
         today, target, packs = self.quantities[:, 0], self.targets[:, 0], self.positions
         at_most = (today > 0) & (today == self.largest[:, 0]) & (target >= today)
+        perishes = at_most | self.in_time
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
-            [self.kept, at_most & (today == packs.largest_order), at_most | self.in_time, at_minimum, np.abs(today - target) > ROUNDED],
+            [self.kept, at_most & (today == packs.largest_order), perishes, at_minimum, np.abs(today - target) > ROUNDED],
             [
                 str(column)
                 for column in (t.LAST_PLAN, t.MAX_ORDER_QUANTITY, t.SHELF_LIFE_DAYS, t.MIN_ORDER_QUANTITY, t.ORDER_MULTIPLE)

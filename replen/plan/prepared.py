@@ -27,8 +27,8 @@ class Prepared:
         waits: whether demand that is not met waits (backorders) or is lost.
         floor: safety stock that is asked for.
         receipts: shape (n_series, horizon), expected units of all open orders, those owed to customers already included.
-        coming: shape (n_series, horizon), units by step of orders that are decided already, NaN = this step is not; `expired` is
-            less by them when they come. None = nothing is decided.
+        coming: shape (n_series, horizon), units by step of orders that are decided already, NaN = this step is not; `expired`
+            is less by them when they come. None = nothing is decided.
     """
 
     positions: Positions

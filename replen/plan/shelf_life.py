@@ -100,9 +100,9 @@ def largest_worthwhile(positions: Positions, demand: FloatArray, *, waits: bool,
 
     Take away what a line has above such a number of packs. Sold are then at most those units fewer that would have been sold of
     them, as later ones take their place; fewer expire, fewer lie there. So where demand is lost and the line expires within the
-    horizon on all paths, a unit is worth at most its chance to be sold times what a sale, or a unit kept in its place, is worth:
-    less than it costs beyond the newsvendor's quantity. Of other lines, units beyond all demand of the horizon, and beyond the
-    safety stock, are left over at the best, which never pays.
+    horizon on all paths, a unit is worth at most its chance to be sold times what a sale, or a unit kept in its place, is
+    worth: less than it costs beyond the newsvendor's quantity. Of other lines, units beyond all demand of the horizon, and
+    beyond the safety stock, are left over at best, which never pays.
 
     Args:
         positions: n_series positions that perish.
@@ -124,6 +124,35 @@ def largest_worthwhile(positions: Positions, demand: FloatArray, *, waits: bool,
             largest[:, step] = np.where(ends, sells, most)
     packs = np.ceil(largest / positions.order_multiple[:, None] - 1e-9) * positions.order_multiple[:, None]
     return np.minimum(np.maximum(packs, positions.smallest_order[:, None]), positions.largest_order[:, None])
+
+
+def levels_in_time(positions: Positions, demand: FloatArray, levels: FloatArray) -> FloatArray:
+    """Return order-up-to levels, (n_series, n_steps), units, at most what should sell before the order expires.
+
+    First in, first out, the last unit of the position is sold in time if demand of lead time and shelf life reaches it: that of
+    the share (lost_sale_cost - unit_cost) / lost_sale_cost of the paths. Steps after the horizon are like the last one.
+
+    Args:
+        positions: n_series positions; where nothing perishes, levels are as they are.
+        demand: shape (n_steps, n_series, n_paths), units.
+        levels: shape (n_series, n_steps), units of inventory position.
+    """
+    if positions.shelf_life is None:
+        return levels
+    capped, rows = levels.copy(), _perishable(positions, demand)
+    some = positions.take(rows)
+    if some.shelf_life is None or not len(rows):
+        return capped
+    margin = (some.lost_sale_cost - some.unit_cost) / some.lost_sale_cost
+    until = some.lead_times + some.shelf_life[:, None]
+    running = np.concatenate([np.zeros((1, *demand[0, rows].shape)), np.cumsum(demand[:, rows], axis=0)])
+    for step in range(len(demand)):
+        end = np.broadcast_to(step + until, running.shape[1:])
+        beyond = np.maximum(end - len(demand), 0) * demand[-1, rows]
+        within = np.take_along_axis(running, np.minimum(end, len(demand))[None], axis=0)[0]
+        sells = critical_value(within - running[step] + beyond, margin)
+        capped[rows, step] = np.minimum(levels[rows, step], sells)
+    return capped
 
 
 def _largest_line(positions: Positions, sells: FloatArray) -> FloatArray:
