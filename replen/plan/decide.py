@@ -13,7 +13,6 @@ from replen.plan.lattice import OrderLines
 from replen.plan.levels import further_units, worthwhile_units
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
-from replen.plan.perishing import cheapest_in_time, relaxed, relaxed_prices, saved_at_most
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices, Problem, problems
@@ -60,30 +59,6 @@ class Decided:
         return cls(quantities, targets, levels, least_cost, solver, missing, np.zeros(n_series, dtype=bool))
 
 
-def decide(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided:
-    """Return what to order; of goods that perish by what it costs once units expire (see `perishing`).
-
-    Args:
-        ready: n_series series.
-        prices: of limits that couple series.
-        with_levels: whether levels, and targets before packs, are wanted.
-    """
-    program, levels = (backorders, _waiting_levels) if ready.waits else (lost_sales, _lost_levels)
-    decided, rows = program(ready, prices, with_levels=with_levels), ready.perishing
-    if not len(rows):
-        return decided
-    some, mine, merged = ready.take(rows), prices.take(rows), decided.copy()
-    free = relaxed(some)
-    proof = program(free, relaxed_prices(free, mine), with_levels=False)
-    quantities = cheapest_in_time(some, free, mine, [decided.quantities[rows], proof.quantities])
-    changed = np.flatnonzero((quantities != decided.quantities[rows]).any(axis=1))
-    merged.least_cost[rows], merged.quantities[rows] = proof.least_cost - saved_at_most(free), quantities
-    merged.in_time[rows] = quantities[:, 0] != decided.quantities[rows, 0]
-    if with_levels and len(changed):
-        merged.levels[rows[changed]] = levels(some.take(changed), mine.take(changed), quantities[changed])
-    return merged
-
-
 def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided:
     """Return what to order where demand that is not met is lost.
 
@@ -102,21 +77,11 @@ def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
         decided.least_cost[rows] = whole.bound + ready.unreached[rows]
         decided.solver[rows[relaxed.solved]] = "path_simplex"
         ordered = np.flatnonzero(whole.quantities[:, 0] > 0) if with_levels else rows[:0]
-        decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
+        decided.levels[rows[ordered]] = lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
     return decided
 
 
-def _lost_levels(ready: Prepared, prices: Prices, quantities: FloatArray) -> FloatArray:
-    """Return the levels of given orders by step, (n_series, 2), units less the inventory position; NaN = no order today."""
-    levels = np.full((len(quantities), 2), np.nan)
-    for rows, unpriced in problems(ready.positions, ready.demand, ready.idle):
-        problem, plans = unpriced.at(prices.take(rows)), quantities[rows, : unpriced.largest.shape[1]]
-        ordered = np.flatnonzero(plans[:, 0] > 0)
-        levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), plans[ordered])
-    return levels
-
-
-def _lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
+def lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
     """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
     lines = (problem.positions.smallest_order, FURTHER_UNIT * problem.positions.order_multiple)
     return np.stack([worthwhile_units(problem, quantities, line) for line in lines], axis=1)
@@ -145,20 +110,8 @@ def backorders(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
     decided.targets[:] = by_order_step(solve(free), positions.lead_time)
     ordered = np.flatnonzero(decided.quantities[:, 0] > 0)
     if len(ordered):
-        decided.levels[ordered] = _chain_levels(positions.take(ordered), free.take(ordered), solved.quantities[ordered])
+        decided.levels[ordered] = chain_levels(positions.take(ordered), free.take(ordered), solved.quantities[ordered])
     return decided
-
-
-def _waiting_levels(ready: Prepared, prices: Prices, quantities: FloatArray) -> FloatArray:
-    """Return the levels of given orders by step, (n_series, 2), units less the inventory position; NaN = no order today."""
-    positions, levels = ready.positions, np.full((len(quantities), 2), np.nan)
-    ordered = np.flatnonzero(quantities[:, 0] > 0)
-    if len(ordered):
-        free = chains_at(chains_of(ready), prices, positions).take(ordered)
-        free = replace(free, multiple=np.zeros(len(ordered)))
-        arriving = by_arrival(quantities[ordered], positions.lead_time[ordered])
-        levels[ordered] = _chain_levels(positions.take(ordered), free, arriving)
-    return levels
 
 
 def chain_constant(ready: Prepared, prices: Prices) -> FloatArray:
@@ -241,7 +194,7 @@ def _with_floor(chains: Chains, positions: Positions, floor: Floor) -> Chains:
     return replace(chains, floor=chains.at.mean(axis=2) / share + floor.units, shortfall=floor.price)
 
 
-def _chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:
+def chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:
     """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
     unlimited = _without_bounds(free)
     lines = (positions.smallest_order, FURTHER_UNIT * positions.order_multiple)

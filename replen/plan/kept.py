@@ -15,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.plan.decide import Decided, decide
+from replen.plan.decide import Decided
 from replen.plan.delays import delayed, expected_delayed
+from replen.plan.in_time import decide
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.config import SafetyStock
-from replen.plan.decide import decide
 from replen.plan.delays import mean_within
+from replen.plan.in_time import decide
 from replen.plan.kept import Keeping, LastPlan, keep_last
 from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import Positions

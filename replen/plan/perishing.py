@@ -14,9 +14,10 @@ every unit that may be ordered. Where demand waits no sale is lost, but v is als
 is lowered to v / n. Prices of limits on stock are lowered likewise in these periods.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from replen.plan.delays import delayed, expected_later, shifted
 from replen.plan.perishing_kernel import Goods, cost_rows, search_rows
@@ -25,6 +26,7 @@ from replen.plan.problem import Prices
 from replen.plan.projection import delivered_share, open_orders
 from replen.plan.safety import Floor
 from replen.plan.shelf_life import largest_worthwhile
+from replen.plan.solved import Solved, Solver
 from replen.plan.timing import FloatArray, IntArray, by_arrival, by_order_step
 
 
@@ -66,7 +68,7 @@ def saved_at_most(ready: Prepared) -> FloatArray:
         ready: n_series series that perish, relaxed.
     """
     units = ready.positions.largest_by_step + ready.decided
-    return np.maximum(_periods(ready) * ready.positions.holding_cost - _worth(ready), 0.0) * units.sum(axis=1)
+    return np.asarray(np.maximum(_periods(ready) * ready.positions.holding_cost - _worth(ready), 0.0) * units.sum(axis=1))
 
 
 def _periods(ready: Prepared) -> FloatArray:
@@ -108,7 +110,7 @@ def cheapest_in_time(ready: Prepared, free: Prepared, prices: Prices, starts: li
         search_rows(goods, plan)
     cheapest = np.argmin([cost_rows(goods, plan) for plan in plans], axis=0)
     best = np.stack(plans)[cheapest, np.arange(len(cheapest))]
-    return np.where((ready.floor.price > 0).any(axis=1)[:, None], starts[0], best)
+    return np.where(np.any(ready.floor.price > 0, axis=1)[:, None], starts[0], best)
 
 
 def _goods(ready: Prepared, largest: FloatArray, prices: Prices) -> Goods:
@@ -135,3 +137,34 @@ def _goods(ready: Prepared, largest: FloatArray, prices: Prices) -> Goods:
         largest=np.where(open_to, largest, 0.0),
         waits=ready.waits,
     )
+
+
+@dataclass(frozen=True)
+class PerishingPrograms:
+    """Programs of series of which some perish (see `perishing`).
+
+    Attributes:
+        programs: of all series.
+        rows: of series that perish.
+        ready: these series.
+        free: these series, relaxed.
+        proofs: the programs of these.
+    """
+
+    programs: Solver
+    rows: NDArray[np.intp]
+    ready: Prepared
+    free: Prepared
+    proofs: Solver
+
+    def __call__(self, prices: Prices) -> Solved:
+        """Return the plans at these prices."""
+        rows, mine = self.rows, prices.take(self.rows)
+        lowered = relaxed_prices(self.free, mine)
+        solved, proof = self.programs(prices), self.proofs(lowered)
+        quantities = cheapest_in_time(self.ready, self.free, mine, [solved.quantities[rows], proof.quantities])
+        projection, early = self.ready.played(quantities), ((mine.stock - lowered.stock) * self.ready.early_stock).sum(axis=1)
+        solved.quantities[rows], solved.stock[rows] = quantities, projection.ending.mean(axis=2).T
+        solved.bound[rows] = proof.bound + early + self.ready.constant - self.free.constant - saved_at_most(self.free)
+        solved.cost[rows] = self.ready.costs(quantities, projection)[1]
+        return solved

@@ -1,7 +1,7 @@
 """Programs of series under shared limits, made once and solved again at every prices: what a pass of the coupling needs."""
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,38 +15,16 @@ from replen.plan.kept import Keeping, LastPlan, least_charged
 from replen.plan.lattice import OrderLines
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
-from replen.plan.perishing import cheapest_in_time, relaxed, relaxed_prices, saved_at_most
+from replen.plan.perishing import PerishingPrograms, relaxed
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices, Problem, problems
 from replen.plan.sharing import Flows, Sharing
+from replen.plan.solved import Solved, Solver
 from replen.plan.sourcing import cheapest, least_by_series
 from replen.plan.timing import FloatArray, IntArray, by_arrival, by_order_step
 
 Rows = NDArray[np.intp]
-
-
-class Solved(NamedTuple):
-    """Plans of n_series series at prices of the limits.
-
-    Attributes:
-        quantities: shape (n_series, horizon), units by step of the order.
-        bound: shape (n_series,), money, priced usage included, open orders left out; no plan costs less.
-        cost: shape (n_series,), money of the plans, prices of limits not counted.
-        stock: shape (n_series, horizon), expected units at the end of each step.
-    """
-
-    quantities: FloatArray
-    bound: FloatArray
-    cost: FloatArray
-    stock: FloatArray
-
-
-class Solver(Protocol):
-    """The programs of one demand model, free of prices of limits."""
-
-    def __call__(self, prices: Prices) -> Solved:
-        """Return the plans at these prices."""
 
 
 @dataclass(frozen=True)
@@ -135,37 +113,6 @@ class LostSalesPrograms:
             solved.stock[rows, -n_steps:] += unpriced.stock(whole.quantities)[0]
             solved.bound[rows] = self.constant[rows] + early[rows] + whole.bound
             solved.cost[rows] = self.constant[rows] + unpriced.cost(whole.quantities)
-        return solved
-
-
-@dataclass(frozen=True)
-class PerishingPrograms:
-    """Programs of series of which some perish (see `perishing`).
-
-    Attributes:
-        programs: of all series.
-        rows: of series that perish.
-        ready: these series.
-        free: these series, relaxed.
-        proofs: the programs of these.
-    """
-
-    programs: Solver
-    rows: Rows
-    ready: Prepared
-    free: Prepared
-    proofs: Solver
-
-    def __call__(self, prices: Prices) -> Solved:
-        """Return the plans at these prices."""
-        rows, mine = self.rows, prices.take(self.rows)
-        lowered = relaxed_prices(self.free, mine)
-        solved, proof = self.programs(prices), self.proofs(lowered)
-        quantities = cheapest_in_time(self.ready, self.free, mine, [solved.quantities[rows], proof.quantities])
-        projection, early = self.ready.played(quantities), ((mine.stock - lowered.stock) * self.ready.early_stock).sum(axis=1)
-        solved.quantities[rows], solved.stock[rows] = quantities, projection.ending.mean(axis=2).T
-        solved.bound[rows] = proof.bound + early + self.ready.constant - self.free.constant - saved_at_most(self.free)
-        solved.cost[rows] = self.ready.costs(quantities, projection)[1]
         return solved
 
 
