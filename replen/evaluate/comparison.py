@@ -3,8 +3,9 @@
 Today's order is the plan's own. Later reviews order up to levels that are set on the plan date, those that cost least from
 then on, or as the series' rule says: they know what was sold meanwhile, but the program is not solved again. So the plan may
 cost less than the dual bound, which holds for orders fixed on the plan date. The rule buys from each series' first choice, the
-plan from the source it takes. Goods that perish expire on both sides, first in, first out, and levels of both are at most what
-sells in time (`shelf_life.levels_in_time`); rules that a series is given by the configuration keep theirs.
+plan from the source it takes. Goods that perish expire on both sides, first in, first out, and levels of both end where a
+further unit does not pay for what expires of it (`shelf_life.levels_in_time`); rules that the configuration gives a series keep
+theirs.
 """
 
 from dataclasses import dataclass
@@ -117,13 +118,13 @@ def play_plan(positions: Positions, demand: FloatArray, quantities: FloatArray, 
     else:
         projection = project(positions.on_hand, arrivals_by_path(positions, quantities), demand)
         levels = cheapest_levels(positions, demand, projection.short)
-    levels = levels_in_time(positions, demand, levels)
+    levels = levels_in_time(positions, demand, levels, waits=waits)
     levels[:, 0] = positions.inventory_position + quantities[:, 0]
     return _played(positions, demand, levels, waits=waits)
 
 
 def played_up_to(positions: Positions, demand: FloatArray, levels: FloatArray, *, waits: bool = False) -> History:
-    """Return what happens when every review orders up to a level, or up to what sells in time where goods perish.
+    """Return what happens when every review orders up to a level, or less where units would expire.
 
     Args:
         positions: n_series positions, without backorders unless demand waits.
@@ -131,7 +132,7 @@ def played_up_to(positions: Positions, demand: FloatArray, levels: FloatArray, *
         levels: shape (n_series, n_steps), units of inventory position.
         waits: True: demand that is not met waits; False: it is lost.
     """
-    return _played(positions, demand, levels_in_time(positions, demand, levels), waits=waits)
+    return _played(positions, demand, levels_in_time(positions, demand, levels, waits=waits), waits=waits)
 
 
 def _played(positions: Positions, demand: FloatArray, levels: FloatArray, *, waits: bool) -> History:

@@ -2,7 +2,7 @@
 
 Every forecaster starts from the same stock and is asked at the same reviews; paths are drawn from the same random numbers. At
 each review the position goes up to the level that is cheapest on the paths, in packs; the levels are those of the fold's
-cutoff, the position follows what was sold since; what perishes expires, and is ordered up to what sells in time at most. Lead
+cutoff, the position follows what was sold since; what perishes expires, and levels know it (`shelf_life.levels_in_time`). Lead
 times are their means: forecasters are judged, not suppliers. Left out,
 and counted, are series whose first order comes after the horizon (their cost is the same under any forecast), whose sales are
 unknown in one of its periods, or whose terms and costs make no sound plan.

@@ -6,12 +6,17 @@ program, which would need the age of every unit; there a line has at most the un
 shelf life alone. What a plan costs counts both (`Prepared.played`), and orders are bettered by that cost (`perishing`).
 """
 
+from functools import partial
+
 import numpy as np
 
 from replen.plan.positions import Positions
 from replen.plan.projection import Projection, open_orders
-from replen.plan.search import critical_value
-from replen.plan.timing import FloatArray, IntArray
+from replen.plan.search import critical_value, pays_up_to
+from replen.plan.timing import BoolArray, FloatArray, IntArray
+
+HALVINGS = 30
+DECIMALS = 4
 
 
 def expiring(positions: Positions, demand: FloatArray, *, waits: bool) -> FloatArray:
@@ -126,33 +131,49 @@ def largest_worthwhile(positions: Positions, demand: FloatArray, *, waits: bool,
     return np.minimum(np.maximum(packs, positions.smallest_order[:, None]), positions.largest_order[:, None])
 
 
-def levels_in_time(positions: Positions, demand: FloatArray, levels: FloatArray) -> FloatArray:
-    """Return order-up-to levels, (n_series, n_steps), units, at most what should sell before the order expires.
+def levels_in_time(positions: Positions, demand: FloatArray, levels: FloatArray, *, waits: bool = False) -> FloatArray:
+    """Return order-up-to levels, (n_series, n_steps), units, none above the last unit that pays for what may expire of it.
 
-    First in, first out, the last unit of the position is sold in time if demand of lead time and shelf life reaches it: that of
-    the share (lost_sale_cost - unit_cost) / lost_sale_cost of the paths. Steps after the horizon are like the last one.
+    First in, first out, that unit is sold before the next order arrives if demand of lead time and review period passes the
+    level, and saves a lost margin (where demand waits: backorder_cost until then). If only demand of lead time and shelf life
+    does, it saves the purchase of another; else it expires. Steps after the horizon are like the last one.
 
     Args:
         positions: n_series positions; where nothing perishes, levels are as they are.
         demand: shape (n_steps, n_series, n_paths), units.
         levels: shape (n_series, n_steps), units of inventory position.
+        waits: True: demand that is not met waits; False: it is lost.
     """
-    if positions.shelf_life is None:
-        return levels
     capped, rows = levels.copy(), _perishable(positions, demand)
     some = positions.take(rows)
     if some.shelf_life is None or not len(rows):
         return capped
-    margin = (some.lost_sale_cost - some.unit_cost) / some.lost_sale_cost
-    until = some.lead_times + some.shelf_life[:, None]
-    running = np.concatenate([np.zeros((1, *demand[0, rows].shape)), np.cumsum(demand[:, rows], axis=0)])
+    saved = some.backorder_cost * some.review_period if waits else some.lost_sale_cost - some.unit_cost
+    first, last = (
+        some.lead_times + more[:, None] for more in (np.minimum(some.review_period, some.shelf_life), some.shelf_life)
+    )
     for step in range(len(demand)):
-        end = np.broadcast_to(step + until, running.shape[1:])
-        beyond = np.maximum(end - len(demand), 0) * demand[-1, rows]
-        within = np.take_along_axis(running, np.minimum(end, len(demand))[None], axis=0)[0]
-        sells = critical_value(within - running[step] + beyond, margin)
-        capped[rows, step] = np.minimum(levels[rows, step], sells)
+        soon, in_time = (_demand_until(demand[:, rows], step, step + periods) for periods in (first, last))
+        pays = partial(_pays_in_time, soon, in_time, saved=saved, unit_cost=some.unit_cost)
+        level = pays_up_to(pays, in_time.max(axis=1), halvings=HALVINGS)
+        capped[rows, step] = np.minimum(levels[rows, step], np.round(level, DECIMALS))
     return capped
+
+
+def _pays_in_time(
+    soon: FloatArray, in_time: FloatArray, level: FloatArray, *, saved: FloatArray, unit_cost: FloatArray
+) -> BoolArray:
+    """Return whether a unit above the level pays, (n_series,), given demand of both intervals, (n_series, n_paths)."""
+    sold, expires = (soon > level[:, None]).mean(axis=1), (in_time <= level[:, None]).mean(axis=1)
+    return np.asarray(saved * sold > unit_cost * expires)
+
+
+def _demand_until(demand: FloatArray, step: int, end: IntArray) -> FloatArray:
+    """Return demand from a step to the one before `end`, (n_series, n_paths), units; later steps are like the last one."""
+    running = np.concatenate([np.zeros((1, *demand[0].shape)), np.cumsum(demand, axis=0)])
+    until = np.broadcast_to(end, demand[0].shape)
+    within = np.take_along_axis(running, np.minimum(until, len(demand))[None], axis=0)[0]
+    return np.asarray(within - running[step] + np.maximum(until - len(demand), 0) * demand[-1])
 
 
 def _largest_line(positions: Positions, sells: FloatArray) -> FloatArray:

@@ -160,13 +160,29 @@ def test_a_pack_that_expires_is_paid_for_by_hand():
     assert found.mean_on_hand.tolist() == [[0.0] * 4]
 
 
-def test_levels_are_at_most_what_sells_in_time_by_hand():
-    """Certain demand 1, 2, 3, 4; lead time 1, two periods to sell: 1 + 2 + 3, 2 + 3 + 4, 3 + 4 + 4, 4 + 4 + 4. Others keep."""
-    drawn = positions(2, 4, lead_time=1, shelf_life=np.array([2, 5]))
+def test_levels_end_where_units_would_expire_by_hand():
+    """Certain demand 1, 2, 3, 4, then 4, a review every two weeks; lead time 1, two periods to sell: 1 + 2 + 3, 2 + 3 + 4, ...
+
+    Goods that keep for longer than the horizon have their levels.
+    """
+    drawn = positions(2, 4, lead_time=1, review_period=2, shelf_life=np.array([2, 5]))
     demand = np.repeat(np.arange(1.0, 5.0)[:, None, None], 2, axis=1)
     levels = levels_in_time(drawn, demand, np.full((2, 4), 10.0))
     assert levels.tolist() == [[6.0, 9.0, 10.0, 10.0], [10.0] * 4]
     assert levels_in_time(drawn, demand, np.full((2, 4), 99.0))[0].tolist() == [6.0, 9.0, 11.0, 12.0]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_the_last_unit_of_a_level_saves_what_it_may_waste(waits):
+    """Demand 1, 2, ..., 10 of the first week and 5 of the second; a unit keeps 2 weeks, costs 1 and saves 2 where it is short.
+
+    Between 8 and 9, 2 of 10 paths are short in the first week, and on 3 of 10 the unit is wasted: 2 * 2 > 3, it pays. Above 9
+    it is 1 and 4: 2 * 1 < 4.
+    """
+    one = positions(1, 2, shelf_life=np.array([2]), backorder_cost=2.0)
+    demand = np.stack([np.arange(1.0, 11.0), np.full(10, 5.0)])[:, None]
+    levels = levels_in_time(one, demand, np.full((1, 2), 99.0), waits=waits)
+    assert levels[0, 0] == pytest.approx(9.0)
 
 
 @given(instances(backorders=True), st.booleans(), st.integers(0, 99))
