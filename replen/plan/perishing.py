@@ -41,7 +41,8 @@ def relaxed(ready: Prepared) -> Prepared:
     positions, hard, periods = ready.positions, np.isinf(ready.floor.price), _periods(ready)
     widened = replace(positions, line_limit=_largest_lines(ready))
     if ready.waits:
-        widened = replace(widened, holding_cost=np.minimum(positions.holding_cost, positions.end_value / periods))
+        lowered = np.minimum(positions.holding_cost, positions.end_value / np.maximum(periods, 1.0))
+        widened = replace(widened, holding_cost=np.where(periods > 0, lowered, positions.holding_cost))
     else:
         held = np.minimum(periods * positions.holding_cost, positions.unit_cost)
         widened = replace(widened, end_value=np.maximum(positions.end_value, held))
@@ -56,7 +57,7 @@ def relaxed_prices(ready: Prepared, prices: Prices) -> Prices:
         prices: of limits that couple series.
     """
     periods = _periods(ready)
-    room = np.maximum(_worth(ready) / periods - ready.positions.holding_cost, 0.0)
+    room = np.maximum(_worth(ready) / np.maximum(periods, 1.0) - ready.positions.holding_cost, 0.0)
     late = np.arange(prices.stock.shape[1]) >= (prices.stock.shape[1] - periods)[:, None]
     return replace(prices, stock=np.where(late, np.minimum(prices.stock, room[:, None]), prices.stock))
 
@@ -72,8 +73,8 @@ def saved_at_most(ready: Prepared) -> FloatArray:
 
 
 def _periods(ready: Prepared) -> FloatArray:
-    """Return at the end of how many periods of the horizon units of new orders may have expired, (n_series,), >= 1."""
-    return np.asarray(len(ready.customers) + 1.0 - ready.positions.lead_time - _shelf_life(ready))
+    """Return at the end of how many periods of the horizon units of new orders may have expired, (n_series,)."""
+    return np.maximum(len(ready.customers) + 1.0 - ready.positions.lead_time - _shelf_life(ready), 0.0)
 
 
 def _shelf_life(ready: Prepared) -> IntArray:

@@ -63,11 +63,11 @@ class Prepared:
 
     @cached_property
     def perishing(self) -> NDArray[np.intp]:
-        """Return the rows of series of which units of new orders can expire within the horizon."""
+        """Return the rows of series of which units can expire within the horizon, and that an order can reach."""
         positions = self.positions
         if positions.shelf_life is None:
             return np.zeros(0, np.intp)
-        return np.flatnonzero(positions.lead_time + positions.shelf_life <= len(self.customers))
+        return np.flatnonzero(np.maximum(positions.shelf_life, positions.lead_time + 1) <= len(self.customers))
 
     @property
     def decided(self) -> FloatArray:
