@@ -74,7 +74,7 @@ def saved_at_most(ready: Prepared) -> FloatArray:
 
 def _periods(ready: Prepared) -> FloatArray:
     """Return at the end of how many periods of the horizon units of new orders may have expired, (n_series,)."""
-    return np.maximum(len(ready.customers) + 1.0 - ready.positions.lead_time - _shelf_life(ready), 0.0)
+    return np.asarray(np.maximum(len(ready.customers) + 1.0 - ready.positions.lead_time - _shelf_life(ready), 0.0))
 
 
 def _shelf_life(ready: Prepared) -> IntArray:
