@@ -102,7 +102,8 @@ def backtest(jobs: Run, series: DataFrame, folds: list[Fold], view: View) -> Dat
     config, trials = jobs.config, None
     if config.evaluate.simulated_cost.n_paths:
         terms = supply_terms(jobs.read(t.SUPPLY, "ingest"), jobs.read(t.COSTS, "ingest"))
-        series = series.join(terms, on=[str(t.SKU), str(t.SITE)], how="left")
+        keeps = jobs.read(t.CATALOGUE, "ingest").select(t.SKU, t.SHELF_LIFE_DAYS)
+        series = series.join(terms, on=[str(t.SKU), str(t.SITE)], how="left").join(keeps, on=str(t.SKU), how="left")
         trials = Trials(config.evaluate, config.costs, config.freq, config.seed)
     scoring = Backtest(folds, config.forecast.fallback, config.evaluate, config.seed, trials)
     return per_bucket(series, partial(score_bucket, view, scoring), t.BACKTEST, sizes=config.spark)

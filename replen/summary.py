@@ -106,7 +106,9 @@ def _policies(config: Config, outcome: Outcome) -> Iterator[str]:
         cost, fill_rate = row[t.EXPECTED_COST], row[t.FILL_RATE]
         yield f"{policy:18}cost {config.currency} {cost:>14,.0f}   fill rate {fill_rate:.2%}"
     horizon = f"{config.plan.horizon} {PERIODS[config.freq]}"
-    yield f"over {horizon}, re-decided at each review, on the same {config.plan.n_paths} fresh sample paths"
+    yield f"over {horizon}, on the same {config.plan.n_paths} fresh sample paths, what perishes thrown away in time"
+    yield "plan: today's order as planned, later reviews by order-up-to levels, or by the series' rule"
+    yield f"simple_rule: order-up-to levels for a cycle service level of {100 * config.plan.rule.cycle_service_level:g}%"
 
 
 def _proof(certificates: pd.DataFrame) -> Iterator[str]:

@@ -1,8 +1,11 @@
 """The plan held against the simple rule: both simulated on the same paths of demand and of lead times, both with packs.
 
-The plan is played as it is used: today's order is its own, later reviews order what is then cheapest, or what the series'
-rule says, knowing what was sold meanwhile. So it may cost less than the dual bound, which holds for plans fixed on the plan
-date. The rule buys from each series' first choice, the plan from the source it takes.
+Today's order is the plan's own. Later reviews order up to levels that are set on the plan date, those that cost least from
+then on, or as the series' rule says: they know what was sold meanwhile, but the program is not solved again. So the plan may
+cost less than the dual bound, which holds for orders fixed on the plan date. The rule buys from each series' first choice, the
+plan from the source it takes. Goods that perish expire on both sides, first in, first out, and levels of both end where a
+further unit does not pay for what expires of it (`shelf_life.levels_in_time`); rules that the configuration gives a series keep
+theirs.
 """
 
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ import pandas as pd
 
 from replen import tables as t
 from replen.config import Plan
-from replen.evaluate.simulation import History, score, simulate
+from replen.evaluate.simulation import History, Reality, score, simulate
 from replen.plan.items import read_positions
 from replen.plan.policies.assigned import Assigned
 from replen.plan.policies.base_stock import base_stock_levels
@@ -20,6 +23,7 @@ from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_
 from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions, chunks, serve_backorders
 from replen.plan.projection import arrivals_by_path, by_step, project
+from replen.plan.shelf_life import levels_in_time
 from replen.plan.sourcing import first_choices
 from replen.plan.timing import Calendar, FloatArray
 
@@ -59,7 +63,8 @@ def _plan_columns(
     planned = score(positions, play_plan(positions, demand, quantities, waits=waits), backorders=waits)
     cost, sold = planned.cost, planned.sold.copy()
     for rows, rule in Assigned.of(items, settings.policy).rules(positions, demand, waits=waits):
-        history = simulate(rule.positions, demand[:, rows], Begun(quantities[rows, 0], rule), backorders=waits)
+        begun, reality = Begun(quantities[rows, 0], rule), Reality(shelf_life=rule.positions.shelf_life)
+        history = simulate(rule.positions, demand[:, rows], begun, backorders=waits, reality=reality)
         played = score(positions.take(rows), history, backorders=waits)
         cost[rows], sold[rows] = played.cost, played.sold
     return {str(t.MEAN_DEMAND): planned.demand, str(t.PLAN_COST): cost, str(t.PLAN_SOLD): sold}
@@ -72,7 +77,7 @@ def _rule_columns(
     waits = settings.waits
     positions, demand = _met(items, demand_paths, calendar, waits=waits)
     levels = simple_rule_levels(positions, demand, cycle_service_level=settings.rule.cycle_service_level)
-    ruled = score(positions, simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits), backorders=waits)
+    ruled = score(positions, played_up_to(positions, demand, levels, waits=waits), backorders=waits)
     return {str(t.RULE_COST): ruled.cost, str(t.RULE_SOLD): ruled.sold}
 
 
@@ -100,7 +105,7 @@ class Begun:
 
 
 def play_plan(positions: Positions, demand: FloatArray, quantities: FloatArray, *, waits: bool = False) -> History:
-    """Return what happens when today's order is the plan's and every later review orders up to what is then cheapest.
+    """Return what happens when today's order is the plan's and later reviews order up to the levels that cost least.
 
     Args:
         positions: n_series positions, without backorders unless demand waits.
@@ -113,5 +118,23 @@ def play_plan(positions: Positions, demand: FloatArray, quantities: FloatArray, 
     else:
         projection = project(positions.on_hand, arrivals_by_path(positions, quantities), demand)
         levels = cheapest_levels(positions, demand, projection.short)
+    levels = levels_in_time(positions, demand, levels, waits=waits)
     levels[:, 0] = positions.inventory_position + quantities[:, 0]
-    return simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits)
+    return _played(positions, demand, levels, waits=waits)
+
+
+def played_up_to(positions: Positions, demand: FloatArray, levels: FloatArray, *, waits: bool = False) -> History:
+    """Return what happens when every review orders up to a level, or less where units would expire.
+
+    Args:
+        positions: n_series positions, without backorders unless demand waits.
+        demand: shape (n_steps, n_series, n_paths), units.
+        levels: shape (n_series, n_steps), units of inventory position.
+        waits: True: demand that is not met waits; False: it is lost.
+    """
+    return _played(positions, demand, levels_in_time(positions, demand, levels, waits=waits), waits=waits)
+
+
+def _played(positions: Positions, demand: FloatArray, levels: FloatArray, *, waits: bool) -> History:
+    reality = Reality(shelf_life=positions.shelf_life)
+    return simulate(positions, demand, OrderUpTo(positions, levels), backorders=waits, reality=reality)

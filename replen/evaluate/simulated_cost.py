@@ -2,7 +2,8 @@
 
 Every forecaster starts from the same stock and is asked at the same reviews; paths are drawn from the same random numbers. At
 each review the position goes up to the level that is cheapest on the paths, in packs; the levels are those of the fold's
-cutoff, the position follows what was sold since. Lead times are their means: forecasters are judged, not suppliers. Left out,
+cutoff, the position follows what was sold since; what perishes expires, and levels know it (`shelf_life.levels_in_time`). Lead
+times are their means: forecasters are judged, not suppliers. Left out,
 and counted, are series whose first order comes after the horizon (their cost is the same under any forecast), whose sales are
 unknown in one of its periods, or whose terms and costs make no sound plan.
 """
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.config import CostRules, Evaluate
 from replen.evaluate.metrics import SIMULATED_COST, Doubles
-from replen.evaluate.simulation import score, simulate
+from replen.evaluate.simulation import Reality, score, simulate
 from replen.features.known import known_mean
 from replen.features.panel import FloatArray, Panel
 from replen.features.periods import Freq
@@ -29,6 +30,7 @@ from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels
 from replen.plan.positions import Positions, chunks
 from replen.plan.projection import by_step, project
 from replen.plan.refusals import term_refusals
+from replen.plan.shelf_life import levels_in_time
 from replen.plan.timing import PERIOD_DAYS, Calendar
 
 TERMS = (
@@ -108,7 +110,8 @@ class Trials:
 
         Args:
             panel: n_series prepared series, up to the fold's cutoff.
-            items: the same series, in the same order: sku, site, `TERMS` (null where unknown), unit_price, launch and end date.
+            items: the same series, in the same order: sku, site, `TERMS` (null where unknown), unit_price,
+                shelf_life_days, launch and end date.
             actual: shape (n_series, horizon), units sold, NaN = unknown.
         """
         horizon, priced = self.evaluate.horizon, self._with_terms(items)
@@ -121,7 +124,7 @@ class Trials:
         left_out = {"n_no_terms": ~sound, "n_too_late": sound & ~in_time, "n_unknown_sales": sound & in_time & ~known}
         rate = np.nan_to_num(known_mean(panel.past[t.SALES_HISTORY][:, -horizon:])[:, 0])
         stocked = priced.assign(**{str(t.ON_HAND): lead_time * rate})
-        stocked[[t.BACKORDERS, t.RECEIPTS, t.SHELF_LIFE_DAYS]] = None
+        stocked[[t.BACKORDERS, t.RECEIPTS]] = None
         return Trial(
             tried=tried,
             left_out={name: rows.astype(np.float64) for name, rows in left_out.items()},
@@ -155,7 +158,8 @@ def order_up_to_levels(positions: Positions, demand: Doubles) -> Doubles:
         demand: shape (horizon, n_series, n_paths), units.
     """
     idle = project(positions.on_hand, positions.receipts, demand)
-    return cheapest_levels(positions, demand, np.where(_reached(positions, len(demand)), 0.0, idle.short))
+    levels = cheapest_levels(positions, demand, np.where(_reached(positions, len(demand)), 0.0, idle.short))
+    return levels_in_time(positions, demand, levels)
 
 
 def played(positions: Positions, sold: Doubles, levels: Doubles) -> dict[str, Doubles]:
@@ -163,20 +167,21 @@ def played(positions: Positions, sold: Doubles, levels: Doubles) -> dict[str, Do
 
     The cost is the plan's (purchase, order lines, holding, lost sales, less the value of what is left at the horizon) without
     what no order changes: all money of the periods before the first arrival, and the purchase of the units wanted from then on,
-    less the stock of that time. Left are lost margin, holding, order lines, and what units left over are worth less than they
-    cost: at least 0, and 0 only where nothing is held, lost or ordered.
+    less the stock of that time. Left are lost margin, holding, order lines, what was thrown away, and what units left over are
+    worth less than they cost: at least 0, and 0 only where nothing is held, lost or ordered.
 
     Args:
         positions: n_series positions with nothing owed.
         sold: shape (horizon, n_series, 1), units.
         levels: shape (n_series, horizon), units.
     """
-    history, reached = simulate(positions, sold, OrderUpTo(positions, levels)), _reached(positions, len(sold))
-    on_hand, short, demand, served = (
-        np.where(reached, units, 0.0) for units in (history.on_hand, history.short, history.demand, history.sold)
+    reached, reality = _reached(positions, len(sold)), Reality(shelf_life=positions.shelf_life)
+    history = simulate(positions, sold, OrderUpTo(positions, levels), reality=reality)
+    on_hand, short, demand, served, waste = (
+        np.where(reached, units, 0.0) for units in (history.on_hand, history.short, history.demand, history.sold, history.waste)
     )
     result = score(positions, replace(history, on_hand=on_hand, short=short, demand=demand, sold=served))
-    bought_beyond_demand = on_hand[-1, :, 0] - (result.demand - result.sold)
+    bought_beyond_demand = on_hand[-1, :, 0] + waste.sum(axis=0)[:, 0] - (result.demand - result.sold)
     purchase = positions.unit_cost * bought_beyond_demand
     return {
         "n_simulated": np.ones(positions.n_series),

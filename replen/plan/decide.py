@@ -35,6 +35,7 @@ class Decided:
         least_cost: shape (n_series,), money from the first arrival on, prices of limits included; no plan costs less.
         solver: shape (n_series,), what found the quantities, `none` where nothing was to be decided.
         missing: shape (n_series, horizon), units by which a hard safety stock gives way, the least that limits leave.
+        in_time: shape (n_series,), whether today's order is another one than the program's because units of it would expire.
     """
 
     quantities: FloatArray
@@ -43,6 +44,7 @@ class Decided:
     least_cost: FloatArray
     solver: NDArray[np.str_]
     missing: FloatArray
+    in_time: BoolArray
 
     def copy(self) -> Self:
         """Return a copy that may be written to."""
@@ -54,7 +56,7 @@ class Decided:
         n_series = len(least_cost)
         quantities, targets, missing = (np.zeros((n_series, horizon)) for _ in range(3))
         levels, solver = np.full((n_series, 2), np.nan), np.full(n_series, "none", dtype="<U16")
-        return cls(quantities, targets, levels, least_cost, solver, missing)
+        return cls(quantities, targets, levels, least_cost, solver, missing, np.zeros(n_series, dtype=bool))
 
 
 def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided:
@@ -75,11 +77,11 @@ def lost_sales(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
         decided.least_cost[rows] = whole.bound + ready.unreached[rows]
         decided.solver[rows] = relaxed.solver
         ordered = np.flatnonzero(whole.quantities[:, 0] > 0) if with_levels else rows[:0]
-        decided.levels[rows[ordered]] = _lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
+        decided.levels[rows[ordered]] = lost_sales_levels(problem.take(ordered), whole.quantities[ordered])
     return decided
 
 
-def _lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
+def lost_sales_levels(problem: Problem, quantities: FloatArray) -> FloatArray:
     """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
     lines = (problem.positions.smallest_order, FURTHER_UNIT * problem.positions.order_multiple)
     return np.stack([worthwhile_units(problem, quantities, line) for line in lines], axis=1)
@@ -108,7 +110,7 @@ def backorders(ready: Prepared, prices: Prices, *, with_levels: bool) -> Decided
     decided.targets[:] = by_order_step(solve(free), positions.lead_time)
     ordered = np.flatnonzero(decided.quantities[:, 0] > 0)
     if len(ordered):
-        decided.levels[ordered] = _chain_levels(positions.take(ordered), free.take(ordered), solved.quantities[ordered])
+        decided.levels[ordered] = chain_levels(positions.take(ordered), free.take(ordered), solved.quantities[ordered])
     return decided
 
 
@@ -209,7 +211,7 @@ def _with_floor(chains: Chains, positions: Positions, floor: Floor) -> Chains:
     return replace(chains, floor=chains.at.mean(axis=2) / share + floor.units, shortfall=floor.price)
 
 
-def _chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:
+def chain_levels(positions: Positions, free: Chains, quantities: FloatArray) -> FloatArray:
     """Return by how much reorder point and order-up-to level pass the inventory position, (n_series, 2), units."""
     unlimited = _without_bounds(free)
     lines = (positions.smallest_order, FURTHER_UNIT * positions.order_multiple)

@@ -15,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replen import tables as t
-from replen.plan.decide import Decided, backorders, lost_sales
+from replen.plan.decide import Decided
 from replen.plan.delays import delayed, expected_delayed
+from replen.plan.in_time import decide
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices
@@ -100,7 +101,8 @@ class Keeping:
         """Return the series, of all that were made ready, with what the kept units bring taken off what is wanted."""
         some = ready.take(self.rows)
         coming = delayed(by_arrival(self.units, self.positions.lead_time), self.positions.delays)
-        return replace(some, positions=self.positions, expired=some.expired - coming)
+        decided = np.where(self.said, self.units, np.nan)
+        return replace(some, positions=self.positions, expired=some.expired - coming, coming=decided)
 
     def charges(self, quantities: FloatArray) -> FloatArray:
         """Return what plans of the series are charged, (n_rows,), money.
@@ -164,7 +166,6 @@ def keep_last(decided: Decided, ready: Prepared, prices: Prices, keeping: Keepin
     kept, charges, merged = np.zeros(len(ready.receipts), dtype=bool), np.zeros(len(ready.receipts)), decided.copy()
     if not len(rows):
         return merged, kept, charges
-    decide = backorders if ready.waits else lost_sales
     rest = decide(keeping.made_ready(ready), mine, with_levels=False)
     bought, taken = keeping.money(mine)
     quantities = keeping.units + rest.quantities
@@ -174,6 +175,7 @@ def keep_last(decided: Decided, ready: Prepared, prices: Prices, keeping: Keepin
     merged.least_cost[rows] = least_charged(decided.least_cost[rows], rest.least_cost + bought + taken, charge)
     merged.quantities[rows[keep]] = merged.targets[rows[keep]] = quantities[keep]
     merged.missing[rows[keep]] = rest.missing[keep]
+    merged.in_time[rows[keep]] = rest.in_time[keep]
     return merged, kept, charges
 
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.config import SafetyStock
-from replen.plan.decide import backorders, lifted, lost_sales
+from replen.plan.decide import lifted
 from replen.plan.delays import mean_within
+from replen.plan.in_time import decide
 from replen.plan.kept import Keeping, LastPlan, keep_last
 from replen.plan.policies.assigned import PROGRAM, Assigned
 from replen.plan.positions import Positions
@@ -58,6 +59,7 @@ class Outcome:
         expiring: shape (n_series,), expected units of stock and open orders that expire unsold.
         largest: shape (n_series, horizon), units that may be ordered at each step at most.
         floored: shape (n_series,), whether today's order is the larger for a safety stock that is asked for.
+        in_time: shape (n_series,), whether today's order is another one because units of it would expire.
         kept: shape (n_series,), whether the last plan is kept though another one costs less, its charge left out.
     """
 
@@ -82,6 +84,7 @@ class Outcome:
     expiring: FloatArray
     largest: FloatArray
     floored: BoolArray
+    in_time: BoolArray
     kept: BoolArray
 
     def take(self, rows: NDArray[np.intp]) -> Self:
@@ -94,12 +97,13 @@ class Outcome:
         """Return what held today's quantity, (n_series,): a key of `HELD_BY`, or `none`."""
         today, target, packs = self.quantities[:, 0], self.targets[:, 0], self.positions
         at_most = (today > 0) & (today == self.largest[:, 0]) & (target >= today)
+        perishes = at_most | self.in_time
         at_minimum = (today > target) & (today == packs.smallest_order) & (packs.min_order_quantity > packs.order_multiple)
         return np.select(
             [
                 self.kept,
                 at_most & (today == packs.largest_order),
-                at_most,
+                perishes,
                 self.floored,
                 at_minimum,
                 np.abs(today - target) > ROUNDED,
@@ -155,7 +159,6 @@ def plan_ready(
         with_levels: as in `plan_series`.
         last: what the last plans say, and what it costs to change one of the program; None = nothing.
     """
-    decide = backorders if ready.waits else lost_sales
     decided = decide(ready, prices, with_levels=with_levels)
     kept, charges = np.zeros(positions.n_series, dtype=bool), np.zeros(positions.n_series)
     if last is not None:
@@ -187,6 +190,7 @@ def plan_ready(
         expiring=ready.expired.sum(axis=0).mean(axis=1),
         largest=ready.positions.largest_by_step,
         floored=floored & (assigned.policies == PROGRAM),
+        in_time=decided.in_time,
         kept=kept,
     )
 

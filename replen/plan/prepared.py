@@ -12,7 +12,7 @@ from replen.plan.delays import expected_delayed, mean_within, shifted
 from replen.plan.positions import Positions, serve_backorders
 from replen.plan.projection import Projection, arrivals_by_path, before_arrival, project, project_backorders, step_costs
 from replen.plan.safety import Floor
-from replen.plan.shelf_life import expiring, largest_in_time
+from replen.plan.shelf_life import expiring, largest_in_time, sold_in_time
 from replen.plan.timing import FloatArray
 
 
@@ -27,6 +27,8 @@ class Prepared:
         waits: whether demand that is not met waits (backorders) or is lost.
         floor: safety stock that is asked for.
         receipts: shape (n_series, horizon), expected units of all open orders, those owed to customers already included.
+        coming: shape (n_series, horizon), units by step of orders that are decided already, NaN = this step is not; `expired`
+            is less by them when they come. None = nothing is decided.
     """
 
     positions: Positions
@@ -35,6 +37,7 @@ class Prepared:
     waits: bool
     floor: Floor
     receipts: FloatArray
+    coming: FloatArray | None = None
 
     @classmethod
     def of(cls, positions: Positions, demand: FloatArray, *, waits: bool, safety_stock: SafetyStock | None) -> Self:
@@ -59,9 +62,22 @@ class Prepared:
         return self.customers + self.expired
 
     @cached_property
+    def perishing(self) -> NDArray[np.intp]:
+        """Return the rows of series of which units can expire within the horizon, and that an order can reach."""
+        positions = self.positions
+        if positions.shelf_life is None:
+            return np.zeros(0, np.intp)
+        return np.flatnonzero(np.maximum(positions.shelf_life, positions.lead_time + 1) <= len(self.customers))
+
+    @property
+    def decided(self) -> FloatArray:
+        """Return units by step of orders that are decided already, (n_series, horizon)."""
+        return np.zeros(self.receipts.shape) if self.coming is None else np.nan_to_num(self.coming)
+
+    @cached_property
     def idle(self) -> Projection:
         """Return what happens if nothing is ordered."""
-        return self.played(np.zeros(self.positions.receipts.shape))
+        return self._without_age(np.zeros(self.positions.receipts.shape))
 
     @cached_property
     def constant(self) -> FloatArray:
@@ -86,10 +102,22 @@ class Prepared:
         """Return the chosen series."""
         floor = Floor(self.floor.units[rows], self.floor.price[rows])
         paths = (self.customers[:, rows], self.expired[:, rows])
-        return type(self)(self.positions.take(rows), *paths, self.waits, floor, self.receipts[rows])
+        coming = None if self.coming is None else self.coming[rows]
+        return type(self)(self.positions.take(rows), *paths, self.waits, floor, self.receipts[rows], coming)
 
     def played(self, quantities: FloatArray) -> Projection:
-        """Return what orders by step, (n_series, horizon), lead to."""
+        """Return what orders by step, (n_series, horizon), lead to: what expires of them is thrown away."""
+        projection, rows = self._without_age(quantities), self.perishing
+        shelf_life = self.positions.shelf_life
+        if shelf_life is not None and len(rows):
+            some = self.positions.take(rows)
+            receipts = arrivals_by_path(some, quantities[rows] + self.decided[rows])
+            aged, _ = sold_in_time(some, shelf_life[rows], receipts, self.customers[:, rows], waits=self.waits)
+            projection.ending[:, rows], projection.short[:, rows] = aged.ending, aged.short
+        return projection
+
+    def _without_age(self, quantities: FloatArray) -> Projection:
+        """Return what orders by step lead to in the programs: only of stock and open orders something expires."""
         served, receipts = self.positions, arrivals_by_path(self.positions, quantities)
         if self.waits:
             return project_backorders(served.on_hand - served.backorders, receipts, self._running)

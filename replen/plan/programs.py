@@ -1,7 +1,7 @@
 """Programs of series under shared limits, made once and solved again at every prices: what a pass of the coupling needs."""
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,37 +15,16 @@ from replen.plan.kept import Keeping, LastPlan, least_charged
 from replen.plan.lattice import OrderLines
 from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
+from replen.plan.perishing import PerishingPrograms, relaxed
 from replen.plan.positions import Positions
 from replen.plan.prepared import Prepared
 from replen.plan.problem import Prices, Problem, problems
 from replen.plan.sharing import Flows, Sharing
+from replen.plan.solved import Solved, Solver
 from replen.plan.sourcing import cheapest, least_by_series
 from replen.plan.timing import FloatArray, IntArray, by_arrival, by_order_step
 
 Rows = NDArray[np.intp]
-
-
-class Solved(NamedTuple):
-    """Plans of n_series series at prices of the limits.
-
-    Attributes:
-        quantities: shape (n_series, horizon), units by step of the order.
-        bound: shape (n_series,), money, priced usage included, open orders left out; no plan costs less.
-        cost: shape (n_series,), money of the plans, prices of limits not counted.
-        stock: shape (n_series, horizon), expected units at the end of each step.
-    """
-
-    quantities: FloatArray
-    bound: FloatArray
-    cost: FloatArray
-    stock: FloatArray
-
-
-class Solver(Protocol):
-    """The programs of one demand model, free of prices of limits."""
-
-    def __call__(self, prices: Prices) -> Solved:
-        """Return the plans at these prices."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +116,17 @@ class LostSalesPrograms:
         return solved
 
 
+def programs_of(ready: Prepared) -> Solver:
+    """Return the programs of these series."""
+    model: type[BackorderPrograms | LostSalesPrograms] = BackorderPrograms if ready.waits else LostSalesPrograms
+    rows = ready.perishing
+    if not len(rows):
+        return model.of(ready)
+    some = ready.take(rows)
+    free = relaxed(some)
+    return PerishingPrograms(model.of(ready), rows, some, free, model.of(free))
+
+
 @dataclass(frozen=True)
 class KeptPrograms:
     """Programs of series whose last plan is kept where the best one does not save the charge (see `kept`).
@@ -189,12 +179,11 @@ class Programs:
     @classmethod
     def of(cls, ready: Prepared, sharing: Sharing, series: IntArray, last: LastPlan | None = None) -> Self:
         """Return the programs of these sources, which may have a last plan that is charged for when it changes."""
-        model: type[BackorderPrograms | LostSalesPrograms] = BackorderPrograms if ready.waits else LostSalesPrograms
-        solve: Solver = model.of(ready)
+        solve: Solver = programs_of(ready)
         positions = ready.positions
         keeping = None if last is None else Keeping.of(last, positions, np.arange(len(ready.receipts)))
         if keeping is not None and len(keeping.rows):
-            solve = KeptPrograms(solve, model.of(keeping.made_ready(ready)), keeping)
+            solve = KeptPrograms(solve, programs_of(keeping.made_ready(ready)), keeping)
         return cls(solve, sharing, series, ready.receipts, positions.lead_time, positions.delays)
 
     def totals(self, choice: Choice) -> Totals:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from replen.plan.decide import Decided
-from replen.plan.policies.assigned import Assigned
+from replen.plan.policies.assigned import PROGRAM, Assigned
 from replen.plan.policies.planned import planned
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray
@@ -33,4 +33,5 @@ def under_rules(decided: Decided, assigned: Assigned, positions: Positions, dema
         targets[rows, 0] = plan.wanted
         levels[rows] = np.column_stack([plan.reorder_point, plan.order_up_to_level]) - position[rows, None]
         solver[rows] = np.where(solver[rows] == NOTHING, NOTHING, RULE)
-    return replace(decided, quantities=quantities, targets=targets, levels=levels, solver=solver)
+    in_time = decided.in_time & (assigned.policies == PROGRAM)
+    return replace(decided, quantities=quantities, targets=targets, levels=levels, solver=solver, in_time=in_time)

@@ -16,7 +16,8 @@ from tests.unit.test_limits import items_of, read, rule
 @pytest.mark.parametrize("owed", [0, 4])
 @pytest.mark.parametrize("fraction", [0.0, 0.1])  # whole units are kept in single precision, others are not
 @pytest.mark.parametrize("most", [0, 2, 9])  # periods that orders are late
-def test_kept_programs_plan_as_from_the_paths(waits, owed, fraction, most):
+@pytest.mark.parametrize("perish", [False, True])
+def test_kept_programs_plan_as_from_the_paths(waits, owed, fraction, most, perish):
     rng, n, horizon = np.random.default_rng(3), 40, 6
     delays = rng.integers(0, 1 + most * rng.integers(0, 2, (n, 1)), (n, 8))
     found = positions(
@@ -24,6 +25,7 @@ def test_kept_programs_plan_as_from_the_paths(waits, owed, fraction, most):
         backorders=rng.integers(0, 1 + owed, n), unit_cost=2.0, lost_sale_cost=9.0, backorder_cost=1.0, end_value=1.5,
         order_multiple=rng.choice([1.0, 3.0], n), min_order_quantity=rng.choice([0.0, 6.0], n),
         order_cost=rng.choice([0.0, 1.0], n), delays=delays - delays.min(axis=1, keepdims=True),
+        shelf_life=rng.integers(1, 8, n) if perish else None,
     )  # fmt: skip
     demand = rng.poisson(4, (horizon, n, 8)) + fraction
     limits = read(

@@ -44,7 +44,7 @@ def configured(*changes: str) -> Config:
 
 def items(n_series: int, **changed: Any) -> pd.DataFrame:
     """Return rows with the terms of PLAIN but for what is changed; what neither names is null."""
-    columns = [t.SKU, t.SITE, t.STREAM, *TERMS, t.UNIT_PRICE, t.LAUNCH_DATE, t.END_DATE]
+    columns = [t.SKU, t.SITE, t.STREAM, *TERMS, t.UNIT_PRICE, t.SHELF_LIFE_DAYS, t.LAUNCH_DATE, t.END_DATE]
     rows = pd.DataFrame({str(column): [None] * n_series for column in columns})
     rows[t.SKU], rows[t.SITE], rows[t.STREAM] = [f"s{number}" for number in range(n_series)], "n", t.POOLED
     return rows.assign(**{str(name): value for name, value in {**PLAIN, **changed}.items()})
@@ -137,6 +137,23 @@ def test_who_knows_what_comes_pays_what_perfect_foresight_would(instance: Any) -
     for row in range(n_series):
         _, purchase = unavoidable(drawn, sold, row)
         assert parts["simulated_cost"][row] == approx(least_cost(row_problem(drawn, sold, row)) - purchase, abs=1e-3)
+
+
+def test_what_expires_costs_its_purchase_by_hand() -> None:
+    """Packs of 4 that keep a week, 3 sold in each of 3 weeks: one unit of each is thrown away, 2.0 each; none is held."""
+    one = positions(1, 3, order_multiple=4.0, unit_cost=2.0, holding_cost=0.1, end_value=1.0, shelf_life=np.array([1]))
+    sold, levels = np.full((3, 1, 1), 3.0), np.full((1, 3), 4.0)
+    assert played(one, sold, levels)["simulated_cost"] == approx([6.0])
+    assert played(replace(one, shelf_life=None), sold, levels)["simulated_sold"] == [9.0]
+    assert order_up_to_levels(replace(one, review_period=np.array([3])), sold)[0, 0] == 3.0
+    assert order_up_to_levels(replace(one, review_period=np.array([3]), shelf_life=None), sold)[0, 0] == approx(9.0)
+
+
+def test_shelf_life_of_the_catalogue_is_that_of_the_trial() -> None:
+    rows, sales, actual, _ = shop(4)
+    assert trial_of(rows, sales, actual).positions.shelf_life is not None
+    perishing = rows.assign(**{str(t.SHELF_LIFE_DAYS): [7.0, 14.0, 20.0, None]})
+    assert trial_of(perishing, sales, actual).positions.shelf_life.tolist() == [1, 2, 2, 7]
 
 
 def shop(n_series: int = 60, horizon: int = 6) -> tuple[pd.DataFrame, FloatArray, FloatArray, FloatArray]:
