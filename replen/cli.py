@@ -23,6 +23,7 @@ COMMANDS = {
     "forecast": "forecast",
     "plan-orders": "plan_orders",
     "compare": "compare",
+    "simulate": "simulate",
 }
 COMPARED_BY = ("all", "class", "abc", "category", "step", "fold")
 EPILOG = """\
@@ -72,6 +73,8 @@ def _add_options(parser: argparse.ArgumentParser, command: str = "") -> None:
     )
     if command == "compare":
         parser.add_argument("--by", choices=COMPARED_BY, default="all", help="what each table is of (default: all series)")
+    if command == "simulate":
+        parser.add_argument("--tune", action="store_true", help="choose policy and target on all windows but the last")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -117,6 +120,8 @@ def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> 
     run: Callable[..., object] = importlib.import_module(f"jobs.{COMMANDS[chosen.command]}").run
     if chosen.command == "compare":
         run = partial(run, by=chosen.by)
+    elif chosen.command == "simulate":
+        run = partial(run, tune=chosen.tune)
     spark = session(config.spark, f"replen {chosen.command} {config.name}")
     try:
         return run(spark, config, progress)

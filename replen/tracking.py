@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 REGISTERED = "replen"
 BEFORE = "champions_before.json"
 BATCH = 1000  # metrics that MLflow takes at once
-RUN_TAG, FAMILY_TAG, MODEL_FOLDER = "replen.run_id", "replen.family", "model"
+RUN_TAG, FAMILY_TAG, POLICY_TAG, MODEL_FOLDER = "replen.run_id", "replen.family", "replen.policy", "model"
 NETWORK_NEEDS = ("keras", "numpy", "tensorflow", "tensorflow-cpu")
 
 
@@ -107,6 +107,10 @@ class FamilyRun:
         described.save(str(folder / "MLmodel"))
         self._client.log_artifacts(self.mlflow_run, str(folder), MODEL_FOLDER)
 
+    def folder(self, folder: Path, name: str) -> None:
+        """Keep the files of a folder as artifacts below a name."""
+        self._client.log_artifacts(self.mlflow_run, str(folder), name)
+
     def keras_network(self, network: Any, name: str) -> None:
         """Keep a Keras network, which is part of a forecaster, with its signature: Keras loads it without pickled code."""
         import mlflow.keras
@@ -140,13 +144,19 @@ class Tracker:
     @contextmanager
     def training(self, run_id: str, name: str) -> Iterator[FamilyRun]:
         """Frame a training event: the parent of its families' runs."""
-        with self._run(run_id, family="*", name=name, parent=None) as parent:
+        with self._run({RUN_TAG: run_id, FAMILY_TAG: "*"}, name) as parent:
             yield parent
 
     @contextmanager
     def family(self, run_id: str, family: str, parent: FamilyRun) -> Iterator[FamilyRun]:
         """Frame the run of one model family within a training event."""
-        with self._run(run_id, family=family, name=family, parent=parent.mlflow_run) as run:
+        with self._run({RUN_TAG: run_id, FAMILY_TAG: family}, family, parent) as run:
+            yield run
+
+    @contextmanager
+    def policy(self, run_id: str, policy: str, parent: FamilyRun) -> Iterator[FamilyRun]:
+        """Frame what a run found of a policy, below the training event whose forecasters it ordered by."""
+        with self._run({RUN_TAG: run_id, POLICY_TAG: policy}, policy, parent) as run:
             yield run
 
     def register(self, run: FamilyRun, family: str) -> ModelVersion:
@@ -186,8 +196,8 @@ class Tracker:
             if name not in aliases and re.match(rf"({CHAMPION}|{CHALLENGER})(-|$)", name):
                 self._client.delete_registered_model_alias(REGISTERED, name)
 
-    def download(self, mlflow_run: str, into: Path) -> Path:
-        """Return the local folder of a run's forecaster.
+    def download(self, mlflow_run: str, into: Path, folder: str) -> Path:
+        """Return the local folder of a run's forecaster: the one fitted last, or that of a fold (see `fold_folder`).
 
         Raises:
             TrackingError: where the run keeps none.
@@ -195,10 +205,10 @@ class Tracker:
         from mlflow.exceptions import MlflowException
 
         try:
-            return Path(self._client.download_artifacts(mlflow_run, MODEL_FOLDER, str(into)))
+            return Path(self._client.download_artifacts(mlflow_run, folder, str(into)))
         except (MlflowException, OSError) as missing:
             raise TrackingError(
-                f"MLflow run {mlflow_run}: expected the artifact folder {MODEL_FOLDER!r}, found none ({missing}); "
+                f"MLflow run {mlflow_run}: expected the artifact folder {folder!r}, found none ({missing}); "
                 "run `replen train` again in a new warehouse, or restore the artifacts"
             ) from None
 
@@ -221,12 +231,12 @@ class Tracker:
         return found.tags.get(FAMILY_TAG) if run.info.experiment_id == self._experiment.experiment_id else None
 
     @contextmanager
-    def _run(self, run_id: str, *, family: str, name: str, parent: str | None) -> Iterator[FamilyRun]:
-        found = self._client.search_runs(
-            [self._experiment.experiment_id], f"tags.`{RUN_TAG}` = '{run_id}' and tags.`{FAMILY_TAG}` = '{family}'"
-        )
-        tags = {RUN_TAG: run_id, FAMILY_TAG: family} | ({"mlflow.parentRunId": parent} if parent else {})
-        opened = found[0] if found else self._client.create_run(self._experiment.experiment_id, run_name=name, tags=tags)
+    def _run(self, tags: Mapping[str, str], name: str, parent: FamilyRun | None = None) -> Iterator[FamilyRun]:
+        """Frame the one run that has these tags, made now if there is none yet."""
+        wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+        found = self._client.search_runs([self._experiment.experiment_id], wanted)
+        all_tags = {**tags, "mlflow.parentRunId": parent.mlflow_run} if parent else dict(tags)
+        opened = found[0] if found else self._client.create_run(self._experiment.experiment_id, run_name=name, tags=all_tags)
         try:
             yield FamilyRun(self._client, opened.info.run_id)
         except BaseException:
@@ -237,6 +247,11 @@ class Tracker:
     def _open_experiment(self, name: str, artifacts: str | None) -> "Experiment":
         found = self._client.get_experiment_by_name(name)
         return found or self._client.get_experiment(self._client.create_experiment(name, artifacts))
+
+
+def fold_folder(cutoff: str) -> str:
+    """Return the artifact folder of the forecaster that a fold was scored with."""
+    return f"folds/{cutoff}"
 
 
 def _store(tracking: config.Tracking, warehouse: str) -> tuple[str, str | None]:

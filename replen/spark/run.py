@@ -19,6 +19,8 @@ from replen.spark.store import TableStore
 from replen.tables import Table
 
 JOBS = ("ingest", "build_features", "train", "forecast", "plan_orders")
+SIMULATE = "simulate"
+"""A job beside the others: a run has its id with or without it."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def job_keys(config: Config, input_fingerprint: str) -> dict[str, str]:
     keys, before = {}, digest(config.seed, input_fingerprint, code_version())
     for job in JOBS:
         before = keys[job] = digest(job, before, *sections[job])
-    return keys
+    return keys | {SIMULATE: digest(SIMULATE, before, config.simulate)}
 
 
 def _as_committed(row: Mapping[str, Any]) -> Committed:
