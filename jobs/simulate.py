@@ -25,6 +25,7 @@ from replen.forecast.binding import bind, needed
 from replen.forecast.fit import LOCAL_LSTM
 from replen.policy_table import policy_table, tuning_text
 from replen.progress import Progress
+from replen.registry_names import fold_folder
 from replen.simulation_log import log_simulations, log_tuning
 from replen.spark.buckets import per_bucket
 from replen.spark.items import KEY
@@ -33,7 +34,7 @@ from replen.spark.revenues import limits_at
 from replen.spark.run import SIMULATE as JOB
 from replen.spark.run import Run, open_run
 from replen.spark.simulations import averages, costs, drawn, with_terms
-from replen.tracking import Tracker, fold_folder
+from replen.tracking import Tracker
 
 
 def run(spark: SparkSession, config: Config, progress: Progress, *, tune: bool = False) -> str:

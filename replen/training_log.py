@@ -20,9 +20,9 @@ from replen.forecast.storage import Packed
 from replen.forecast.streamed import STREAMED
 from replen.model_table import comparison
 from replen.registered import FAMILY, HORIZON, LEVELS
-from replen.registry_names import CHALLENGER, CHAMPION, alias, plain
+from replen.registry_names import CHALLENGER, CHAMPION, alias, fold_folder, plain
 from replen.series_log import SeriesResults, log_series
-from replen.tracking import FamilyRun, ModelVersion, Tracker, Value, fold_folder
+from replen.tracking import FamilyRun, ModelVersion, Tracker, Value
 
 TABULAR = frozenset(STREAMED) - {"lstm"}
 """Families that read rows as `forecast.tabular` says."""

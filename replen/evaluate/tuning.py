@@ -71,6 +71,16 @@ class Tuned(Generic[T]):
         return len(self.settings)
 
     @property
+    def n_windows(self) -> int:
+        """Return how many windows they were tried in."""
+        return self.costs.shape[1]
+
+    @classmethod
+    def over(cls, parts: Sequence[Self]) -> Self:
+        """Return what was tried in several searches of the same settings and series, each in windows of its own."""
+        return cls(parts[0].settings, np.concatenate([one.costs for one in parts], axis=1))
+
+    @property
     def totals(self) -> FloatArray:
         """Return the cost of each setting over all windows and series, (n_settings,), money."""
         return np.asarray(self.costs.sum(axis=(1, 2)))

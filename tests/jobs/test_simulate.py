@@ -15,8 +15,9 @@ from replen.config import Config
 from replen.errors import ConfigError
 from replen.evaluate.simulations import CONFIGURED
 from replen.features.segments import ALL
+from replen.registry_names import fold_folder
 from replen.spark.run import SIMULATE, Run, open_run
-from replen.tracking import FAMILY_TAG, POLICY_TAG, fold_folder
+from replen.tracking import FAMILY_TAG, POLICY_TAG
 from tests.jobs.conftest import QUIET, small_config
 
 if TYPE_CHECKING:
