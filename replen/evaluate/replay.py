@@ -27,7 +27,7 @@ from replen.forecast import random
 from replen.forecast.chain import chain_of, predict_chain
 from replen.forecast.interface import Forecaster
 from replen.forecast.stage import Champions
-from replen.plan.items import on_sale_by_step, shelf_periods
+from replen.plan.items import on_sale_by_step, order_window, shelf_periods
 from replen.plan.policies.assigned import Assigned
 from replen.plan.positions import chunks
 from replen.plan.projection import by_step
@@ -156,10 +156,13 @@ class Replay:
         self, items: pd.DataFrame, trial: Trial, kept: NDArray[np.bool_], on_shelf: FloatArray, origin: Origin
     ) -> Window:
         """Return the window of the series played, which are those kept of the trial."""
-        positions = trial.positions.take(kept)
-        calendar = self._calendar(origin, self.trials.evaluate.horizon)
-        shelf_life = shelf_periods(items, calendar)
-        stocked = replace(positions, on_hand=np.fmax(positions.on_hand, on_shelf), shelf_life=shelf_life)
+        positions, horizon = trial.positions.take(kept), self.trials.evaluate.horizon
+        shelf_life = shelf_periods(items, self._calendar(origin, horizon))
+        # Plans look past the window: that it ends is no reason for an early order.
+        beyond = self._calendar(origin, horizon + int(positions.lead_time.max()))
+        orderable = order_window(items, beyond, positions.lead_time)[:, :horizon]
+        on_hand = np.fmax(positions.on_hand, on_shelf)
+        stocked = replace(positions, on_hand=on_hand, shelf_life=shelf_life, order_window=orderable)
         return Window(stocked, trial.sold[:, kept], backorders=self.plan.waits, reality=Reality(shelf_life=shelf_life))
 
     def _labelled(self, then: Panel, items: pd.DataFrame, origin: Origin) -> pd.DataFrame:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SETTINGS = (
     "forecast.models=[moving_average]", "evaluate.folds=2", "orders.database=null", "simulate.series=40",
     "simulate.policies=[hybrid]", "simulate.tune.policies=[fixed_cycle]",
-    "simulate.tune.targets={cycle_service_level: [0.5, 0.9]}",
+    "simulate.tune.targets={critical_ratio: [], cycle_service_level: [0.5, 0.9]}",
 )  # fmt: skip
 POLICIES = {"program", "hybrid"}
 
