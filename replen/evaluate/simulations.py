@@ -8,6 +8,7 @@ import pandas as pd
 
 from replen import tables as t
 from replen.config import Policies, ServiceTarget, Tuning
+from replen.errors import TableError
 from replen.evaluate.bootstrap import Interval, paired_bootstrap
 from replen.evaluate.tuning import Tuned
 from replen.features.segments import ALL
@@ -56,9 +57,9 @@ def paired_costs(costs: pd.DataFrame) -> tuple[list[Pair], list[str], FloatArray
     """
     parts = [str(column) for column in (t.MODEL, t.POLICY, t.WINDOW)]
     wide = costs.pivot(index=[str(t.SKU), str(t.SITE)], columns=parts, values=str(t.COST)).dropna().sort_index(axis=1)
-    pairs = list(dict.fromkeys(wide.columns.droplevel(str(t.WINDOW))))
-    windows = sorted(set(wide.columns.get_level_values(str(t.WINDOW))))
-    return pairs, windows, wide.to_numpy(np.float64).T.reshape(len(pairs), len(windows), -1)
+    models, policies, places = (wide.columns.get_level_values(part).tolist() for part in parts)
+    pairs, windows = list(dict.fromkeys(zip(models, policies, strict=True))), sorted(set(places))
+    return pairs, windows, wide.to_numpy(np.float64).T.reshape(len(pairs), len(windows), len(wide))
 
 
 def simulations(averages: pd.DataFrame, costs: pd.DataFrame, configured: Pair, *, run_id: str, seed: int) -> pd.DataFrame:
@@ -120,8 +121,13 @@ def chosen(costs: pd.DataFrame, settings: Sequence[str], *, seed: int) -> Chosen
         costs: as in `paired_costs`, of one forecaster and two windows or more; policies are names of settings.
         settings: their names; of equal ones the first is taken.
         seed: of the interval.
+
+    Raises:
+        TableError: no series was played in every window.
     """
     pairs, windows, found = paired_costs(costs)
+    if not found.size:
+        raise TableError("simulate: expected series that can be played in every window, found none; set simulate.windows lower")
     places = {name: place for place, (_, name) in enumerate(pairs)}
     by_setting = found[[places[name] for name in settings]]
     tuned = Tuned(tuple(settings), by_setting[:, :-1])

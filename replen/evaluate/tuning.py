@@ -73,7 +73,7 @@ class Tuned(Generic[T]):
     @property
     def n_windows(self) -> int:
         """Return how many windows they were tried in."""
-        return self.costs.shape[1]
+        return len(self.costs[0])
 
     @classmethod
     def over(cls, parts: Sequence[Self]) -> Self:

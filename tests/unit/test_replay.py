@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from pytest import approx
 
 import replen.tables as t
 from replen.config import Config
+from replen.errors import TableError
 from replen.evaluate.nightly import nightly
 from replen.evaluate.replay import CHAMPION, Origin, Replay
 from replen.evaluate.simulated_cost import Trials
@@ -189,6 +191,13 @@ def test_a_setting_is_chosen_without_the_last_window() -> None:
     assert (found.name, found.n_tried, found.window, found.n_series) == ("a", 3, "2024-03-01", 2)
     assert found.early == approx({CONFIGURED: 5.0, "a": 17 / 4, "b": 6.0})
     assert (found.cost, found.saving.mean) == (8.0, 3.0)
+
+
+def test_nothing_is_chosen_where_no_series_is_in_every_window() -> None:
+    costs = cost_rows({CONFIGURED: [[1.0, np.nan], [np.nan, 1.0]]})
+    with pytest.raises(TableError, match="played in every window, found none"):
+        chosen(costs, [CONFIGURED], seed=1)
+    assert paired_costs(costs.iloc[:0])[2].shape == (0, 0, 0)
 
 
 def test_what_is_configured_stays_where_nothing_is_cheaper_and_an_overlay_is_told_where_something_is() -> None:
