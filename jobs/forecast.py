@@ -27,7 +27,7 @@ from replen.spark.buckets import per_bucket
 from replen.spark.local import with_weights
 from replen.spark.revenues import limits_at
 from replen.spark.run import Committed, open_run
-from replen.tracking import Tracker
+from replen.tracking import MODEL_FOLDER, Tracker
 
 JOB = "forecast"
 
@@ -79,10 +79,10 @@ def reconcile(series: DataFrame, forecasts: DataFrame) -> dict[str, int]:
     return {"series": n_series, "forecast": n_forecast, **failed}
 
 
-def fetch(tracker: Tracker, mlflow_run: str, model: str) -> Packed:
+def fetch(tracker: Tracker, mlflow_run: str, model: str, artifacts: str = MODEL_FOLDER) -> Packed:
     """Return a forecaster from the artifacts of its MLflow run."""
     with TemporaryDirectory() as folder:
-        return Packed.of(model, tracker.download(mlflow_run, Path(folder)))
+        return Packed.of(model, tracker.download(mlflow_run, Path(folder), artifacts))
 
 
 if __name__ == "__main__":

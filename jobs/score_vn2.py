@@ -87,7 +87,8 @@ def _competition(vn2: Vn2, series: Panel, chosen: Setting, config: Config, note:
     """Return what the references and ours do in the competition's eight weeks, from its opening stock."""
     window = _window(series, vn2.n_history, Opening(vn2.on_hand, vn2.receipts), config, note)
     references = {name: window.play(policy) for name, policy in window.references().items()}
-    return references | {OURS: window.trials([chosen])[chosen]}
+    (ours,) = window.ours([chosen])
+    return references | {OURS: window.play(ours)}
 
 
 def _write_rounds(out: Path, vn2: Vn2, played: Played) -> None:

@@ -59,6 +59,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
         run_id=jobs.run_id,
         config=config,
         fitted=fitted[last],
+        at_folds={str(origin): fitted[origin] for origin in origins},
         seconds=seconds,
         scores=scores,
         metrics=metrics,

@@ -28,6 +28,7 @@ COMMANDS = {
     "plan-orders": "plan_orders",
     "compare": "compare",
     "notify": "notify",
+    "simulate": "simulate",
 }
 COMPARED_BY = ("all", "class", "abc", "category", "step", "fold")
 EPILOG = """\
@@ -95,6 +96,8 @@ def _add_options(parser: argparse.ArgumentParser, command: str = "") -> None:
         parser.add_argument("--history", action="store_true", help="show the values of the last runs beside them")
     if command == "expire":
         parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+    if command == "simulate":
+        parser.add_argument("--tune", action="store_true", help="choose policy and target on all windows but the last")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -158,6 +161,8 @@ def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> 
     run: Callable[..., object] = importlib.import_module(f"jobs.{COMMANDS[chosen.command]}").run
     if chosen.command == "compare":
         run = partial(run, by=chosen.by)
+    elif chosen.command == "simulate":
+        run = partial(run, tune=chosen.tune)
     spark = session(config.spark, f"replen {chosen.command} {config.name}")
     beat = Heartbeat(progress, config.warehouse, config.name, seconds=config.heartbeat.seconds, tasks=partial(tasks, spark))
     try:

@@ -467,6 +467,7 @@ class SafetyStock(Section):
 Policy = Literal[
     "program", "fixed_cycle", "dynamic", "dynamic_lots", "hybrid", "cheapest_line", "projected_inventory", "lot_for_lot"
 ]
+WITHOUT_TARGET = ("program", "cheapest_line")
 CLASSES = {"class": ("smooth", "erratic", "intermittent", "lumpy", "none"), "abc": ("A", "B", "C")}
 
 
@@ -545,6 +546,29 @@ class Plan(Section):
                 "be weighed against a bound; make it soft, at a price"
             )
         return self
+
+
+class Tuning(Section):
+    """Settings that are tried: every rule with every target that it has a use for."""
+
+    policies: tuple[Policy, ...]
+    targets: dict[Literal["cycle_service_level", "fill_rate", "critical_ratio"], tuple[Positive, ...]]
+
+    @property
+    def settings(self) -> list[tuple[Policy, ServiceTarget | None]]:
+        """Return every policy with every target; None for those that have no use for one."""
+        targets = [ServiceTarget(measure=measure, value=value) for measure, values in self.targets.items() for value in values]
+        return [(policy, one) for policy in self.policies for one in ([None] if policy in WITHOUT_TARGET else targets)]
+
+
+class Simulate(Section):
+    """Policies played over past windows."""
+
+    series: Count | None
+    windows: Count | None
+    models: tuple[str, ...]
+    policies: tuple[Policy, ...]
+    tune: Tuning
 
 
 MINIMUM = "minimum_order_value"
@@ -753,6 +777,7 @@ class Config(Section):
     costs: CostRules
     plan: Plan
     limits: dict[str, LimitRule]
+    simulate: Simulate
     orders: Orders
     notify: Notify
     retention: Retention
@@ -781,6 +806,9 @@ class Config(Section):
             ),
             f"forecast.fallback: expected different ones of forecast.models, found {', '.join(forecast.fallback)}": (
                 set(forecast.fallback) <= set(forecast.models) and len(set(forecast.fallback)) == len(forecast.fallback)
+            ),
+            f"simulate.models: expected champion or some of forecast.models, found {', '.join(self.simulate.models)}": (
+                bool(self.simulate.models) and set(self.simulate.models) <= {"champion", *forecast.models}
             ),
             f"forecast.promotion.segment: expected all or one of evaluate.segments, found {forecast.promotion.segment}": (
                 forecast.promotion.segment in ("all", *self.evaluate.segments)

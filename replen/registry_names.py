@@ -33,3 +33,8 @@ def installed(packages: Iterable[str]) -> list[str]:
     """Return those of the packages that are installed, each with its version: `numpy==2.4.6`."""
     versions = {package.name.replace("_", "-"): package.version for package in metadata.distributions()}
     return [f"{name}=={versions[name]}" for name in packages if name in versions]
+
+
+def fold_folder(cutoff: str) -> str:
+    """Return the artifact folder of the forecaster that a fold was scored with, in the run of its family."""
+    return f"folds/{cutoff}"

@@ -218,6 +218,28 @@ RULE_COST = Column("rule_cost", "double", "expected money when the simple rule i
 RULE_SOLD = Column("rule_sold", "double", "expected units sold when the simple rule is played on the same paths")
 EXPECTED_SOLD = Column("expected_sold", "double", "expected units sold over the planned periods")
 FILL_RATE = Column("fill_rate", "double", "expected units sold / expected demand, 0..1")
+CYCLE_SERVICE_LEVEL = Column("cycle_service_level", "double", "share of periods without a shortage, 0..1")
+WINDOW = Column("window", "string", "cutoff that a simulation starts from, or `all`")
+SEGMENTS = Column("segments", "array<string>", "staging: groups that the series is in at the cutoff, `all` among them")
+N_PLAYED = Column("n_played", "bigint", "series played, counted once a window")
+COST = Column("cost", "double", "money a series and window: purchase, lines, holding and shortage, less what is left over")
+PURCHASE = Column("purchase", "double", "money for units ordered that arrive in the window, a series and window")
+LINE_COST = Column("line_cost", "double", "money for order lines, a series and window")
+HOLDING = Column("holding", "double", "money for units left at the end of each period, a series and window")
+SHORTAGE = Column("shortage", "double", "money for lost sales, or units owed at the end of each period, a series and window")
+LEFT_VALUE = Column("left_value", "double", "money that units left after the window are worth, a series and window")
+DEMAND = Column("demand", "double", "units sold then, which is what the simulation wants, a series and window")
+SOLD = Column("sold", "double", "units served from the shelf in the period they are wanted in, a series and window")
+WASTE = Column("waste", "double", "units thrown away as too old, a series and window")
+MEAN_ON_HAND = Column("mean_on_hand", "double", "units left at the end of a period, mean over periods, a series and window")
+N_LINES = Column("n_lines", "double", "order lines placed, a series and window")
+NERVOUSNESS = Column("nervousness", "double", "mean absolute change of a date's order from plan to plan, units; null = none")
+TURNS = Column("turns", "double", "how often the mean stock is sold in the window; null where there is none")
+COST_DIFFERENCE = Column(
+    "cost_difference", "double", "cost less that of the configured policy, of series played in all windows"
+)
+DIFFERENCE_LOW = Column("difference_low", "double", "lower end of its 95 % interval, drawn over series and windows in pairs")
+DIFFERENCE_HIGH = Column("difference_high", "double", "upper end of it")
 LIMIT_NAME = Column("limit", "string", "coupling limit, or `*` for the uncoupled program")
 DUAL_BOUND = Column("dual_bound", "double", "no plan fixed on the plan date costs less on the same paths, money")
 FEASIBLE_COST = Column("feasible_cost", "double", "cost of the written plan on the same paths, money")
@@ -374,6 +396,19 @@ OUTBOX = Table(
     (EVENT_KIND, RECIPIENT_KIND, RECIPIENT, PAYLOAD, CREATED_AT, STATE, ATTEMPTS, NEXT_ATTEMPT_AT, CLAIM, LAST_ERROR,
      DELIVERED_AT),
 )  # fmt: skip
+PLAYED = (
+    COST, PURCHASE, LINE_COST, HOLDING, SHORTAGE, LEFT_VALUE, DEMAND, SOLD, WASTE, MEAN_ON_HAND, N_LINES, CYCLE_SERVICE_LEVEL,
+    NERVOUSNESS,
+)  # fmt: skip
+SIMULATED = Table(
+    "simulated", "staging: each series under each policy in each window; one row without measures where it was not played",
+    (MODEL, POLICY, WINDOW, SKU, SITE), (REASON, SEGMENTS, *PLAYED),
+)  # fmt: skip
+SIMULATIONS = Table(
+    "simulations", "policies played over past windows on the forecasts of their time; `replen simulate` writes it",
+    (RUN_ID, MODEL, POLICY, WINDOW, SEGMENT),
+    (N_PLAYED, *PLAYED, FILL_RATE, TURNS, COST_DIFFERENCE, DIFFERENCE_LOW, DIFFERENCE_HIGH),
+)  # fmt: skip
 METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 RUNS = Table(
@@ -384,6 +419,6 @@ RUNS = Table(
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS, LIMITS)
 OUTPUTS = (
     QUALITY, QUALITY_CHECKS, SERIES, WEIGHTS, FORECASTS, PLAN, ORDERS, EXPLANATIONS, EXCEPTIONS, CERTIFICATES, POLICIES, MODELS,
-    METRICS, RUNS,
+    METRICS, SIMULATIONS, RUNS,
 )  # fmt: skip
 ALL = (*INPUTS, *OUTPUTS, ORDER_EVENTS, OUTBOX)

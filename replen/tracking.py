@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,12 +27,11 @@ from replen.registry_names import CHALLENGER, CHAMPION, alias, installed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
 
 REGISTERED = "replen"
 BEFORE = "champions_before.json"
 BATCH = 1000  # metrics that MLflow takes at once
-RUN_TAG, FAMILY_TAG, MODEL_FOLDER = "replen.run_id", "replen.family", "model"
+RUN_TAG, FAMILY_TAG, POLICY_TAG, MODEL_FOLDER = "replen.run_id", "replen.family", "replen.policy", "model"
 NETWORK_NEEDS = ("keras", "numpy", "tensorflow", "tensorflow-cpu")
 
 
@@ -105,7 +104,11 @@ class FamilyRun:
         described = models.Model(run_id=self.mlflow_run)
         pyfunc.add_to_model(described, loader_module="replen.registered", model_config=dict(about))
         described.save(str(folder / "MLmodel"))
-        self._client.log_artifacts(self.mlflow_run, str(folder), MODEL_FOLDER)
+        self.folder(folder, MODEL_FOLDER)
+
+    def folder(self, folder: Path, name: str) -> None:
+        """Keep the files of a folder as artifacts below a name."""
+        self._client.log_artifacts(self.mlflow_run, str(folder), name)
 
     def keras_network(self, network: Any, name: str) -> None:
         """Keep a Keras network, which is part of a forecaster, with its signature: Keras loads it without pickled code."""
@@ -135,19 +138,20 @@ class Tracker:
         uri, artifacts = _store(tracking, warehouse)
         mlflow.set_tracking_uri(uri)
         self._client = mlflow.MlflowClient(uri)
-        self._experiment = self._open_experiment(tracking.experiment, artifacts)
+        found = self._client.get_experiment_by_name(tracking.experiment)
+        self._number = str(found.experiment_id if found else self._client.create_experiment(tracking.experiment, artifacts))
 
-    @contextmanager
-    def training(self, run_id: str, name: str) -> Iterator[FamilyRun]:
-        """Frame a training event: the parent of its families' runs."""
-        with self._run(run_id, family="*", name=name, parent=None) as parent:
-            yield parent
+    def training(self, run_id: str, name: str) -> AbstractContextManager[FamilyRun]:
+        """Return the frame of a training event: the parent of its families' runs."""
+        return self._run({RUN_TAG: run_id, FAMILY_TAG: "*"}, name)
 
-    @contextmanager
-    def family(self, run_id: str, family: str, parent: FamilyRun) -> Iterator[FamilyRun]:
-        """Frame the run of one model family within a training event."""
-        with self._run(run_id, family=family, name=family, parent=parent.mlflow_run) as run:
-            yield run
+    def family(self, run_id: str, family: str, parent: FamilyRun) -> AbstractContextManager[FamilyRun]:
+        """Return the frame of the run of one model family within a training event."""
+        return self._run({RUN_TAG: run_id, FAMILY_TAG: family}, family, parent)
+
+    def policy(self, run_id: str, policy: str, parent: FamilyRun) -> AbstractContextManager[FamilyRun]:
+        """Return the frame of what a run found of a policy, below the training event whose forecasters it ordered by."""
+        return self._run({RUN_TAG: run_id, POLICY_TAG: policy}, policy, parent)
 
     def register(self, run: FamilyRun, family: str) -> ModelVersion:
         """Return the registered version of a family's run, made now if there is none yet: the forecaster that the run keeps."""
@@ -186,8 +190,8 @@ class Tracker:
             if name not in aliases and re.match(rf"({CHAMPION}|{CHALLENGER})(-|$)", name):
                 self._client.delete_registered_model_alias(REGISTERED, name)
 
-    def download(self, mlflow_run: str, into: Path) -> Path:
-        """Return the local folder of a run's forecaster.
+    def download(self, mlflow_run: str, into: Path, folder: str) -> Path:
+        """Return the local copy of a folder of a run's artifacts that a forecaster is loaded from.
 
         Raises:
             TrackingError: where the run keeps none.
@@ -195,18 +199,18 @@ class Tracker:
         from mlflow.exceptions import MlflowException
 
         try:
-            return Path(self._client.download_artifacts(mlflow_run, MODEL_FOLDER, str(into)))
+            return Path(self._client.download_artifacts(mlflow_run, folder, str(into)))
         except (MlflowException, OSError) as missing:
             raise TrackingError(
-                f"MLflow run {mlflow_run}: expected the artifact folder {MODEL_FOLDER!r}, found none ({missing}); "
+                f"MLflow run {mlflow_run}: expected the artifact folder {folder!r}, found none ({missing}); "
                 "run `replen train` again in a new warehouse, or restore the artifacts"
             ) from None
 
     def ui(self) -> tuple[list[str], str]:
         """Return the command that serves the store's UI on loopback, and where this experiment's runs are in it."""
-        store, number = self._client.tracking_uri, self._experiment.experiment_id
+        store = self._client.tracking_uri
         # Without the type of work MLflow 3 opens on pages for language models.
-        page = f"http://127.0.0.1:5000/#/experiments/{number}/runs?workflowType=machine_learning"
+        page = f"http://127.0.0.1:5000/#/experiments/{self._number}/runs?workflowType=machine_learning"
         return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", "127.0.0.1"], page
 
     def _aliases(self) -> dict[str, str]:
@@ -218,25 +222,21 @@ class Tracker:
         """Return the family of a version of this experiment, None for one of another."""
         found = self._client.get_model_version(REGISTERED, version)
         run = self._client.get_run(str(found.run_id))
-        return found.tags.get(FAMILY_TAG) if run.info.experiment_id == self._experiment.experiment_id else None
+        return found.tags.get(FAMILY_TAG) if run.info.experiment_id == self._number else None
 
     @contextmanager
-    def _run(self, run_id: str, *, family: str, name: str, parent: str | None) -> Iterator[FamilyRun]:
-        found = self._client.search_runs(
-            [self._experiment.experiment_id], f"tags.`{RUN_TAG}` = '{run_id}' and tags.`{FAMILY_TAG}` = '{family}'"
-        )
-        tags = {RUN_TAG: run_id, FAMILY_TAG: family} | ({"mlflow.parentRunId": parent} if parent else {})
-        opened = found[0] if found else self._client.create_run(self._experiment.experiment_id, run_name=name, tags=tags)
+    def _run(self, tags: dict[str, str], name: str, parent: FamilyRun | None = None) -> Iterator[FamilyRun]:
+        """Frame the one run that has these tags, made now if there is none yet."""
+        wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+        found = self._client.search_runs([self._number], wanted)
+        below = {"mlflow.parentRunId": parent.mlflow_run} if parent else {}
+        opened = found[0] if found else self._client.create_run(self._number, run_name=name, tags=tags | below)
         try:
             yield FamilyRun(self._client, opened.info.run_id)
         except BaseException:
             self._client.set_terminated(opened.info.run_id, "FAILED")
             raise
         self._client.set_terminated(opened.info.run_id, "FINISHED")
-
-    def _open_experiment(self, name: str, artifacts: str | None) -> "Experiment":
-        found = self._client.get_experiment_by_name(name)
-        return found or self._client.get_experiment(self._client.create_experiment(name, artifacts))
 
 
 def _store(tracking: config.Tracking, warehouse: str) -> tuple[str, str | None]:

@@ -21,7 +21,7 @@ from replen.forecast.streamed import STREAMED
 from replen.model_table import comparison
 from replen.quality.verdict import STOP, WARN
 from replen.registered import FAMILY, HORIZON, LEVELS
-from replen.registry_names import CHALLENGER, CHAMPION, alias, plain
+from replen.registry_names import CHALLENGER, CHAMPION, alias, fold_folder, plain
 from replen.series_log import SeriesResults, log_series
 from replen.tracking import FamilyRun, ModelVersion, Tracker, Value
 
@@ -51,6 +51,7 @@ class Training:
 
     Attributes:
         fitted: family -> forecaster fitted up to the run's cutoff.
+        at_folds: cutoff of a fold -> family -> forecaster fitted up to it.
         seconds: family -> wall clock of its fits.
         scores: rows of `tables.SCORES`, added up.
         metrics: rows of `tables.METRICS`.
@@ -64,6 +65,7 @@ class Training:
     run_id: str
     config: Config
     fitted: Mapping[str, Packed]
+    at_folds: Mapping[str, Mapping[str, Packed]]
     seconds: Mapping[str, float]
     scores: pd.DataFrame
     metrics: pd.DataFrame
@@ -152,6 +154,10 @@ def _log_family(run: FamilyRun, family: str, packed: Packed, training: Training)
     run.metrics(Value(name, value, epoch) for epoch, name, value in curves.itertuples())
     log_series(run, family, training.series)
     _log_figures(run, family, training, losses)
+    for cutoff, fitted in training.at_folds.items():
+        with TemporaryDirectory() as folder:
+            fitted[family].save(Path(folder))
+            run.folder(Path(folder), fold_folder(cutoff))
     with TemporaryDirectory() as folder:
         packed.save(Path(folder))
         run.model(Path(folder), {FAMILY: family, HORIZON: config.forecast.horizon, LEVELS: list(config.forecast.quantiles)})

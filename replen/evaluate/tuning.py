@@ -1,19 +1,27 @@
 """A policy's few parameters, chosen on simulated cost over past windows; every setting that is tried is counted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from replen.evaluate.simulation import score, simulate
+from replen.evaluate.simulation import AS_PLANNED, Reality, Score, score, simulate
 from replen.plan.policies.known import Policy
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray
 
 T = TypeVar("T")
-GOLDEN = (np.sqrt(5) - 1) / 2
+
+
+@runtime_checkable
+class Watching(Policy, Protocol):
+    """A policy that says how often its series are reviewed, as dynamic rules do."""
+
+    @property
+    def positions(self) -> Positions:
+        """Return the series, reviewed as it wants them to be."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +33,24 @@ class Window:
         demand: shape (n_steps, n_series, n_paths), what was wanted in it, units.
         first_step: steps before it are not scored: no order could reach them.
         backorders: True: what is short waits; False: it is lost.
+        reality: what goes otherwise than the positions say.
     """
 
     positions: Positions
     demand: FloatArray
     first_step: int = 0
     backorders: bool = False
+    reality: Reality = AS_PLANNED
+
+    def score(self, policy: Policy) -> Score:
+        """Return what a policy would have cost, and its service; it is asked when its own positions say, if it has any."""
+        positions = policy.positions if isinstance(policy, Watching) else self.positions
+        history = simulate(positions, self.demand, policy, backorders=self.backorders, reality=self.reality)
+        return score(positions, history, backorders=self.backorders, first_step=self.first_step)
 
     def cost(self, policy: Policy) -> FloatArray:
         """Return what a policy would have cost, (n_series,), money."""
-        history = simulate(self.positions, self.demand, policy, backorders=self.backorders)
-        return score(self.positions, history, backorders=self.backorders, first_step=self.first_step).cost
+        return self.score(policy).cost
 
 
 @dataclass(frozen=True)
@@ -55,54 +70,37 @@ class Tuned(Generic[T]):
         """Return how many settings were tried."""
         return len(self.settings)
 
+    @property
+    def n_windows(self) -> int:
+        """Return how many windows they were tried in."""
+        return len(self.costs[0])
+
+    @classmethod
+    def over(cls, parts: Sequence[Self]) -> Self:
+        """Return what was tried in several searches of the same settings and series, each in windows of its own."""
+        return cls(parts[0].settings, np.concatenate([one.costs for one in parts], axis=1))
+
+    @property
+    def totals(self) -> FloatArray:
+        """Return the cost of each setting over all windows and series, (n_settings,), money."""
+        return np.asarray(self.costs.sum(axis=(1, 2)))
+
     def best(self, series: NDArray[np.bool_] | slice = slice(None)) -> T:
         """Return the setting that cost least over all windows and the series given; of equal ones the first."""
-        return self.settings[int(self.costs[:, :, series].sum(axis=(1, 2)).argmin())]
+        return self.settings[int(self.of(series).totals.argmin())]
+
+    def of(self, series: NDArray[np.bool_] | slice) -> Self:
+        """Return what was tried on some series."""
+        return type(self)(self.settings, self.costs[:, :, series])
 
 
-def grid_search(windows: Sequence[Window], policy: Callable[[int, T], Policy], settings: Sequence[T]) -> Tuned[T]:
+def grid_search(windows: Iterable[Window], policy: Callable[[int, T], Policy], settings: Sequence[T]) -> Tuned[T]:
     """Return the costs of every setting.
 
     Args:
-        windows: of the same n_series series, all before the time that the setting is for.
+        windows: of the same n_series series, all before the time that the setting is for; taken one after the other.
         policy: number of the window, setting -> the policy, made of what was known at the start of that window.
-        settings: the candidates.
+        settings: the candidates; all are tried in one window before the next one.
     """
-    costs = [[window.cost(policy(place, setting)) for place, window in enumerate(windows)] for setting in settings]
-    return Tuned(tuple(settings), np.array(costs))
-
-
-def golden_section(
-    windows: Sequence[Window], policy: Callable[[int, float], Policy], bounds: tuple[float, float], *, tolerance: float
-) -> Tuned[float]:
-    """Return the costs of the settings tried while an interval around the cheapest shrinks to `tolerance`.
-
-    Cost that falls and then rises along the setting has its minimum found; any other a local one.
-
-    Args:
-        windows: as in `grid_search`.
-        policy: as in `grid_search`.
-        bounds: lowest and highest setting.
-        tolerance: width of the last interval.
-
-    Source: golden-section search (Kiefer, 1953).
-    """
-    tried: dict[float, FloatArray] = {}
-
-    def total(setting: float) -> float:
-        tried[setting] = np.array([window.cost(policy(place, setting)) for place, window in enumerate(windows)])
-        return float(tried[setting].sum())
-
-    low, high = bounds
-    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    left_cost, right_cost = total(left), total(right)
-    while high - low > tolerance:
-        if left_cost <= right_cost:
-            high, right, right_cost = right, left, left_cost
-            left = high - GOLDEN * (high - low)
-            left_cost = total(left)
-        else:
-            low, left, left_cost = left, right, right_cost
-            right = low + GOLDEN * (high - low)
-            right_cost = total(right)
-    return Tuned(tuple(tried), np.stack(list(tried.values())))
+    by_window = [[window.cost(policy(place, setting)) for setting in settings] for place, window in enumerate(windows)]
+    return Tuned(tuple(settings), np.array(by_window).swapaxes(0, 1))

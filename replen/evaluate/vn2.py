@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replen.evaluate.simulation import score, simulate
+from replen.evaluate.tuning import Window
 from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions
 
@@ -79,6 +80,11 @@ class Played:
         return self.holding + self.shortage
 
 
+def game(opening: Opening, demand: FloatArray) -> Window:
+    """Return the window of a game; `opening` and `demand` are as in `play`."""
+    return Window(opening.positions(), np.ascontiguousarray(demand.T[:, :, None], np.float64), FIRST_SCORED)
+
+
 def play(opening: Opening, demand: FloatArray, policy: Policy) -> Played:
     """Return what happens when a policy is asked before each of the first six weeks.
 
@@ -87,9 +93,9 @@ def play(opening: Opening, demand: FloatArray, policy: Policy) -> Played:
         demand: shape (n_series, N_WEEKS), units wanted.
         policy: its orders are rounded to whole units.
     """
-    positions = opening.positions()
-    history = simulate(positions, np.ascontiguousarray(demand.T[:, :, None], np.float64), Rounded(policy))
-    scored, all_weeks = score(positions, history, first_step=FIRST_SCORED), score(positions, history)
+    window = game(opening, demand)
+    history = simulate(window.positions, window.demand, Rounded(policy))
+    scored, all_weeks = score(window.positions, history, first_step=FIRST_SCORED), score(window.positions, history)
     return Played(history.orders[:N_ORDERS, :, 0], scored.holding, scored.shortage, all_weeks.cost)
 
 

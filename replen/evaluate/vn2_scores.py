@@ -1,14 +1,15 @@
 """Scores of the VN2 game: our setting chosen on early windows, played on later ones beside three reference policies."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 
 import numpy as np
 import pandas as pd
 
 from replen.evaluate.bootstrap import paired_bootstrap
-from replen.evaluate.vn2 import Cover, FloatArray, FractileOfNeed, Opening, Played, SquareRootBuffer, play
+from replen.evaluate.tuning import Tuned, grid_search
+from replen.evaluate.vn2 import Cover, FloatArray, FractileOfNeed, Opening, Played, Rounded, SquareRootBuffer, game, play
 from replen.evaluate.vn2_outlook import LIGHTGBM, STEPS, Outlook
 from replen.plan.policies.known import Policy
 
@@ -30,7 +31,7 @@ class Setting:
     dispersion: float
 
 
-SETTINGS = tuple(Setting(*chosen) for chosen in product(FRACTILES, DISPERSIONS))
+SETTINGS = tuple(Setting(fractile, dispersion) for dispersion, fractile in product(DISPERSIONS, FRACTILES))
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,16 @@ class Window:
         policies: tuple[Policy, ...] = (Cover(forecasts), SquareRootBuffer(forecasts), SquareRootBuffer(halves))
         return dict(zip(REFERENCES, policies, strict=True))
 
-    def trials(self, settings: Sequence[Setting]) -> dict[Setting, Played]:
-        """Return what our policy does and costs with each setting; settings of one dispersion share their paths."""
-        played = {}
-        for dispersion in dict.fromkeys(setting.dispersion for setting in settings):
+    def ours(self, settings: Iterable[Setting]) -> Iterator[Policy]:
+        """Yield our policy with each setting; successive ones of one dispersion share their paths."""
+        for dispersion, alike in groupby(settings, key=lambda setting: setting.dispersion):
             paths = [one.paths(one.blend(self.weights), dispersion=dispersion, n_paths=self.n_paths) for one in self.expected]
-            for setting in (one for one in settings if one.dispersion == dispersion):
-                played[setting] = self.play(FractileOfNeed(paths, setting.fractile))
-        return played
+            yield from (FractileOfNeed(paths, setting.fractile) for setting in alike)
+
+    def tried(self) -> Tuned[Setting]:
+        """Return the costs of our policy with every setting."""
+        policies = self.ours(SETTINGS)  # in the order in which they are asked for
+        return grid_search([game(self.opening, self.demand)], lambda *_: Rounded(next(policies)), SETTINGS)
 
     def play(self, policy: Policy) -> Played:
         """Return what the policy does and costs."""
@@ -110,20 +113,12 @@ class Scores:
 
 def scores(early: Iterable[Window], windows: Iterable[Window]) -> Scores:
     """Return what the references and ours cost in the windows, ours with the setting that is best in the early ones."""
-    before = _means([window.trials(SETTINGS) for window in early])
-    chosen = min(before, key=before.__getitem__)
-    references, trials = {}, {}
-    for window in windows:
-        references[window.name] = {name: window.play(policy) for name, policy in window.references().items()}
-        trials[window.name] = window.trials(SETTINGS)
-    there = _means(list(trials.values()))
-    here = min(there, key=there.__getitem__)
-    played = {name: {window: by_name[name] for window, by_name in references.items()} for name in REFERENCES}
-    for name, setting in ((OURS, chosen), (TUNED_HERE, here)):
-        played[name] = {window: by_setting[setting] for window, by_setting in trials.items()}
-    return Scores(played, chosen, before, here)
-
-
-def _means(trials: Sequence[Mapping[Setting, Played]]) -> dict[Setting, float]:
-    """Return the mean cost of each setting over windows."""
-    return {setting: float(np.mean([by_setting[setting].cost.sum() for by_setting in trials])) for setting in SETTINGS}
+    before, played_in = Tuned.over([window.tried() for window in early]), list(windows)
+    there = Tuned.over([window.tried() for window in played_in])
+    played: dict[str, dict[str, Played]] = {name: {} for name in (*REFERENCES, OURS, TUNED_HERE)}
+    for window in played_in:
+        ours = zip((OURS, TUNED_HERE), window.ours([before.best(), there.best()]), strict=True)
+        for name, policy in (*window.references().items(), *ours):
+            played[name][window.name] = window.play(policy)
+    means = before.totals / before.n_windows
+    return Scores(played, before.best(), dict(zip(SETTINGS, means.tolist(), strict=True)), there.best())

@@ -27,6 +27,8 @@ AFTER = {
     "forecast": ("train",),
     "plan_orders": ("forecast", "check_quality"),
 }
+SIMULATE = "simulate"
+"""A job beside the others: a run has its id with or without it."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def job_keys(config: Config, input_fingerprint: str, *, on_the_way: str | None) 
     keys = {first: digest(first, digest(config.seed, input_fingerprint, code_version()), *sections[first])}
     for job, before in AFTER.items():
         keys[job] = digest(job, *(keys[one] for one in before), *sections[job])
-    return keys
+    return keys | {SIMULATE: digest(SIMULATE, keys[JOBS[-1]], config.simulate)}
 
 
 def _as_committed(row: Mapping[str, Any]) -> Committed:

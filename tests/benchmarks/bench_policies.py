@@ -30,7 +30,8 @@ from scipy.stats import norm
 from replen import tables as t
 from replen.config import Config
 from replen.evaluate.bootstrap import paired_saving
-from replen.evaluate.simulation import Score, score, simulate
+from replen.evaluate.simulation import Score
+from replen.evaluate.tuning import Window, grid_search
 from replen.features.panel import Panel
 from replen.forecast import random
 from replen.forecast.gradient_boosting import train
@@ -105,6 +106,10 @@ class Truth:
             inside = (step >= 0) & (step < n_weeks)
             receipts[rows[inside], step[inside]] += self.ordered[inside, placed]
         return replace(self.terms, on_hand=self.on_hand[:, first - 1].copy(), receipts=receipts)
+
+    def window(self, weeks: range) -> Window:
+        """Return the weeks to be played."""
+        return Window(self.positions(weeks), self.demand.T[weeks[0] : weeks[-1] + 1, :, None])
 
     def panel(self, week: int) -> Panel:
         """Return what is known before a week."""
@@ -285,11 +290,9 @@ POLICIES: dict[str, tuple[Maker, tuple[float, ...]]] = {
 }  # and the settings to try
 
 
-def play(truth: Truth, weeks: range, make: Callable[[Positions], Policy]) -> tuple[FloatArray, Score]:
-    """Return what a policy cost over the weeks, money by series less constants, and its score."""
-    positions, demand = truth.positions(weeks), truth.demand.T[weeks[0] : weeks[-1] + 1, :, None]
-    result = score(positions, simulate(positions, demand, make(positions)))
-    return result.cost - positions.unit_cost * (result.demand - positions.inventory_position), result
+def constants(positions: Positions, result: Score) -> FloatArray:
+    """Return the money that no policy changes, by series: the purchase of all that was wanted, but for what was there."""
+    return positions.unit_cost * (result.demand - positions.inventory_position)
 
 
 def weekly_errors(truth: Truth, paths: Paths) -> FloatArray:
@@ -309,14 +312,13 @@ def compare(truth: Truth, name: str) -> dict[str, object]:
     """Return, for one forecaster, every policy, tuned on the weeks before, played once, and savings."""
     before, now = (forecasts(truth, weeks, name) for weeks in (TUNED_ON, PLAYED))
     errors, costs, lines = np.split(weekly_errors(truth, [*before, *now]), [len(before)], axis=1), {}, {}
+    early, late = truth.window(TUNED_ON), truth.window(PLAYED)
     for policy, (maker, settings) in POLICIES.items():
-        tried = {
-            each: float(play(truth, TUNED_ON, partial(maker, each, paths=before, error=errors[0]))[0].sum())
-            for each in settings
-        }
-        setting = min(tried, key=tried.__getitem__)
-        costs[policy], result = play(truth, PLAYED, partial(maker, setting, paths=now, error=errors[1]))
-        lines[policy] = {"setting": setting, "n_tried": len(tried), **totals(costs[policy], result, truth.terms)}
+        made = partial(maker, positions=early.positions, paths=before, error=errors[0])
+        tuned = grid_search([early], lambda _, setting, made=made: made(setting), settings)
+        result = late.score(maker(tuned.best(), late.positions, now, errors[1]))
+        costs[policy] = result.cost - constants(late.positions, result)
+        lines[policy] = {"setting": tuned.best(), "n_tried": tuned.n_tried, **totals(costs[policy], result, truth.terms)}
         told = "  ".join(f"{key} {value:,.0f}" if value >= 10 else f"{key} {value:.4g}" for key, value in lines[policy].items())
         print(f"{name:15s} {policy:25s} {told}", flush=True)
     savings = {

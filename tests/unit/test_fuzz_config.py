@@ -85,7 +85,7 @@ def refusal(path: Path, text: bytes) -> str:
     path.write_bytes(text)
     try:
         config = load_config(path)
-        shown = config.model_dump_json() + repr(config) + str(job_keys(config, "inputs"))
+        shown = config.model_dump_json() + repr(config) + str(job_keys(config, "inputs", on_the_way=None))
         assert SECRET not in shown
         check(config.sources)
     except ReplenError as refused:

@@ -1,12 +1,13 @@
 """Tuning counts what it tries and finds the cheapest; the bootstrap is paired, deterministic and about right."""
 
+from dataclasses import replace
+
 import numpy as np
-import pytest
 from pytest import approx
 
 from replen.evaluate.bootstrap import paired_bootstrap, paired_saving
-from replen.evaluate.simulation import score, simulate
-from replen.evaluate.tuning import Window, golden_section, grid_search
+from replen.evaluate.simulation import Reality, score, simulate
+from replen.evaluate.tuning import Tuned, Window, grid_search
 from replen.plan.policies.fixed_cycle import OrderUpTo
 from tests.unit.plan_instances import positions
 
@@ -36,13 +37,26 @@ def test_a_group_of_series_has_its_own_best():
     assert found.best(np.array([True, False, False])) < found.best(np.array([False, True, True]))
 
 
-@pytest.mark.parametrize("bounds", [(0.0, 30.0), (10.0, 60.0)])
-def test_the_golden_section_ends_at_the_cheapest_level_and_counts(bounds):
-    played = windows(order_multiple=1e-6)
-    found = golden_section(played, up_to(played), bounds, tolerance=0.2)
-    fine = grid_search(played, up_to(played), np.arange(*bounds, 0.1).tolist())
-    assert found.best() == approx(fine.best(), abs=0.3)
-    assert found.n_tried == len(set(found.settings)) < 16
+def test_searches_window_by_window_are_one_search():
+    played = windows()
+    apart = [grid_search([one], lambda _, level, one=one: up_to([one])(0, level), [4.0, 8.0, 12.0]) for one in played]
+    together = grid_search(iter(played), up_to(played), [4.0, 8.0, 12.0])
+    assert np.array_equal(Tuned.over(apart).costs, together.costs)
+    assert together.totals == approx(together.costs.sum(axis=(1, 2)))
+    assert together.n_windows == 2
+
+
+def test_a_policy_that_looks_more_often_is_asked_more_often():
+    window = Window(positions(1, 4, review_period=3), np.full((4, 1, 1), 2.0))
+    levels = np.full((1, 4), 2.0)
+    often = replace(window.positions, review_period=np.ones(1, int))
+    lines = [window.score(OrderUpTo(one, levels)).n_order_lines.tolist() for one in (window.positions, often)]
+    assert lines == [[2.0], [4.0]]
+
+
+def test_what_is_too_old_is_waste():
+    window = Window(positions(1, 3, on_hand=5.0), np.full((3, 1, 1), 1.0), reality=Reality(shelf_life=np.ones(1, int)))
+    assert window.score(lambda known: np.zeros((1, 1))).waste.tolist() == [4.0]
 
 
 def test_steps_before_the_first_scored_are_free_and_backorders_wait():

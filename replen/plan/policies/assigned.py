@@ -21,7 +21,7 @@ PROGRAM = "program"
 NO_LABEL = "none"  # segment of a series without a category, supplier or class
 LABELS = {"class": t.DEMAND_CLASS, "abc": t.ABC_CLASS, "category": t.CATEGORY, "supplier": t.SUPPLIER, "site": t.SITE}
 MEASURES: dict[str, Callable[[float], Target]] = {
-    "cycle_service_level": CycleService,
+    t.CYCLE_SERVICE_LEVEL: CycleService,
     t.FILL_RATE: FillRate,
     "critical_ratio": CriticalRatio,
 }

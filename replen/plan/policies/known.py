@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray
@@ -33,6 +34,10 @@ class Known:
         n_series = positions.n_series
         stock = (positions.on_hand[:, None], positions.backorders[:, None])
         return cls(0, *stock, positions.receipts.T[:, :, None], np.empty((0, n_series, 1)))
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return what is known of the chosen series."""
+        return type(self)(self.step, self.on_hand[rows], self.backorders[rows], self.due[:, rows], self.demand[:, rows])
 
     @property
     def inventory_position(self) -> FloatArray:

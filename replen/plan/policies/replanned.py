@@ -37,7 +37,7 @@ class Replanned:
         """Return the orders planned from this step on, (n_planned, n_series, n_paths); 0 for series without a review now."""
         paths, (n_series, n_paths) = self.forecast(known), known.on_hand.shape
         rows = np.flatnonzero(self.positions.may_order[:, known.step])
-        now = positions_of(self.positions.take(rows), _of_rows(known, rows), horizon=len(paths))
+        now = positions_of(self.positions.take(rows), known.take(rows), horizon=len(paths))
         quantities = self.plan(now, np.repeat(paths[:, rows], n_paths, axis=1))
         orders = np.zeros((quantities.shape[1], n_series, n_paths))
         orders[:, rows] = quantities.T.reshape(-1, len(rows), n_paths)
@@ -63,8 +63,3 @@ def positions_of(positions: Positions, known: Known, *, horizon: int) -> Positio
         window = np.pad(ahead, ((0, 0), (0, horizon - ahead.shape[1])), constant_values=True)
     on_hand, backorders = known.on_hand.ravel(), known.backorders.ravel()
     return replace(rows, on_hand=on_hand, backorders=backorders, receipts=receipts, order_window=window)
-
-
-def _of_rows(known: Known, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Known:
-    """Return what is known of the chosen series."""
-    return Known(known.step, known.on_hand[rows], known.backorders[rows], known.due[:, rows], known.demand[:, rows])
