@@ -12,6 +12,7 @@ from replen.features.segments import ALL
 from replen.model_table import comparison
 from replen.progress import Progress
 from replen.sources.generator import as_files
+from replen.sources.landing import identities
 from replen.sources.locate import fingerprint
 from replen.spark.run import Run
 
@@ -22,7 +23,7 @@ def run(spark: SparkSession, config: Config, progress: Progress, *, by: str = AL
     Raises:
         TableError: nothing is trained yet for this configuration, these inputs and this code.
     """
-    jobs = Run(spark, config, fingerprint(as_files(config.sources)))
+    jobs = Run(spark, config, fingerprint(as_files(config.sources), identities(config.sources, config.warehouse)))
     cutoff = jobs.needed("train").cutoff
     metrics, models = (jobs.read(table, "train").toPandas() for table in (t.METRICS, t.MODELS))
     head = f"{config.name}, {jobs.run_id}, cutoff {cutoff}"
