@@ -10,7 +10,7 @@ from replen.cli import job_main
 from replen.config import Config
 from replen.progress import Progress
 from replen.sources.ingest import ingest
-from replen.spark.run import Committed, open_run
+from replen.spark.run import Committed, Run, open_run
 
 JOB = "ingest"
 
@@ -18,10 +18,15 @@ JOB = "ingest"
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of all input tables and `quality`."""
     jobs = open_run(spark, config)
-    if done := jobs.committed(JOB):
-        return done
+    with jobs.claim(JOB, progress.note) as done:
+        return done or read_in(jobs, progress)
+
+
+def read_in(jobs: Run, progress: Progress) -> Committed:
+    """Read outside data, write the tables, commit them."""
+    config = jobs.config
     read = ingest(
-        spark,
+        jobs.store.spark,
         config.sources,
         freq=config.freq,
         cutoff=config.cutoff,

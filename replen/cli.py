@@ -121,7 +121,7 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
 
 
 def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> object:
-    from replen.spark.failures import told_by_worker
+    from replen.spark.failures import stopped, told_by_worker
     from replen.spark.session import session
 
     run: Callable[..., object] = importlib.import_module(f"jobs.{COMMANDS[chosen.command]}").run
@@ -131,7 +131,10 @@ def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> 
     try:
         return run(spark, config, progress)
     except Exception as error:
-        raise told_by_worker(error) or error from None
+        known = told_by_worker(error) or stopped(error, chosen.command)
+        if known is None:
+            raise
+        raise known from error
     finally:
         spark.stop()
 
