@@ -1,7 +1,7 @@
 """Faults at chosen writes: every door through which replen writes is wrapped from outside, counted, and one of them fails.
 
-A write that fails does so before anything is done (`error`), half done (`full`), done and not told (`lost`), by the death of the
-process (`kill`), by a connection that is gone (`drop`) for good (`down`), or by another transaction in the way (`busy`).
+A write that fails does so before anything is done (`error`), half done (`full`), done and not told (`lost`), by the death of
+its process (`kill`), by a connection that is gone (`drop`) for good (`down`), or by another transaction in the way (`busy`).
 """
 
 import errno
@@ -201,9 +201,13 @@ def _told_by_driver(dialect: str, kind: str) -> Exception:
     """Return what the driver raises where the disk is full or another transaction is in the way."""
     full = kind == "full"
     if dialect == "postgresql":
-        return psycopg.errors.DiskFull("No space left on device") if full else psycopg.errors.DeadlockDetected("deadlock detected")
+        return (
+            psycopg.errors.DiskFull("No space left on device") if full else psycopg.errors.DeadlockDetected("deadlock detected")
+        )
     if dialect == "mysql":
-        return pymysql.err.OperationalError(*((1021, "Disk full") if full else (1213, "Deadlock found when trying to get lock")))
+        return pymysql.err.OperationalError(
+            *((1021, "Disk full") if full else (1213, "Deadlock found when trying to get lock"))
+        )
     error = sqlite3.OperationalError("database or disk is full" if full else "database is locked")
     error.sqlite_errorname = "SQLITE_FULL" if full else "SQLITE_BUSY"
     return error
@@ -230,6 +234,8 @@ def _detail(arguments: tuple[object, ...]) -> str:
     named = [each for each in arguments if isinstance(each, (str, Path, Table)) and len(str(each)) < 300]
     if not named:
         return first.name.rsplit("/", 1)[-1] if isinstance(first, Folder) else ""
-    text = named[0].name if isinstance(named[0], Table) else str(named[-1] if isinstance(first, mlflow.MlflowClient) else named[0])
+    text = (
+        named[0].name if isinstance(named[0], Table) else str(named[-1] if isinstance(first, mlflow.MlflowClient) else named[0])
+    )
     parts = text.split("/data/")[0].rstrip("/").split("/")
     return re.sub(r"\b[0-9a-f]{8,}\b|\.\w{8}$", "", parts[-1] or parts[0]).strip("-.")[:50]

@@ -105,7 +105,9 @@ class World:
         with engine.connect() as connection:
             there = set(sa.inspect(connection).get_table_names())
             rows = {
-                name: sorted(map(dict, connection.execute(sa.select(table)).mappings()), key=lambda row: str(list(row.values())))
+                name: sorted(
+                    map(dict, connection.execute(sa.select(table)).mappings()), key=lambda row: str(list(row.values()))
+                )
                 for name, table in SCHEMA.items()
                 if name in there
             }
@@ -115,7 +117,9 @@ class World:
     def runs(self) -> list[tuple[object, ...]]:
         """Return what is committed: every job once."""
         rows = TableStore(None, str(self.folder)).rows(t.RUNS)  # type: ignore[arg-type]  # nothing is read by Spark
-        return sorted((row[t.JOB], row[t.RUN_ID], row[t.JOB_KEY], str(row[t.CUTOFF]), str(sorted(row[t.COUNTS]))) for row in rows)
+        return sorted(
+            (row[t.JOB], row[t.RUN_ID], row[t.JOB_KEY], str(row[t.CUTOFF]), str(sorted(row[t.COUNTS]))) for row in rows
+        )
 
     def tables(self) -> dict[tuple[str, str], pd.DataFrame]:
         """Return the rows of every table of every committed job, by key, as plain values."""
