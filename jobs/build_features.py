@@ -17,7 +17,7 @@ from replen.features.history import STATIC, SeriesInputs, series_rows
 from replen.features.periods import Freq
 from replen.progress import Progress
 from replen.spark.buckets import bucket, per_bucket
-from replen.spark.run import Committed, open_run
+from replen.spark.run import Committed, Run, open_run
 
 JOB = "build_features"
 ORIGIN = "origin"
@@ -27,8 +27,13 @@ BY_SERIES = (t.SALES, t.PLANNED_PRICES, t.BEHAVIOUR)
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of `series`; every series of `sales` is a row."""
     jobs = open_run(spark, config)
-    if done := jobs.committed(JOB):
-        return done
+    with jobs.claim(JOB, progress.note) as done:
+        return done or build(jobs)
+
+
+def build(jobs: Run) -> Committed:
+    """Assemble the series bucket by bucket, write them, commit them."""
+    config = jobs.config
     cutoff = jobs.needed("ingest").cutoff
     inputs = {table: jobs.read(table, "ingest") for table in (*BY_SERIES, t.CATALOGUE)}
     assemble = partial(assemble_series, freq=config.freq, last_period=cutoff, complete=config.sources.complete)

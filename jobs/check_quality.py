@@ -27,7 +27,8 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
         QualityError: a check is above its threshold to stop; what was checked is committed all the same.
     """
     jobs = open_run(spark, config)
-    done = jobs.committed(JOB) or check(jobs, progress)
+    with jobs.claim(JOB, progress.note) as found:
+        done = found or check(jobs, progress)
     checks = checks_of(jobs)
     progress.note(f"data: {counts(checks)}")
     for level in (STOP, WARN):

@@ -26,7 +26,7 @@ from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.local import with_weights
 from replen.spark.revenues import limits_at
-from replen.spark.run import Committed, open_run
+from replen.spark.run import Committed, Run, open_run
 from replen.tracking import MODEL_FOLDER, Tracker
 
 JOB = "forecast"
@@ -35,8 +35,13 @@ JOB = "forecast"
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of `forecasts`; every series is forecast, or a row with the reason why not."""
     jobs = open_run(spark, config)
-    if done := jobs.committed(JOB):
-        return done
+    with jobs.claim(JOB, progress.note) as done:
+        return done or make_forecasts(jobs)
+
+
+def make_forecasts(jobs: Run) -> Committed:
+    """Forecast every bucket by its champions, write the rows, commit them."""
+    config = jobs.config
     view = open_view(jobs)
     series = jobs.read(t.SERIES, "build_features")
     trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}

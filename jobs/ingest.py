@@ -9,11 +9,11 @@ from pyspark.sql import SparkSession
 
 import replen.tables as t
 from replen.cli import job_main
-from replen.config import Config
+from replen.config import Config, Sources
 from replen.progress import Progress
 from replen.sources.ingest import ingest
 from replen.sources.landing import land
-from replen.spark.run import Committed, open_run
+from replen.spark.run import Committed, Run, open_run
 
 JOB = "ingest"
 
@@ -23,10 +23,15 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     today = dt.datetime.now(dt.UTC).date()
     sources = land(spark, config.sources, config.warehouse, today=today, note=progress.note)
     jobs = open_run(spark, config)
-    if done := jobs.committed(JOB):
-        return done
+    with jobs.claim(JOB, progress.note) as done:
+        return done or read_in(jobs, sources, today, progress)
+
+
+def read_in(jobs: Run, sources: Sources, today: dt.date, progress: Progress) -> Committed:
+    """Read outside data, tables of databases from where they have landed, write the tables, commit them."""
+    config = jobs.config
     read = ingest(
-        spark,
+        jobs.store.spark,
         sources,
         freq=config.freq,
         cutoff=config.cutoff,

@@ -20,8 +20,9 @@ from replen.errors import ConfigError, TableError
 from replen.evaluate.comparison import compare_with_rule
 from replen.features.periods import Freq, period_dates, period_numbers
 from replen.forecast.rows import paths_of_rows
-from replen.orders.database import OrderDatabase
+from replen.orders.database import OrderDatabase, Written
 from replen.orders.lines import with_order_ids
+from replen.orders.patience import patiently
 from replen.overlays import digest
 from replen.plan.attempt import Terms, programs
 from replen.plan.bucket import plan_bucket
@@ -59,11 +60,16 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     ours = on_the_way(config.orders, plan_date)
     jobs = jobs.with_orders(digest(ours.to_csv(index=False)) if len(ours) else None)
     refuse_stopped(checks_of(jobs), config.quality)
-    done = jobs.committed(JOB) or make_plan(jobs, plan_date, ours, progress)
+    with jobs.claim(JOB, progress.note) as found:
+        done = found or make_plan(jobs, plan_date, ours, progress)
     if config.orders.database is not None:
-        frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}
         database, days = OrderDatabase(config.orders.database), PERIOD_DAYS[config.freq]
-        written = database.write_run(done.producer, plan_date, frames, days=days)
+
+        def write() -> Written:
+            frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}
+            return database.write_run(done.producer, plan_date, frames, days=days)
+
+        written = patiently(write, attempts=config.orders.attempts, note=progress.note)
         progress.note(
             f"database: {written.rows[t.ORDERS.name]:,} orders proposed, {sum(written.changed.values()):,} rows changed, "
             f"{written.frozen:,} approved orders left as they are"

@@ -45,14 +45,15 @@ def run(spark: SparkSession, config: Config, progress: Progress, *, tune: bool =
         return tuned(jobs, progress)
     policies, models = policies_of(config.plan.policy, config.simulate.policies), config.simulate.models
     configured = models[0], next(iter(policies))
-    if not jobs.committed(JOB):
-        played, counts = play(jobs, policies, models, progress)
-        rows = simulations(averages(played), costs(played), configured, run_id=jobs.run_id, seed=config.seed)
-        with progress.stage("MLflow"):
-            log_simulations(tracker_of(config), jobs.needed("train").producer, config, rows, configured)
-        known = rows.astype(object).where(rows.notna(), None)
-        jobs.write(t.SIMULATIONS, spark.createDataFrame(known, t.SIMULATIONS.nullable_ddl))
-        jobs.commit(JOB, cutoff=cutoff, counts=counts)
+    with jobs.claim(JOB, progress.note) as done:
+        if done is None:
+            played, counts = play(jobs, policies, models, progress)
+            rows = simulations(averages(played), costs(played), configured, run_id=jobs.run_id, seed=config.seed)
+            with progress.stage("MLflow"):
+                log_simulations(tracker_of(config), jobs.needed("train").producer, config, rows, configured)
+            known = rows.astype(object).where(rows.notna(), None)
+            jobs.write(t.SIMULATIONS, spark.createDataFrame(known, t.SIMULATIONS.nullable_ddl))
+            jobs.commit(JOB, cutoff=cutoff, counts=counts)
     return "\n".join(policy_table(config, jobs.read(t.SIMULATIONS, JOB).toPandas(), configured))
 
 

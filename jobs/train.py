@@ -41,8 +41,13 @@ JOB = "train"
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of `models` and `metrics`."""
     jobs = open_run(spark, config)
-    if done := jobs.committed(JOB):
-        return done
+    with jobs.claim(JOB, progress.note) as done:
+        return done or fit_and_compare(jobs, progress)
+
+
+def fit_and_compare(jobs: Run, progress: Progress) -> Committed:
+    """Fit and backtest every forecaster, log and promote in MLflow, write the tables, commit them."""
+    config, spark = jobs.config, jobs.store.spark
     cutoff = jobs.needed("build_features").cutoff
     view, series = open_view(jobs), jobs.read(t.SERIES, "build_features")
     origins, last = fold_origins(series, config, np.datetime64(cutoff)), np.datetime64(cutoff)

@@ -154,7 +154,7 @@ def _execute(chosen: argparse.Namespace, config: Config) -> int:
 
 
 def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> object:
-    from replen.spark.failures import told_by_worker
+    from replen.spark.failures import stopped, told_by_worker
     from replen.spark.session import session
     from replen.spark.tasks import tasks
 
@@ -169,7 +169,10 @@ def _run_job(chosen: argparse.Namespace, config: Config, progress: Progress) -> 
         with beat if chosen.command != "compare" else nullcontext():  # which may run beside a job, and ends before it
             return run(spark, config, progress)
     except Exception as error:
-        raise told_by_worker(error) or error from None
+        known = told_by_worker(error) or stopped(error, chosen.command)
+        if known is None:
+            raise
+        raise known from error
     finally:
         spark.stop()
 

@@ -607,6 +607,7 @@ class Orders(Section):
     """Where order tables go besides the warehouse."""
 
     database: OptionalAddress
+    attempts: Annotated[int, Field(ge=1, le=10)]
     in_open_orders: tuple[Literal["approved", "sent", "confirmed"], ...]
 
 

@@ -17,6 +17,8 @@ PATIENCE: Mapping[str, Mapping[str, object]] = {
     "mysql+pymysql": {"connect_timeout": 10, "read_timeout": 600, "write_timeout": 600},
     "mariadb+pymysql": {"connect_timeout": 10, "read_timeout": 600, "write_timeout": 600},
 }
+PASSING_STATES = {"55P03", "57P01", "57P02", "57P03"}  # lock not available; shut down, crashed, starting
+PASSING_CODES = {1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013}  # too many, shut down, lock wait, deadlock, killed, lost
 
 
 def database_url(setting: str, *, where: str) -> sa.URL:
@@ -82,6 +84,23 @@ def shown(url: sa.URL) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of a driver's message."""
     return masked((str(error).splitlines() or [type(error).__name__])[0])
+
+
+def passes(error: sa.exc.DBAPIError) -> bool:
+    """Return whether the same statements may succeed later: the connection was lost, or another transaction was in the way.
+
+    Source: SQLSTATE classes 08 (connection) and 40 (rollback), the codes of PostgreSQL, MariaDB and SQLite beside them.
+    """
+    cause = error.orig
+    state = getattr(cause, "sqlstate", None)
+    if error.connection_invalidated or state is not None:
+        return error.connection_invalidated or str(state)[:2] in {"08", "40"} or state in PASSING_STATES
+    if getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return True
+    code = cause.args[0] if cause is not None and cause.args else None
+    if isinstance(code, int):
+        return code in PASSING_CODES
+    return isinstance(error, sa.exc.OperationalError) and type(cause).__module__.startswith("psycopg")  # it cannot be reached
 
 
 def _text(setting: str, where: str) -> str:

@@ -23,6 +23,14 @@ class QualityError(ReplenError):
     """A check of the data found more than its threshold to stop, so that no order may be written."""
 
 
+class PassingError(TableError):
+    """The database failed in a way that may pass: a connection was lost, or another transaction was in the way."""
+
+
+class StoppedError(ReplenError):
+    """Something outside of replen failed: a disk, a cluster, MLflow, a store; what was committed stands."""
+
+
 class PlanError(ReplenError):
     """The data of a whole plan contradict each other, so that no order may be written."""
 

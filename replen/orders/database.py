@@ -9,8 +9,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from replen import tables as t
-from replen.databases import connect, first_line
-from replen.errors import TableError, raise_all
+from replen.databases import connect, first_line, passes
+from replen.errors import PassingError, TableError, raise_all
 from replen.orders.bulk import STAGED, create, drop, load
 from replen.orders.lines import PROPOSED
 from replen.orders.merge import Difference
@@ -21,6 +21,7 @@ from replen.orders.upgrade import require
 APPROVED_ORDER_SHORT = "approved_order_short"
 ORDERS = SCHEMA[t.ORDERS.name]
 Frames = Iterable[pd.DataFrame]
+UNKNOWN = "the connection was lost during the commit: it is there whole or not at all; the same command again is safe"
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,15 @@ def naming(what: str) -> Iterator[None]:
         what: was done when it failed, or was not done for it.
 
     Raises:
+        PassingError: the same again may succeed.
         TableError: saying that, and what the driver says.
     """
     try:
         yield
     except sa.exc.DBAPIError as error:
-        raise TableError(f"orders database: {what}; the database says: {first_line(error)}") from error
+        kind = PassingError if passes(error) else TableError
+        told = UNKNOWN if error.statement is None and error.connection_invalidated else what
+        raise kind(f"orders database: {told}; the database says: {first_line(error)}") from error
 
 
 def lock(connection: sa.Connection) -> None:

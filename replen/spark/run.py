@@ -3,7 +3,8 @@
 import datetime as dt
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from replen.overlays import code_version, digest
 from replen.sources.generator import as_files, ensure_generated
 from replen.sources.landing import identities
 from replen.sources.locate import fingerprint
+from replen.spark.lock import alone
 from replen.spark.store import TableStore
 from replen.tables import Table
 
@@ -48,7 +50,7 @@ class Committed:
 
 
 class Run:
-    """One run as a job sees it. A job is done once: `committed` says so, `commit` makes all its tables visible together."""
+    """One run as a job sees it. A job is done once: `claim` says whether, `commit` makes all its tables visible together."""
 
     def __init__(self, spark: SparkSession, config: Config, input_fingerprint: str, *, on_the_way: str | None = None) -> None:
         self.config = config
@@ -57,8 +59,7 @@ class Run:
         self.run_id = self.keys[JOBS[-1]]
         self._fingerprint = input_fingerprint
         self._written: dict[str, tuple[int, int]] = {}
-        self._checkpoints: list[str] = []
-        self._staging = f"{self.store.root}/staging/{self.run_id}"
+        self._job: str | None = None
 
     def with_orders(self, on_the_way: str | None) -> "Run":
         """Return the run that plans with these orders of the database on the way; it adopts what this one has committed.
@@ -67,6 +68,21 @@ class Run:
             on_the_way: hash of them; None: there are none, and the run is this one.
         """
         return Run(self.store.spark, self.config, self._fingerprint, on_the_way=on_the_way)
+
+    @contextmanager
+    def claim(self, job: str, note: Callable[[str], None]) -> Iterator[Committed | None]:
+        """Frame a job, which no other process does meanwhile; yield its commit, or None where it is to be done now.
+
+        Args:
+            job: one of JOBS.
+            note: is told who is waited for.
+        """
+        with alone(self.store.root, self.keys[job], note):
+            done, self._job = self.committed(job), job
+            if done is not None:
+                self._clear()
+            yield done
+            self._job = None
 
     def committed(self, job: str) -> Committed | None:
         """Return the job's commit, or None; where another run did the same job, its tables are adopted, not made again."""
@@ -115,15 +131,13 @@ class Run:
 
     def stage(self, table: Table, rows: DataFrame) -> DataFrame:
         """Return rows as read back from Parquet: what is used several times is computed once. Gone with the job's commit."""
-        path = f"{self._staging}/{table.name}-{uuid.uuid4().hex[:8]}"
+        path = f"{self._folder('staging')}/{table.name}-{uuid.uuid4().hex[:8]}"
         rows.select(table.names).write.parquet(path)
         return rows.sparkSession.read.schema(table.nullable_ddl).parquet(path)
 
     def checkpoints(self, name: str) -> str:
         """Return a folder of the warehouse for what a job that was killed can go on from; gone with the job's commit."""
-        folder = f"{self.store.root}/checkpoints/{self.run_id}/{name}"
-        self._checkpoints.append(folder)
-        return folder
+        return f"{self._folder('checkpoints')}/{name}"
 
     def write(self, table: Table, rows: DataFrame) -> DataFrame:
         """Write a table of the job that is under way and return its rows as read back; readers see it once `commit` is done."""
@@ -147,16 +161,28 @@ class Run:
             str(t.CONFIG): self.config.model_dump_json(exclude={"orders": {"database"}, "tracking": {"uri"}}),
         }
         self.store.append(t.RUNS, row)
-        for folder in (self._staging, *self._checkpoints):
-            self.store.remove(folder)
+        self._clear()
         self._written.clear()
         return _as_committed(row)
+
+    def _clear(self) -> None:
+        """Remove what the claimed job, which is committed, needs no more."""
+        for kind in ("staging", "checkpoints"):
+            with suppress(OSError):  # the job is done; what stays goes when it is claimed again
+                self.store.remove(self._folder(kind))
+
+    def _folder(self, kind: str) -> str:
+        """Return a folder of the claimed job alone, wherever it is killed and whichever run goes on with it."""
+        if self._job is None:
+            raise RuntimeError("no job is claimed")
+        return f"{self.store.root}/{kind}/{self.keys[self._job]}"
 
 
 def open_run(spark: SparkSession, config: Config) -> Run:
     """Return the run that this configuration, its inputs and this code make; generated inputs are generated first."""
     if config.sources.kind == "generator":
-        ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
+        with alone(config.warehouse, "generator", lambda _: None):
+            ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
     sources = config.sources
     return Run(spark, config, fingerprint(as_files(sources), identities(sources, config.warehouse)))
 

@@ -6,15 +6,16 @@ the log, not in the files; the others hold the rows of the last run, older versi
 """
 
 import json
+import random
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, PostCommitHookProperties, create_table_with_add_actions
 from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
@@ -24,6 +25,10 @@ from pyspark.sql.types import StructType
 import replen.tables as t
 from replen.errors import TableError
 from replen.tables import Table
+
+T = TypeVar("T")
+ATTEMPTS = 20
+MADE_BY_ANOTHER = "already exists at that location"
 
 
 class TableStore:
@@ -59,12 +64,13 @@ class TableStore:
         rows.select(table.without_run.names).write.parquet(f"{self.path(table)}/{folder}")
         partition = {str(t.RUN_ID): run_id} if _by_run(table) else {}
         actions, n_rows = _add_actions(self.path(table), folder, partition)
-        return self._commit(table, actions, partition, folder), n_rows
+        return _after_others(lambda: self._commit(table, actions, partition, folder)), n_rows
 
     def append(self, table: Table, row: Mapping[str, object]) -> None:
         """Append one row to a small table, atomically, without Spark."""
         schema = pa.schema(Schema.from_json(_schema(table).json()).to_arrow())
-        write_deltalake(self.path(table), pa.Table.from_pylist([dict(row)], schema=schema), mode="append")
+        rows = pa.Table.from_pylist([dict(row)], schema=schema)
+        _after_others(lambda: write_deltalake(self.path(table), rows, mode="append"))
 
     def rows(self, table: Table) -> list[dict[str, object]]:
         """Return all rows of a small table as dictionaries, without Spark; none where the table is not there yet."""
@@ -101,6 +107,18 @@ class TableStore:
         while actions and not any(folder in uri for uri in DeltaTable(path, version=version).file_uris()):
             version -= 1
         return version
+
+
+def _after_others(commit: Callable[[], T]) -> T:
+    """Return what a commit gave, made again where another writer came first: then nothing of it was made."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return commit()
+        except DeltaError as error:
+            if not (isinstance(error, CommitFailedError) or MADE_BY_ANOTHER in str(error)):
+                raise
+        time.sleep(random.uniform(0.01, 0.2))  # at random, or two meet again
+    return commit()
 
 
 def _schema(table: Table) -> StructType:
