@@ -1,11 +1,15 @@
 """Databases by URL: where credentials come from, what a failure may say, and what each kind of database needs."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from replen.errors import ConfigError
+
+with suppress(ImportError):
+    import psycopg  # noqa: F401  # before TensorFlow: after it, connecting by TLS ends the process (psycopg issue 1097)
 
 FROM_ENVIRONMENT, FROM_FILE = "env:", "file:"
 PASSING_STATES = {"55P03", "57P01", "57P02", "57P03"}  # lock not available; shut down, crashed, starting

@@ -90,8 +90,12 @@ def test_runs_that_write_one_table_at_once_all_arrive(spark: "SparkSession", tmp
             written = list(pool.map(write, range(WRITERS)))
     for number, versions in enumerate(written):
         for table in (t.EXCEPTIONS, t.COSTS):
-            (row,) = store.read(table, version=versions[table.name][0], run_id=f"run-{number}").collect()
-            assert row[t.SKU] == f"run-{number}"
+            found = store.read(table, version=versions[table.name][0], run_id=f"run-{number}").collect()
+            assert [row[t.SKU] for row in found] == [f"run-{number}"], (
+                table.name,
+                versions,
+                DeltaTable(store.path(table)).history(),
+            )
     last = DeltaTable(store.path(t.EXCEPTIONS)).to_pyarrow_table().to_pylist()
     assert sorted(row[t.RUN_ID] for row in last) == [f"run-{number}" for number in range(WRITERS)]
 
