@@ -6,7 +6,7 @@ CONFIG ?= conf/demo.yaml
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help setup servers demo test test-plain test-spark unit lint types ui clean
+.PHONY: help setup servers demo test test-plain test-spark test-faults unit lint types ui clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -25,10 +25,13 @@ test: setup servers lint types  ## lint, types and all tests
 	$(MAKE) --jobs=2 --output-sync=target test-plain test-spark
 
 test-plain:
-	$(BIN)/python -m pytest -q --ignore=tests/spark --ignore=tests/jobs
+	$(BIN)/python -m pytest -q --ignore=tests/spark --ignore=tests/jobs --ignore=tests/faults
 
 test-spark:
-	$(BIN)/python -m pytest -q tests/spark tests/jobs
+	$(BIN)/python -m pytest -q tests/spark tests/jobs tests/faults
+
+test-faults: setup servers  ## every fault at every write of every job, on every kind of database: hours
+	REPLEN_FAULTS=all $(BIN)/python -m pytest -q tests/faults
 
 unit: setup servers  ## only the tests that need no JVM
 	$(BIN)/python -m pytest -q tests/unit tests/golden

@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from replen.errors import ConfigError
 from replen.masks import masked, tells_secret
+
+with suppress(ImportError):
+    import psycopg  # noqa: F401  # before TensorFlow: after it, connecting by TLS ends the process (psycopg issue 1097)
 
 FROM_ENVIRONMENT, FROM_FILE = "env:", "file:"
 # Seconds (PostgreSQL's tcp_user_timeout: milliseconds) after which a server that is silent counts as lost. TLS needs nothing

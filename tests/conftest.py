@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+import replen.databases  # noqa: F401  # before TensorFlow, as it says there
 from tests.servers import Server, mariadb, postgresql
 
 if TYPE_CHECKING:

@@ -49,9 +49,11 @@ class OrderDatabase:
 
         Raises:
             ConfigError: see `databases.connect` and `upgrade.require`.
+            TableError: the database fails.
         """
         self.engine = connect(setting, where="orders.database")
-        require(self.engine)
+        with naming("nothing was done"):
+            require(self.engine)
 
     def write_run(self, run_id: str, plan_date: dt.date, frames: Mapping[str, Frames], *, days: int = 1) -> Written:
         """Return what was written: the run replaces the proposals of its plan date, all of it or nothing.

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from replen.overlays import load_config
+from replen.sources.generator import ensure_generated
 from tests.faults.inject import KINDS, ON_SERVERS, SURVIVED, Fault, Point
-from tests.faults.world import Rows, State, World
+from tests.faults.world import ROOT, Rows, State, World
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -103,9 +105,8 @@ def small_world(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory)
                 "sources.generator.n_skus=30", "evaluate.simulated_cost.n_paths=0")  # fmt: skip
     (folder / "warehouse").mkdir()
     world = World(folder / "warehouse", settings, f"sqlite:///{folder}/warehouse/orders.db")
-    ended = world.run(["ingest"])
-    assert ended.code == 0, ended.told
-    world.put_back(_empty(folder / "empty"), {})
+    config = load_config(ROOT / "conf/test.yaml", [*settings])
+    ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
     return world
 
 
@@ -114,8 +115,3 @@ def scenarios(small_world: World, tmp_path_factory: pytest.TempPathFactory) -> d
     """Return each job from the state that the job before it left."""
     before = tmp_path_factory.mktemp("before")
     return {job: Scenario.of(small_world, (job,), before / job, job) for job in JOBS}
-
-
-def _empty(folder: Path) -> Path:
-    folder.mkdir()
-    return folder

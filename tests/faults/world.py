@@ -1,6 +1,7 @@
 """A warehouse and an order database that can be put back as they were, the command that works on them, and all they hold."""
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from tests.faults.inject import Fault, Point, injected
 
 ROOT = Path(__file__).parents[2]
 BY_CHANCE = {str(t.MLFLOW_RUN), str(t.FIT_SECONDS), str(t.COMMITTED_AT), str(t.TIME), "event_id"}
+WITHOUT_SPARK = ("orders", "db", "write")
 BY_NAME = {table.name: table for table in t.ALL}
 Rows = dict[str, list[dict[str, object]]]
 
@@ -72,13 +74,28 @@ class World:
             redirect_stdout(io.StringIO()),
             injected(fault) as injector,
         ):
-            code = main(self.arguments(command))
+            code = self.does(command)
         return Ended(code, said.getvalue(), injector.points)
 
+    def does(self, command: Sequence[str]) -> int:
+        """Return the exit code of a command."""
+        return main(self.arguments(command))
+
     def _killed(self, command: Sequence[str], fault: Fault) -> Ended:
+        """Kill a process of its own: a new one, or where no JVM is needed a copy of this one."""
+        if command[0] in WITHOUT_SPARK:
+            return self._killed_as_a_copy(command, fault)
         program = [sys.executable, "-m", "tests.faults.killed", str(fault.number), *self.arguments(command)]
         done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
         return Ended(done.returncode, done.stderr)
+
+    def _killed_as_a_copy(self, command: Sequence[str], fault: Fault) -> Ended:
+        copy = os.fork()
+        if copy == 0:
+            with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()), injected(fault):
+                os._exit(self.does(command) + 100)
+        _, status = os.waitpid(copy, 0)
+        return Ended(os.waitstatus_to_exitcode(status), "")
 
     def keep(self, into: Path) -> Rows:
         """Copy the warehouse, and return the rows of the database."""
