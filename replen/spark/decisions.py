@@ -73,7 +73,9 @@ def with_limits(exceptions: DataFrame, coupled: Coupled | None, limits: Limits, 
         return exceptions
     rows: list[ExceptionRow] = [
         (ALL_SERIES, label, LIMIT_EXCEEDED, "critical", _known(excess * worth), ACTIONS[LIMIT_EXCEEDED].format(excess))
-        for label, excess, worth in zip(limits.labels, coupled.relaxed.tolist(), limits.worth(coupled.prices), strict=True)
+        for label, excess, worth in zip(
+            limits.labels, coupled.relaxed.tolist(), limits.worth(coupled.prices).tolist(), strict=True
+        )
         if excess > 0  # more is used even if nothing is ordered
     ]
     rows += minimum_rows(coupled, limits)

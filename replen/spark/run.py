@@ -213,7 +213,7 @@ def job_keys(config: Config, input_fingerprint: str, *, on_the_way: str | None) 
     keys = {first: digest(first, digest(config.seed, input_fingerprint, code_version()), *sections[first])}
     for job, before in AFTER.items():
         keys[job] = digest(job, *(keys[one] for one in before), *sections[job])
-    return keys | {SIMULATE: digest(SIMULATE, keys[JOBS[-1]], config.simulate)}
+    return keys | {SIMULATE: digest(SIMULATE, keys["forecast"], config.costs, config.plan, config.simulate)}
 
 
 def _as_committed(row: Mapping[str, Any]) -> Committed:

@@ -109,7 +109,8 @@ def outcome(finished: Finished) -> Outcome:
     empty = pd.DataFrame()
     return Outcome(
         "run", "2024-06-24", {"forecast": {"series": 1, "forecast": 1}, "plan_orders": {"planned": 1}}, empty, empty,
-        tables["policies"], certificates, pd.DataFrame([[1, 2, 3]]), empty, empty,
+        tables["policies"], certificates, pd.DataFrame([[1, 2, 3]]), empty,
+        pd.DataFrame(columns=t.QUALITY_CHECKS.names), empty,
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def test_what_was_approved_before_is_not_ordered_again(spark: "SparkSession", fi
     assert plan_orders.run(spark, config, QUIET).producer == open_run(spark, config).run_id  # proposed: nothing is on the way
     with changing(database.engine) as connection:
         chosen = changeable(connection, Selection({t.ORDER_ID: ("earlier",)}), "approved")
-        change(connection, chosen, Act("approved", "ann"))
+        change(connection, chosen, Act("approved", "ann"), config.notify)
     done = plan_orders.run(spark, config, QUIET)
     assert done.producer != open_run(spark, config).run_id
     rows = database.read(t.ORDERS).set_index([str(t.SKU), str(t.SITE), str(t.ORDER_DATE)])
