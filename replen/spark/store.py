@@ -10,13 +10,14 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, PostCommitHookProperties, create_table_with_add_actions
+from deltalake.transaction import AddAction, PostCommitHookProperties
 from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -24,6 +25,7 @@ from pyspark.sql.types import StructType
 
 import replen.tables as t
 from replen.errors import TableError
+from replen.spark.lock import alone
 from replen.tables import Table
 
 T = TypeVar("T")
@@ -51,8 +53,9 @@ class TableStore:
 
     def files(self, table: Table, *, version: int, run_id: str) -> list[str]:
         """Return the data files of one run in one version of a table."""
-        log = DeltaTable(self.path(table), version=version)
-        return sorted(log.file_uris([(str(t.RUN_ID), "=", run_id)] if _by_run(table) else None))
+        # By the folder, not by the version alone: two that overwrite an empty table at once both stand in the log.
+        listed = DeltaTable(self.path(table), version=version).file_uris()
+        return sorted(uri for uri in listed if f"/data/{run_id}-" in uri)
 
     def write(self, table: Table, rows: DataFrame, *, run_id: str) -> tuple[int, int]:
         """Write rows as a new version that replaces those of the same run (or all, where the key has no run).
@@ -64,13 +67,15 @@ class TableStore:
         rows.select(table.without_run.names).write.parquet(f"{self.path(table)}/{folder}")
         partition = {str(t.RUN_ID): run_id} if _by_run(table) else {}
         actions, n_rows = _add_actions(self.path(table), folder, partition)
-        return _after_others(lambda: self._commit(table, actions, partition, folder)), n_rows
+        with self._alone(table):
+            return _after_others(lambda: self._commit(table, actions, partition, folder)), n_rows
 
     def append(self, table: Table, row: Mapping[str, object]) -> None:
         """Append one row to a small table, atomically, without Spark."""
         schema = pa.schema(Schema.from_json(_schema(table).json()).to_arrow())
         rows = pa.Table.from_pylist([dict(row)], schema=schema)
-        _after_others(lambda: write_deltalake(self.path(table), rows, mode="append"))
+        with self._alone(table):
+            _after_others(lambda: write_deltalake(self.path(table), rows, mode="append"))
 
     def rows(self, table: Table) -> list[dict[str, object]]:
         """Return all rows of a small table as dictionaries, without Spark; none where the table is not there yet."""
@@ -88,13 +93,15 @@ class TableStore:
         if filesystem.get_file_info(path).type == fs.FileType.Directory:
             filesystem.delete_dir(path)
 
+    def _alone(self, table: Table) -> AbstractContextManager[None]:
+        """Frame a commit: one after the other where the store has locks; elsewhere the log finds out, and it is made again."""
+        return alone(self.root, f"commit-{table.name}", lambda _: None)
+
     def _commit(self, table: Table, actions: Sequence[AddAction], partition: Mapping[str, str], folder: str) -> int:
         path, schema = self.path(table), Schema.from_json(_schema(table).json())
-        try:
-            log = DeltaTable(path)
-        except TableNotFoundError:
-            create_table_with_add_actions(path, schema, list(actions), partition_by=list(partition) or None, mode="error")
-            return 0
+        if not DeltaTable.is_deltatable(path):  # without rows: two that create it at once would both keep theirs
+            DeltaTable.create(path, schema, mode="ignore", partition_by=list(partition) or None)
+        log = DeltaTable(path)
         if json.loads(log.schema().to_json()) != json.loads(schema.to_json()):
             raise TableError(f"{path}: the table has other columns than this code writes; move the folder away and run again")
         filters = [(name, "=", value) for name, value in partition.items()] or None

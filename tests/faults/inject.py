@@ -151,7 +151,7 @@ def injected(fault: Fault | None = None) -> Iterator[Injector]:
     injector = Injector(fault)
     doors = [
         (DataFrameWriter, "parquet", "folder"),
-        (store, "create_table_with_add_actions", "commit"),
+        (DeltaTable, "create", "commit"),
         (DeltaTable, "create_write_transaction", "commit"),
         (store, "write_deltalake", "commit"),
         (TableStore, "remove", "remove"),

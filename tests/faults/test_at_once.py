@@ -4,10 +4,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from deltalake import DeltaTable
@@ -70,22 +70,25 @@ def test_what_a_killed_process_held_is_free_at_once(tmp_path: Path) -> None:
     assert done.is_set()
 
 
-def test_runs_that_write_one_table_at_once_all_arrive(spark: "SparkSession", tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_locks", [True, False], ids=["folder", "object store"])
+def test_runs_that_write_one_table_at_once_all_arrive(spark: "SparkSession", tmp_path: Path, has_locks: bool) -> None:
     """Of a table with rows of every run each finds its own; of one with the rows of the last run each finds its version."""
     store = TableStore(spark, str(tmp_path))
     ready = threading.Barrier(WRITERS)
-    commit = store_module._after_others
+    listed = store_module._add_actions
 
-    def together(made: Callable[[], int]) -> int:
+    def together(*arguments: Any) -> object:
         ready.wait(120)
-        return commit(made)
+        return listed(*arguments)
 
     def write(number: int) -> dict[str, tuple[int, int]]:
         run_id = f"run-{number}"
         return {table.name: store.write(table, rows(spark, table, run_id), run_id=run_id) for table in (t.EXCEPTIONS, t.COSTS)}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "_after_others", together)
+        patch.setattr(store_module, "_add_actions", together)
+        if not has_locks:
+            patch.setattr(store_module, "alone", lambda *_: nullcontext())
         with ThreadPoolExecutor(WRITERS) as pool:
             written = list(pool.map(write, range(WRITERS)))
     for number, versions in enumerate(written):
