@@ -1,6 +1,8 @@
 """Frames into temporary tables of the database, the fastest way that each kind of database has."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -46,13 +48,29 @@ def load(connection: sa.Connection, table: t.Table, rows: pd.DataFrame) -> None:
     into = f"{quote(staged.name)} ({', '.join(quote(each.name) for each in staged.columns)})"
     if connection.dialect.name == "postgresql":
         driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+        with _failing_as_statements_do(connection), driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
             for row in values:
                 copy.write_row(row)
     else:
         mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
         marks = ", ".join([mark] * len(staged.columns))
         connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({marks})", values)  # noqa: S608 - quoted names of tables.py
+
+
+@contextmanager
+def _failing_as_statements_do(connection: sa.Connection) -> Iterator[None]:
+    """Turn what a driver that is used directly raises into what SQLAlchemy raises for it."""
+    kinds: Any = connection.dialect.loaded_dbapi
+    try:
+        yield
+    except kinds.Error as error:
+        lost = connection.dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
+        if lost:
+            connection.invalidate(error)
+        told = sa.exc.DBAPIError.instance(
+            "COPY", None, error, kinds.Error, connection_invalidated=lost, dialect=connection.dialect
+        )
+        raise told from error
 
 
 def _check_lengths(staged: sa.Table, rows: pd.DataFrame, table: t.Table) -> None:

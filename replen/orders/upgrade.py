@@ -1,7 +1,10 @@
 """The schema of the order database: created and brought up to date by alembic, checked by every job before it writes."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -13,6 +16,9 @@ from replen.databases import first_line
 from replen.errors import ConfigError
 from replen.orders.schema import HEAD, WRITTEN
 
+COMMITS_EACH = ("mysql", "mariadb")  # every statement that changes tables at once: a revision that fails stays half done
+DONE_BEFORE = {1050, 1060, 1061, 1091, 1826, 3822}  # a table, column, key or constraint is there already, or gone already
+ROW_THERE, NO_TABLE, NAME_TAKEN = 1062, 1005, "errno: 121"
 FIRST = "0001"  # what databases are that were made before there were revisions
 
 
@@ -29,12 +35,12 @@ def upgrade(engine: sa.Engine, *, to: str = HEAD) -> str | None:
         ConfigError: a revision fails, or the tables that are there were not made by replen.
     """
     try:
-        with engine.begin() as connection:
+        with engine.begin() as connection, _going_on(engine):
             before = _revision(connection)
             settings = Alembic()
             settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
             settings.attributes["connection"] = connection
-            if before is None and _has_old_tables(connection):
+            if before is None and _has_old_tables(connection, unfinished=engine.dialect.name in COMMITS_EACH):
                 command.stamp(settings, FIRST)
             with warnings.catch_warnings():  # that an unnamed check of an old table is dropped: the next revision has it again
                 warnings.simplefilter("ignore", UserWarning)
@@ -67,8 +73,42 @@ def _revision(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _has_old_tables(connection: sa.Connection) -> bool:
+@contextmanager
+def _going_on(engine: sa.Engine) -> Iterator[None]:
+    """Leave out what an upgrade that failed has done already, where each of its statements was final."""
+
+    def execute(cursor: Any, statement: str, parameters: Any, _context: object) -> bool:
+        try:
+            cursor.execute(statement, parameters)
+        except engine.dialect.loaded_dbapi.Error as error:
+            if not _was_done(error, statement):
+                raise
+        return True
+
+    if engine.dialect.name not in COMMITS_EACH:
+        yield
+        return
+    sa.event.listen(engine, "do_execute", execute)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, "do_execute", execute)
+
+
+def _was_done(error: BaseException, statement: str) -> bool:
+    """Return whether a statement fails only because it was done before."""
+    code, *told = error.args or (None,)
+    if code == ROW_THERE:  # of a statement that adds a key it says that rows break the key
+        return statement.lstrip().upper().startswith("INSERT")
+    return code in DONE_BEFORE or (code == NO_TABLE and NAME_TAKEN in str(told))
+
+
+def _has_old_tables(connection: sa.Connection, *, unfinished: bool) -> bool:
     """Return whether the tables are there as earlier code made them.
+
+    Args:
+        connection: to the database.
+        unfinished: whether an upgrade that failed may have left some of them: then they are not old.
 
     Raises:
         ConfigError: there is a table of orders that is not replen's.
@@ -76,11 +116,12 @@ def _has_old_tables(connection: sa.Connection) -> bool:
     inspector = sa.inspect(connection)
     if not inspector.has_table(t.ORDERS.name):
         return False
-    for table in WRITTEN:
+    known = [table for table in WRITTEN if not unfinished or inspector.has_table(table.name)]
+    for table in known:
         found = {column["name"] for column in inspector.get_columns(table.name)} if inspector.has_table(table.name) else set()
         if not found.issuperset(table.key):
             raise ConfigError(
                 f"orders.database: the table {t.ORDERS.name} there is not replen's: expected a table {table.name} with the key "
                 f"{', '.join(table.key)} beside it; give replen a database or schema of its own"
             )
-    return True
+    return len(known) == len(WRITTEN)
