@@ -26,7 +26,6 @@ from replen.plan.policies.projected import stock_on_delivery
 from replen.plan.policies.service import CycleService, interval_demand, protection_demand
 from replen.plan.positions import serve_backorders
 from replen.plan.problem import Prices, problems
-from replen.plan.program import highs
 from replen.plan.projection import open_orders, project
 from replen.plan.shelf_life import expiring
 from tests.unit.plan_instances import instances, positions
@@ -148,7 +147,7 @@ def test_the_path_simplex_finds_what_highs_finds_on_late_paths():
         prices = Prices(*rng.uniform(0, 0.4, (3, n_series, horizon)))
         for rows, unpriced in problems(drawn, demand, project(drawn.on_hand, open_orders(drawn), demand)):
             problem = unpriced.at(prices.take(rows))
-            ours, reference = solve_lost_sales(problem), solve_lost_sales(problem, solver=highs)
+            ours, reference = solve_lost_sales(problem), solve_lost_sales(problem, solvers=("highs",))
             size = np.maximum(1.0, np.abs(reference.cost))
             assert np.abs(ours.cost - reference.cost).max(initial=0.0) <= 1e-6 * size.max()
             assert (np.abs(problem.cost(ours.quantities) - reference.cost) <= 1e-6 * size).all()
