@@ -41,11 +41,11 @@ def run(spark: SparkSession, config: Config, progress: Progress, *, tune: bool =
     """Return the table of the policies, which `simulations` holds; or, with `tune`, the setting chosen and its overlay."""
     jobs = open_run(spark, config)
     cutoff = jobs.needed("forecast").cutoff
-    if tune:
-        return tuned(jobs, progress)
     policies, models = policies_of(config.plan.policy, config.simulate.policies), config.simulate.models
     configured = models[0], next(iter(policies))
     with jobs.claim(JOB, progress.note) as done:
+        if tune:
+            return tuned(jobs, progress)
         if done is None:
             played, counts = play(jobs, policies, models, progress)
             rows = simulations(averages(played), costs(played), configured, run_id=jobs.run_id, seed=config.seed)

@@ -85,11 +85,12 @@ def prepare(spark: SparkSession, config: Config, n_series: int) -> Run:
     whole = rows.withColumn(t.BUCKET, bucket()).withColumn(t.AS_OF, F.lit(PLAN_DATE)).withColumn(t.CUTOFF, F.lit(CUTOFF))
     empty = {table: spark.createDataFrame([], table.without_run.ddl) for table in (t.OPEN_ORDERS, t.LIMITS)}
     for job in ("ingest", "forecast"):
-        for table in (table for table, by in TABLES.items() if by == job):
-            run.write(table, with_all(whole, table))
-        for table, none in empty.items() if job == "ingest" else ():
-            run.write(table, none)
-        run.commit(job, cutoff=CUTOFF)
+        with run.claim(job, print):
+            for table in (table for table, by in TABLES.items() if by == job):
+                run.write(table, with_all(whole, table))
+            for table, none in empty.items() if job == "ingest" else ():
+                run.write(table, none)
+            run.commit(job, cutoff=CUTOFF)
     rows.unpersist()
     return run
 
@@ -121,7 +122,8 @@ def planned(spark: SparkSession, config: Config, n_series: int) -> tuple[Run, fl
     """Return a run with its plan, and the seconds that the plan took."""
     run, progress = prepare(spark, config, n_series), Progress()
     began = time.perf_counter()
-    make_plan(run, PLAN_DATE, progress)
+    with run.claim(JOB, progress.note):
+        make_plan(run, PLAN_DATE, pd.DataFrame(), progress)
     return run, time.perf_counter() - began
 
 

@@ -114,7 +114,9 @@ def test_the_parent_run_says_what_was_trained_on_what(finished: Finished, kept: 
     assert tags["replen.challenger"] == champion_of(finished, column=t.CHALLENGER_OF)[0]
     files = kept.artifacts(kept.parent)
     images = {name for name in files if name.startswith("forecasts/")}
-    assert files - images == {"config.json", "comparison.txt", "quality.parquet", "metrics.parquet", BEFORE}
+    assert files - images == {
+        "config.json", "comparison.txt", "quality.parquet", "quality_checks.parquet", "metrics.parquet", BEFORE,
+    }  # fmt: skip
     assert {name.split("-", 1)[1] for name in images} == {"largest-revenue.png", "median-revenue.png", "worst-pinball.png"}
     overall = scores(finished, tags["replen.champion"], fold=ALL, segment=ALL)
     assert kept.parent.data.metrics["pinball"] == pytest.approx(overall["pinball"])
