@@ -3,7 +3,10 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,10 +38,10 @@ def upgrade(engine: sa.Engine, *, to: str = HEAD) -> str | None:
         ConfigError: a revision fails, or the tables that are there were not made by replen.
     """
     try:
-        with engine.begin() as connection, _going_on(engine):
+        with _scripts() as scripts, engine.begin() as connection, _going_on(engine):
             before = _revision(connection)
             settings = Alembic()
-            settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+            settings.set_main_option("script_location", str(scripts).replace("%", "%%"))
             settings.attributes["connection"] = connection
             if before is None and _has_old_tables(connection, unfinished=engine.dialect.name in COMMITS_EACH):
                 command.stamp(settings, FIRST)
@@ -67,6 +70,23 @@ def require(engine: sa.Engine) -> None:
             f"orders.database: expected order tables of revision {HEAD}, found {found or 'none'}; run `replen db upgrade` with "
             "this configuration, or the replen that this database was made for"
         )
+
+
+@contextmanager
+def _scripts() -> Iterator[Path]:
+    """Give the revisions as a folder, which alembic needs, where the package is an archive too (`spark-submit --py-files`)."""
+    with TemporaryDirectory(prefix="replen-revisions-") as folder:
+        _copy(files("replen.orders") / "migrations", Path(folder))
+        yield Path(folder)
+
+
+def _copy(source: Traversable, folder: Path) -> None:
+    for item in source.iterdir():
+        if item.is_dir():
+            (folder / item.name).mkdir()
+            _copy(item, folder / item.name)
+        else:
+            (folder / item.name).write_bytes(item.read_bytes())
 
 
 def _revision(connection: sa.Connection) -> str | None:

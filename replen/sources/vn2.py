@@ -139,6 +139,9 @@ def _frame(file: _File) -> pd.DataFrame:
     rows = pd.read_csv(file.path).rename(columns=lambda name: str(name).strip())
     if missing := [name for name in KEY if name not in rows]:
         raise SourceError(f"{file.path}: expected columns {', '.join(KEY)}, found no {', '.join(missing)}")
+    nameless = rows[KEY].isna().any(axis=1)
+    if nameless.any():
+        raise SourceError(f"{file.path}: expected a Store and Product in every row, found none in line {nameless.argmax() + 2}")
     rows = rows.set_index(KEY)
     if rows.index.has_duplicates:
         twice = _first(rows.index[rows.index.duplicated()])

@@ -19,6 +19,7 @@ from replen.orders.patience import patiently
 from replen.orders.schema import HEAD
 from replen.orders.status import APPROVED
 from replen.orders.upgrade import current, upgrade
+from replen.overlays import load_config
 from tests.faults.conftest import Scenario, drawn, faults_at
 from tests.faults.inject import Fault
 from tests.faults.world import World
@@ -79,7 +80,8 @@ def shop(server: tuple[str, Server | None], tmp_path: Path) -> Iterator[Shop]:
         database = OrderDatabase(setting)
         database.write_run("before", DATE, frames("before", (6.0, 12.0, 19.0, 24.0, 30.0, 36.0)))
         with changing(database.engine) as connection:
-            change(connection, changeable(connection, Selection({t.ORDER_ID: (id_of(4),)}), APPROVED), Act(APPROVED, "bob"))
+            orders = changeable(connection, Selection({t.ORDER_ID: (id_of(4),)}), APPROVED)
+            change(connection, orders, Act(APPROVED, "bob"), load_config(None, []).notify)
         database.engine.dispose()
         yield Shop(folder, (f"sources.path={folder}",), setting)
 

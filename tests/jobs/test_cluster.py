@@ -21,6 +21,6 @@ def test_a_cluster_writes_the_tables_of_a_laptop(
     arguments = ["--config", str(CONF / "test.yaml"), *(part for setting in [*paths, *sizes] for part in ("--set", setting))]
     with standalone_cluster(tmp_path) as cluster:
         submitted = cluster.submit(ROOT / "jobs/run_pipeline.py", arguments)
-    assert submitted.returncode == 0, submitted.stderr[-4000:]
+    assert submitted.returncode == 0, submitted.stdout[-4000:] + submitted.stderr[-4000:]
     assert "simple_rule" in submitted.stdout
     assert_same_tables(tables_of(spark, config), finished.tables)
