@@ -14,7 +14,7 @@ from replen.errors import PassingError, TableError, raise_all
 from replen.orders.bulk import STAGED, create, drop, load
 from replen.orders.lines import PROPOSED
 from replen.orders.merge import Difference
-from replen.orders.schema import LOCK, SCHEMA, WRITTEN
+from replen.orders.schema import LOCK, PLAN_RUNS, SCHEMA, WRITTEN
 from replen.orders.status import CANCELLED, ON_THE_WAY
 from replen.orders.upgrade import require
 
@@ -134,12 +134,14 @@ class _Run:
     def __init__(self, connection: sa.Connection, run_id: str, order_dates: tuple[dt.date, dt.date]) -> None:
         """Lock the orders between the first and the last order date of the run, against other programs too."""
         same_date = ORDERS.c[t.ORDER_DATE].between(*order_dates)
-        locked = sa.select(ORDERS.c[t.RUN_ID]).where(same_date).with_for_update().subquery()
-        found = connection.scalars(sa.select(locked.c[t.RUN_ID]).distinct()).all()
-        self._connection, self._run_id = connection, run_id
+        locked = sa.select(ORDERS.c[t.ORDER_ID]).where(same_date).with_for_update().subquery()
+        connection.scalar(sa.select(sa.func.count()).select_from(locked))
+        self._connection = connection
+        self._plan = {"plan_date": order_dates[0], str(t.RUN_ID): run_id}
+        self._same_plan = PLAN_RUNS.c.plan_date.between(*order_dates)
         self._proposals = sa.and_(same_date, ORDERS.c[t.STATUS] == PROPOSED)
         self._frozen = sa.and_(same_date, ORDERS.c[t.STATUS] != PROPOSED)
-        self._runs = {run_id, *found}
+        self._runs = {run_id, *connection.scalars(sa.select(PLAN_RUNS.c[t.RUN_ID]).where(self._same_plan))}
 
     def write(self, frames: Mapping[str, Frames]) -> Written:
         """Stage the frames, set apart what a person has approved, and write the difference."""
@@ -155,6 +157,8 @@ class _Run:
             for table, staged in STAGED.items()
         }
         changed = self._write_differences()
+        self._connection.execute(sa.delete(PLAN_RUNS).where(self._same_plan))
+        self._connection.execute(sa.insert(PLAN_RUNS).values(self._plan))
         for staged in STAGED.values():
             drop(self._connection, staged)
         return Written(rows, changed, frozen, len(short))

@@ -8,7 +8,7 @@ from replen import tables as t
 from replen.database_types import MAP, MOMENT, TEXT, Name
 from replen.orders.status import STATUSES
 
-HEAD = "0003"  # the last revision in migrations/versions: what a job expects to find
+HEAD = "0004"  # the last revision in migrations/versions: what a job expects to find
 NAME_LENGTH, SHORT_LENGTH = 255, 64  # characters
 SHORT = (t.ORDER_ID, t.RUN_ID, t.STATUS, t.FROM_STATUS, t.TO_STATUS, t.KIND, t.SEVERITY)
 LONG = (t.ACTION, t.NOTE)
@@ -60,3 +60,10 @@ SCHEMA = {
 }
 # One row: who changes orders holds it, so that a plan and a person, or two plans, come one after the other.
 LOCK = sa.Table("order_lock", metadata, sa.Column("name", Name(SHORT_LENGTH), primary_key=True))
+# Whose exceptions and certificates stand for a plan date, also where no order line of the run does.
+PLAN_RUNS = sa.Table(
+    "plan_runs",
+    metadata,
+    sa.Column("plan_date", sa.Date(), primary_key=True),
+    sa.Column(str(t.RUN_ID), Name(SHORT_LENGTH), primary_key=True),
+)

@@ -200,7 +200,8 @@ class Orders(RuleBasedStateMachine):
         brought = {sku: 0.0 if status == "cancelled" else units for sku, (status, units, _) in frozen.items()}
         short = {sku for sku, units in lines.items() if sku in frozen and units > brought[sku]}
         assert (written.frozen, written.short) == (len(frozen.keys() & lines.keys()), len(short))
-        exceptions = self.database.read(t.EXCEPTIONS).query(f"{t.RUN_ID} == @run_id")
+        exceptions = self.database.read(t.EXCEPTIONS)
+        assert set(self.database.read(t.CERTIFICATES)[t.RUN_ID]) == {run_id}
         assert set(exceptions.loc[exceptions[t.KIND] == "approved_order_short", t.SKU]) == short
         self.model = {sku: ("proposed", units, run_id) for sku, units in lines.items()} | frozen
         assert set(self.database.write_run(run_id, DATE, of_lines(lines, run_id)).changed.values()) == {0}
