@@ -1,4 +1,4 @@
-# make demo | test | unit | ui | lint | types
+# make demo | test | unit | ui | lint | types | audit
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 BIN := .venv/bin
@@ -6,7 +6,7 @@ CONFIG ?= conf/demo.yaml
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help setup servers demo test test-plain test-spark test-faults unit lint types ui clean
+.PHONY: help setup servers demo test test-plain test-spark test-faults unit lint types audit ui clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -43,9 +43,14 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+audit: setup  ## known vulnerabilities of the pinned packages; asks a public database, so it needs a network
+	python3.11 -m venv --clear .audit
+	.audit/bin/pip install -q pip-audit
+	.audit/bin/pip-audit --strict --no-deps --disable-pip -r .toolchain/constraints.txt
+
 ui: setup  ## the MLflow UI on the runs of $(CONFIG)
 	@$(BIN)/replen ui --config $(CONFIG)
 
 clean:  ## remove what runs have written (not .venv)
-	rm -rf warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf warehouse .pytest_cache .mypy_cache .ruff_cache .hypothesis .audit
 	find replen -name '*.nb[ci]' -delete

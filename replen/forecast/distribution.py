@@ -18,6 +18,8 @@ Float64Array = NDArray[np.float64]
 
 NEGATIVE_BINOMIAL = "negative_binomial"
 QUANTILES = "quantiles"
+SERIES_AT_ONCE = 256
+"""Whose sample paths are drawn together: their arrays stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Distribution:
         """Return shape (n_series, horizon): the quantile at level 0.5, units."""
         return self.inverse_cdf(np.full((len(self), 1, self.horizon), 0.5))[:, 0]
 
-    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Self:
         """Return the distribution of the chosen series."""
         by_series = ("parameters", "mean", "quantiles", "reason")
         return replace(self, **{name: getattr(self, name)[rows] for name in by_series})
@@ -103,9 +105,17 @@ class Distribution:
         Returns:
             shape (n_series, n_paths, horizon), units; NaN where there is no forecast.
         """
+        factor = correlation_factor(self.dependence).T
+        paths = np.empty((len(self), n_paths, self.horizon), np.float32)
+        for first in range(0, len(self), SERIES_AT_ONCE):
+            some = slice(first, first + SERIES_AT_ONCE)
+            paths[some] = self.take(some)._paths(seeds[some], n_paths, factor)
+        return paths
+
+    def _paths(self, seeds: NDArray[np.int64], n_paths: int, factor: Float64Array) -> FloatArray:
+        """Return the paths of `sample_paths`; scores are correlated by `factor`, shape (horizon, horizon)."""
         n_pairs = (n_paths + 1) // 2
-        scores = random.normals(seeds, n_pairs * self.horizon).reshape(len(self), n_pairs, self.horizon)
-        scores = scores @ correlation_factor(self.dependence).T
+        scores = random.normals(seeds, n_pairs * self.horizon).reshape(len(self), n_pairs, self.horizon) @ factor
         levels = np.empty((len(self), 2 * n_pairs, self.horizon))
         ndtr(scores, out=levels[:, 0::2])
         ndtr(-scores, out=levels[:, 1::2])

@@ -39,10 +39,8 @@ def run_orders(chosen: argparse.Namespace, settings: Orders, notify: Notify) -> 
     act = _act(chosen, selection, ACTS[chosen.action])
     with changing(database.engine) as connection:
         orders = changeable(connection, selection, act.to)
-        if not chosen.dry_run:
-            change(connection, orders, act, notify)
-    told = orders.assign(**{str(t.STATUS): act.to}).head(ROWS_TOLD)
-    return f"{order_table(told, Totals.of(orders))} {_told(chosen, act.to)}"
+        after = act.done_to(orders) if chosen.dry_run else change(connection, orders, act, notify)
+    return f"{order_table(after.head(ROWS_TOLD), Totals.of(after))} {_told(chosen, act.to)}"
 
 
 def run_db(chosen: argparse.Namespace, settings: Orders) -> str:
@@ -108,8 +106,13 @@ def _selection(chosen: argparse.Namespace) -> Selection:
 def _act(chosen: argparse.Namespace, selection: Selection, to: str) -> Act:
     if selection.is_everything and not chosen.all:
         raise ConfigError(f"replen orders {chosen.action}: expected a filter such as --supplier, or --all; found none")
+    quantity, date = getattr(chosen, "quantity", None), getattr(chosen, "expected_date", None)
+    if quantity is not None and len(selection.equal.get(t.ORDER_ID, ())) != 1:
+        raise ConfigError(f"replen orders {chosen.action}: --quantity is of one order; name it by --order-id")
+    if date is not None and selection.is_everything:
+        raise ConfigError(f"replen orders {chosen.action}: --expected-date needs a filter such as --supplier; found none")
     try:
-        return Act(to, chosen.who or getpass.getuser(), chosen.note)
+        return Act(to, chosen.who or getpass.getuser(), chosen.note, quantity, date)
     except (KeyError, OSError):
         raise ConfigError(
             f"replen orders {chosen.action}: your login name is not known here; say who you are by --by"

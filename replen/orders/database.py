@@ -198,8 +198,8 @@ def _by_series(short: pd.DataFrame) -> pd.DataFrame:
     found[t.KIND], found[t.SEVERITY] = APPROVED_ORDER_SHORT, "warning"
     found[t.VALUE_AT_RISK] = short[t.VALUE] * (short[t.ORDER_QUANTITY] - short["brought"]) / short[t.ORDER_QUANTITY]
     found[t.ACTION] = [
-        f"order {order_id} is approved {brought:g} units, the plan wants {wanted:g}: raise it, or leave {wanted - brought:g} "
-        "to the next order date"
+        f"order {order_id} is approved {brought:g} units, the plan wants {wanted:g}: agree on more with the supplier "
+        f"(`replen orders confirm --quantity`), or leave {wanted - brought:g} to the next order date"
         for order_id, wanted, brought in short[[t.ORDER_ID, t.ORDER_QUANTITY, "brought"]].itertuples(index=False)
     ]
     by_series = found.groupby([*t.EXCEPTIONS.key], as_index=False)

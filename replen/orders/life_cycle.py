@@ -20,6 +20,7 @@ from replen.orders.schema import SCHEMA
 from replen.orders.status import FOLLOWERS, leading_to
 
 ORDERS, EVENTS = SCHEMA[t.ORDERS.name], SCHEMA[t.ORDER_EVENTS.name]
+MOVED = (t.ORDER_QUANTITY, t.VALUE, t.EXPECTED_DATE)
 IDS_A_STATEMENT = 1000
 PROBLEMS_TOLD = 20
 
@@ -54,11 +55,31 @@ class Selection:
 
 @dataclass(frozen=True)
 class Act:
-    """A change of status: which, by whom, and why."""
+    """A change of status: which, by whom, and why.
+
+    Attributes:
+        to: the new status.
+        who: does it.
+        note: why.
+        quantity: units that each order has from now on, above 0; None = as before.
+        expected_date: day that each is expected on from now on; None = as before.
+    """
 
     to: str
     who: str
     note: str | None = None
+    quantity: float | None = None
+    expected_date: dt.date | None = None
+
+    def done_to(self, orders: pd.DataFrame) -> pd.DataFrame:
+        """Return rows of `tables.ORDERS` as they are after it; an order's value follows its quantity."""
+        after = orders.assign(**{str(t.STATUS): self.to})
+        if self.quantity is not None:
+            after[t.ORDER_QUANTITY] = self.quantity
+            after[t.VALUE] = orders[t.VALUE] * self.quantity / orders[t.ORDER_QUANTITY]
+        if self.expected_date is not None:
+            after[t.EXPECTED_DATE] = self.expected_date
+        return after
 
 
 @dataclass(frozen=True)
@@ -128,17 +149,22 @@ def changeable(connection: sa.Connection, chosen: Selection, to: str) -> pd.Data
     return orders[allowed]
 
 
-def change(connection: sa.Connection, orders: pd.DataFrame, act: Act, told: Notify) -> None:
-    """Give orders that `changeable` returned their new status, record it, and put what is to be told of it into the outbox."""
-    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    rows = orders[[t.ORDER_ID, t.STATUS, t.ORDER_QUANTITY]].itertuples(index=False)
+def change(connection: sa.Connection, orders: pd.DataFrame, act: Act, told: Notify) -> pd.DataFrame:
+    """Do it to orders of `changeable`, record it, put what is to be told into the outbox; return them as they are now."""
+    now, after = dt.datetime.now(dt.UTC).replace(tzinfo=None), act.done_to(orders)
+    rows = zip(orders[t.ORDER_ID], orders[t.STATUS], after[t.ORDER_QUANTITY], strict=True)
     while part := list(islice(rows, IDS_A_STATEMENT)):
         same = {str(t.TIME): now, str(t.TO_STATUS): act.to, str(t.WHO): act.who, str(t.NOTE): act.note}
         names = [str(name) for name in (t.ORDER_ID, t.FROM_STATUS, t.ORDER_QUANTITY)]
         connection.execute(sa.insert(EVENTS), [dict(zip(names, row, strict=True)) | same for row in part])
         these = ORDERS.c[t.ORDER_ID].in_([row[0] for row in part])
         connection.execute(sa.update(ORDERS).where(these).values({ORDERS.c[t.STATUS]: act.to}))
-    enqueue(connection, status_changes(orders, act.to), told)
+    if not (act.quantity is None and act.expected_date is None):
+        for order_id, *values in after[[t.ORDER_ID, *MOVED]].itertuples(index=False):
+            changed = sa.update(ORDERS).where(ORDERS.c[t.ORDER_ID] == order_id)
+            connection.execute(changed.values(dict(zip(map(str, MOVED), values, strict=True))))
+    enqueue(connection, status_changes(orders, after), told)
+    return after
 
 
 def _read(connection: sa.Connection, orders: sa.Select[tuple[object, ...]]) -> pd.DataFrame:

@@ -2,12 +2,14 @@
 
 import argparse
 import datetime as dt
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 from replen import tables as t
 from replen.orders.status import APPROVED, CANCELLED, CONFIRMED, RECEIVED, SENT, STATUSES, leading_to
 
+AGREED = (APPROVED, CONFIRMED)  # with another quantity or date, where people say so
 ACTS = {"approve": APPROVED, "send": SENT, "confirm": CONFIRMED, "receive": RECEIVED, "cancel": CANCELLED}
 FILTERS = {
     "order-id": t.ORDER_ID,
@@ -34,6 +36,8 @@ def add_orders(parser: argparse.ArgumentParser, common: Options) -> None:
         act = actions.add_parser(name, help=f"{' or '.join(leading_to(status))} -> {status}")
         _add_filters(act)
         _add_act(act)
+        if status in AGREED:
+            _add_agreed(act)
         common(act)
     export = actions.add_parser("export", help="One purchase order file a supplier, of approved orders.")
     _add_filters(export)
@@ -71,3 +75,18 @@ def _add_act(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", dest="who", help="who does it (default: your login name)")
     parser.add_argument("--note", help="why; kept with the event")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+
+def _add_agreed(parser: argparse.ArgumentParser) -> None:
+    agreed = parser.add_argument_group("what was agreed, where it is not what was planned")
+    agreed.add_argument("--quantity", type=_units, metavar="UNITS", help="of one order, named by --order-id")
+    agreed.add_argument(
+        "--expected-date", type=dt.date.fromisoformat, metavar="DATE", help="day the units are on the shelf, e.g. 2024-04-22"
+    )
+
+
+def _units(text: str) -> float:
+    units = float(text)
+    if not 0 < units < math.inf:
+        raise argparse.ArgumentTypeError(f"expected units above 0, found {text}; to order nothing, cancel")
+    return units

@@ -6,6 +6,7 @@ harm; the next one goes on.
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from pyarrow import fs
 
 import replen.tables as t
 from replen.config import Retention
+from replen.spark.lock import alone
 from replen.spark.run import JOBS
 from replen.tables import Table
 from replen.warehouse import Row, committed_rows, configuration, open_root
@@ -33,7 +35,7 @@ class Step:
 
 
 def expire(root: str, retention: Retention, now: dt.datetime, *, dry_run: bool, say: Callable[[str], None]) -> str:
-    """Remove what the policy does not keep and return a line of what that was.
+    """Remove what the policy does not keep and return a line of what that was; a second expiry waits for the first.
 
     Args:
         root: the warehouse.
@@ -42,6 +44,11 @@ def expire(root: str, retention: Retention, now: dt.datetime, *, dry_run: bool, 
         dry_run: say what would be removed, and remove nothing.
         say: is told each step before it is done.
     """
+    with nullcontext() if dry_run else alone(root, "expire", say):
+        return _expire(root, retention, now, dry_run=dry_run, say=say)
+
+
+def _expire(root: str, retention: Retention, now: dt.datetime, *, dry_run: bool, say: Callable[[str], None]) -> str:
     rows = committed_rows(root)
     gone = expired_runs(rows, retention, now)
     kept = [row for row in rows if row[t.RUN_ID] not in gone]

@@ -99,9 +99,9 @@ def test_orders_that_take_a_status_are_changes_of_it():
             "order_quantity": [6.0, 7.5], "status": ["proposed", "sent"], "value": 1.0,
         }
     )  # fmt: skip
-    first, second = status_changes(orders, "cancelled")
+    first, second = status_changes(orders, orders.assign(status="cancelled", order_quantity=[9.0, 7.5]))
     same = {"status": "cancelled", "version": 6}
-    assert first == change("a", previous="proposed", sku="1", **same)
+    assert first == change("a", previous="proposed", sku="1", order_quantity=9.0, previous_quantity=6.0, **same)
     assert second == change("b", previous="sent", sku="2", order_quantity=7.5, expected_date=None, **same)
 
 

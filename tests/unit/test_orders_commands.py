@@ -10,7 +10,7 @@ from replen.cli import main
 from replen.orders.database import OrderDatabase
 from replen.orders.options import ACTS
 from replen.orders.schema import HEAD
-from tests.unit.orders_written import DATE, frames, id_of, of_lines, statuses
+from tests.unit.orders_written import DATE, DAY, frames, id_of, of_lines, statuses
 
 
 @pytest.fixture
@@ -61,6 +61,39 @@ def test_an_order_is_followed_through_its_life(orders, replen):
     code, told = replen("orders", "show", "--order-id", id_of(0))
     assert "UTC  confirmed -> received, 6 units, by ann: why not" in told
     assert "limit_prices          a: 1, budget: 0.50" in told
+
+
+def test_what_was_agreed_takes_the_place_of_what_was_planned(orders, replen):
+    assert replen("orders", "approve", "--order-id", id_of(0), "--quantity", "9")[0] == 0
+    assert replen("orders", "send", "--order-id", id_of(0))[0] == 0
+    dry = replen("orders", "confirm", "--order-id", id_of(0), "--quantity", "8", "--dry-run")[1]
+    assert dry.splitlines()[1].split()[-2:] == ["8", "16"]
+    assert replen("orders", "confirm", "--order-id", id_of(0), "--quantity", "8", "--expected-date", "2024-05-02")[0] == 0
+    order = orders.read(t.ORDERS).set_index(t.ORDER_ID).loc[id_of(0)]
+    assert (order[t.ORDER_QUANTITY], order[t.VALUE], str(order[t.EXPECTED_DATE])) == (8.0, 16.0, "2024-05-02")
+    assert orders.read(t.ORDER_EVENTS)[t.ORDER_QUANTITY].tolist() == [9.0, 9.0, 8.0]
+    (coming,) = orders.on_the_way(DATE + DAY).itertuples()
+    assert (coming.quantity, str(coming.expected_date)) == (8.0, "2024-05-02")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--all", "--quantity", "5"], "--quantity is of one order; name it by --order-id"),
+        (["--order-id", id_of(0), id_of(1), "--quantity", "5"], "--quantity is of one order"),
+        (["--all", "--expected-date", "2024-05-02"], "--expected-date needs a filter"),
+    ],
+)
+def test_what_was_agreed_is_of_orders_that_are_named(orders, replen, asked, said):
+    code, told = replen("orders", "approve", *asked)
+    assert (code, said in told) == (1, True), told
+    assert set(statuses(orders).values()) == {"proposed"}
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "nan", "inf", "six"])
+def test_a_quantity_is_above_zero(orders, replen, quantity):
+    with pytest.raises(SystemExit):
+        replen("orders", "approve", "--order-id", id_of(0), f"--quantity={quantity}")
 
 
 def test_everything_must_be_said(orders, replen):

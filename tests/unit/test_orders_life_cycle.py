@@ -55,6 +55,14 @@ def test_recipients_are_told_in_the_transaction_that_sends_orders(orders):
     assert sorted(kind for kind, _ in told(orders)) == ["supplier", "warehouse"]
 
 
+def test_who_knows_an_order_hears_of_another_quantity(orders):
+    act(orders, by_id(0), "approved")
+    act(orders, by_id(0), "sent")
+    with changing(orders.engine) as connection:
+        change(connection, changeable(connection, by_id(0), "confirmed"), Act("confirmed", "ann", quantity=5.0), NOTIFY)
+    assert told(orders)[2:] == [("supplier", "orders_changed"), ("warehouse", "orders_confirmed")]
+
+
 def by_id(*rows):
     return Selection({t.ORDER_ID: tuple(id_of(row) for row in rows)})
 
@@ -205,6 +213,14 @@ class Orders(RuleBasedStateMachine):
         assert set(exceptions.loc[exceptions[t.KIND] == "approved_order_short", t.SKU]) == short
         self.model = {sku: ("proposed", units, run_id) for sku, units in lines.items()} | frozen
         assert set(self.database.write_run(run_id, DATE, of_lines(lines, run_id)).changed.values()) == {0}
+
+    @rule(sku=st.sampled_from(["a", "A", "b "]), to=st.sampled_from(["approved", "confirmed"]), units=st.sampled_from([1.0, 9]))
+    def agree(self, sku, to, units):
+        with changing(self.database.engine) as connection:
+            rows = changeable(connection, Selection({t.SKU: (sku,)}), to)
+            change(connection, rows, Act(to, "ann", quantity=units), NOTIFY)
+        self.n_events += len(rows)
+        self.model |= {sku: (to, units, self.model[sku][2]) for sku in rows[t.SKU]}
 
     @rule(skus=some, to=soon, strictly=st.booleans())
     def act(self, skus, to, strictly):

@@ -12,9 +12,9 @@ from replen.orders.schema import WRITTEN
 from tests.unit.orders_written import DATE, frames, id_of, statuses, upgraded
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)  # SQLite knows no users
-TABLES = [*(table.name for table in WRITTEN), "order_events", "order_lock", "alembic_version"]
+TABLES = [*(table.name for table in WRITTEN), "plan_runs", "order_events", "order_lock", "alembic_version"]
 RIGHTS = {
-    "planner": {"SELECT": [*TABLES[:4], "order_lock", "alembic_version"], "INSERT": TABLES[:4], "DELETE": TABLES[:4],
+    "planner": {"SELECT": [*TABLES[:5], "order_lock", "alembic_version"], "INSERT": TABLES[:5], "DELETE": TABLES[:5],
                 "UPDATE": [*TABLES[:4], "order_lock"]},
     "buyer": {"SELECT": TABLES, "UPDATE": ["orders", "order_lock"], "INSERT": ["order_events"]},
     "reader": {"SELECT": TABLES},
