@@ -1,6 +1,7 @@
-"""Entry of spark-submit: the main job, whose grouped stages each kill an executor once, with all it has in memory and on disk.
+"""Entry of spark-submit: a job whose grouped stages each kill an executor once, with all it has in memory and on disk.
 
-spark-submit dying.py MARKERS EVERY ARGUMENTS: one of EVERY stages kills, and leaves a file of its number in the folder MARKERS.
+spark-submit dying.py JOB MARKERS EVERY ARGUMENTS: one of EVERY stages of the program JOB kills, and leaves a file of its number
+in the folder MARKERS.
 """
 
 import os
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pandas as pd
@@ -46,8 +48,6 @@ def deadly(rows: Any, function: Any, *rest: Any, **options: Any) -> Any:
 
 
 if __name__ == "__main__":
-    markers, every = Path(sys.argv.pop(1)), int(sys.argv.pop(1))
+    job, markers, every = sys.argv.pop(1), Path(sys.argv.pop(1)), int(sys.argv.pop(1))
     buckets.per_bucket = deadly  # before any job takes it from there
-    from replen.cli import job_main
-
-    job_main("run_pipeline")
+    run_path(job, run_name="__main__")
