@@ -1,13 +1,18 @@
 """Tables of databases in the warehouse: read once for each state, late rows alone where asked, equal to files."""
 
 import datetime as dt
+import os
 import secrets
+import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 import replen.tables as t
@@ -149,6 +154,78 @@ def test_late_rows_and_older_ones_that_were_kept_are_what_a_whole_reading_gives(
         found, expected = notes.read(spark, late, tmp_path), others.read(spark, whole, tmp_path)
         pd.testing.assert_frame_equal(found, expected)
         assert ("older ones kept" in notes[-1]) == (how == "kept"), (statement, notes[-1])
+
+
+INSERTED = "INSERT INTO sales (sku, site, date, quantity) VALUES ('{}', 'north', '{}', {})"
+ADDED = st.builds(INSERTED.format, st.sampled_from(["new", "sku 1"]), st.integers(0, 90).map(day), st.integers(-2, 9))
+GONE = st.builds("DELETE FROM sales WHERE date = '{}'".format, st.integers(0, 60).map(day))
+CORRECTED = "UPDATE sales SET quantity = {} WHERE date >= date((SELECT max(date) FROM sales), '-{} days')"
+
+
+@settings(max_examples=max(3, int(os.environ.get("REPLEN_FUZZ", "0")) // 100), deadline=None)
+@given(
+    days=st.lists(st.lists(ADDED, max_size=3) | st.lists(GONE, max_size=2), min_size=1, max_size=3),
+    overlap=st.sampled_from([0, 5]),
+    corrects=st.booleans(),
+)
+def test_what_changes_from_day_to_day_is_what_a_whole_reading_gives(
+    spark: SparkSession, days: list[list[str]], overlap: int, corrects: bool
+) -> None:
+    with TemporaryDirectory() as made:
+        folder, notes = Path(made), Notes()
+        database = f"sqlite:///{folder}/shop.db"
+        fill(database, some_sales())
+        late = section({"sales": from_database(database, since={"column": "date", "overlap_days": overlap})})
+        whole = section({"sales": from_database(database)})
+        notes.read(spark, late, folder)
+        for number, changes in enumerate(days):
+            corrected = [CORRECTED.format(20 + number, overlap)] if corrects else []
+            write(database, *corrected, *changes)
+            pd.testing.assert_frame_equal(notes.read(spark, late, folder), notes.read(spark, whole, folder))
+
+
+KILLS = {
+    "postgresql": (
+        "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY%'", "SELECT pg_terminate_backend({})"
+    ),
+    "mariadb": (
+        "SELECT id FROM information_schema.processlist WHERE info LIKE '%FROM%slow%' AND info LIKE '%date%<%' "
+        "AND info NOT LIKE '%count(%' AND info NOT LIKE '%processlist%'", "KILL CONNECTION {}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KILLS)
+def test_a_part_whose_connection_is_killed_is_read_again(
+    spark: SparkSession, kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    monkeypatch.setenv("SHOP", server.with_database(f"killed_{secrets.token_hex(3)}").address)
+    fill("env:SHOP", some_sales(200))
+    wait = "pg_sleep(0.01)::text <> 'x'" if kind == "postgresql" else "sleep(0.01) = 0"
+    write("env:SHOP", f"CREATE VIEW slow AS SELECT * FROM sales WHERE {wait}")
+    slow = section({"sales": from_database("env:SHOP", table="slow", partition={"n": 2, "column": "date"})})
+    find, kill = KILLS[kind]
+    killed, ended = list[int](), threading.Event()
+
+    def killing() -> None:
+        engine = sa.create_engine(database_url("env:SHOP", where="tests"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            while not ended.wait(0.05) and not killed:
+                for number in connection.exec_driver_sql(find.replace("%", "%%")).scalars().all()[:1]:
+                    connection.exec_driver_sql(kill.format(number))
+                    killed.append(number)
+        engine.dispose()
+
+    killer = threading.Thread(target=killing)
+    killer.start()
+    try:
+        found = Notes().read(spark, slow, tmp_path)
+    finally:
+        ended.set()
+        killer.join()
+    assert len(killed) == 1
+    pd.testing.assert_frame_equal(found, Notes().read(spark, section({"sales": from_database("env:SHOP")}), tmp_path / "other"))
 
 
 def test_the_job_reads_databases_and_the_others_need_none(
