@@ -4,7 +4,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ import pytest
 import replen.tables as t
 from jobs import run_pipeline
 from replen.config import Config
-from replen.spark.run import Run, open_run
+from replen.spark.run import open_run
 from replen.spark.store import TableStore
 from tests.jobs.conftest import CONF, QUIET, WRITTEN_BY, Finished, small_config, tables_of
 
@@ -118,35 +117,12 @@ def kill_in_training(config: Config, platform: Path) -> None:
     assert process.returncode == -signal.SIGKILL, "".join(seen)
 
 
-def test_killed_anywhere_and_started_again_the_tables_are_the_same(
-    spark: "SparkSession", finished: Finished, platform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_killed_in_mid_training_and_started_again_the_tables_are_the_same(
+    spark: "SparkSession", finished: Finished, platform: Path, tmp_path: Path
 ) -> None:
-    """Die before a write, before every commit, and by SIGKILL in mid-training; then go on."""
-
-    class KilledError(BaseException):
-        pass
-
+    """Faults at every write are those of `tests/faults`."""
     config = small_config(tmp_path, platform)
-
-    def run_and_die(where: type, name: str, dies: Callable[[tuple[object, ...]], bool]) -> None:
-        method = getattr(where, name)
-
-        def dying(*arguments: object, **keywords: object) -> object:
-            if dies(arguments):
-                raise KilledError
-            return method(*arguments, **keywords)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(where, name, dying)
-            with pytest.raises(KilledError):
-                run_pipeline.run(spark, config, QUIET)
-
-    run_and_die(TableStore, "write", lambda given: given[1] is t.STOCK)
-    for job in ("ingest", "build_features"):
-        run_and_die(Run, "commit", lambda given, job=job: given[1] == job)
     kill_in_training(config, platform)
-    for job in ("train", "forecast", "plan_orders"):
-        run_and_die(Run, "commit", lambda given, job=job: given[1] == job)
     run_pipeline.run(spark, config, QUIET)
     assert_same_tables(tables_of(spark, config), finished.tables)
     assert {row[t.JOB] for row in open_run(spark, config).store.rows(t.RUNS)} == set(WRITTEN_BY)

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 import replen.tables as t
 from replen.config import Retention
 from replen.spark.expiry import expire, expired_runs
+from replen.spark.lock import alone
 from replen.warehouse import Row, committed_rows
 
 NOW = dt.datetime.now(dt.UTC)
@@ -153,6 +155,19 @@ def test_a_dry_run_says_the_same_and_removes_nothing(warehouse: Warehouse) -> No
 def test_a_second_expiry_has_nothing_to_do(warehouse: Warehouse) -> None:
     warehouse.expire(runs=1)
     assert warehouse.expire(runs=1).startswith("0 runs expired, 1 kept; 0 steps")
+
+
+def test_two_at_once_come_one_after_the_other(warehouse: Warehouse) -> None:
+    said = list[str]()
+    second = threading.Thread(target=warehouse.expire, kwargs={"say": said.append, "runs": 1})
+    with alone(str(warehouse.root), "expire", pytest.fail):
+        second.start()
+        while not said:
+            time.sleep(0.01)
+        assert said[0].startswith("waiting for another process that does the same work: process")
+        assert len(warehouse.readable()) == 12
+    second.join(30)
+    assert warehouse.readable() == KEPT_BY_ONE
 
 
 def test_interrupted_between_any_two_steps_the_rest_is_readable_and_the_next_expiry_ends_the_same(
