@@ -199,7 +199,8 @@ class Planner:
         each = items.iloc[np.unique(heads(series))]
         drawn = paths_of_rows(each, levels=self.levels, n_paths=settings.n_paths, horizon=horizon, draw=draw)
         sold_in = on_sale_by_step(each, np.datetime64(self.terms.plan_date), horizon=horizon, freq=self.terms.freq)
-        return (drawn.astype(np.float64) * sold_in[:, None, :])[series]
+        sold = np.multiply(drawn, sold_in[:, None, :], dtype=np.float64)
+        return sold if len(each) == len(items) else sold[series]
 
 
 def plan_date_after(cutoff: dt.date, freq: Freq) -> dt.date:

@@ -61,9 +61,9 @@ class Columns:
         """Return the money that is at stake in a plan: what it saves over ordering nothing, at least 1."""
         return max(1.0, abs(cost - float(self.idle.cost.sum())))
 
-    def is_proven(self, cost: float) -> bool:
-        """Return whether a cost is hardly more than the bound, of what decisions can change."""
-        return cost - self.best <= ENOUGH * self.worth(cost)
+    def is_proven(self, cost: float, gap: float = ENOUGH) -> bool:
+        """Return whether a cost is hardly more than the bound, by a gap at most, of what decisions can change."""
+        return cost - self.best <= gap * self.worth(cost)
 
     def price(self, prices: FloatArray) -> float:
         """Return the bound that all series solved at these prices, >= 0 or inf, prove, after keeping their plans as columns."""
