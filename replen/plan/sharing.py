@@ -29,12 +29,30 @@ class Share:
     Attributes:
         family: the limits.
         per_unit: shape (n_series,), how much of a limit a unit uses.
-        rows: shape (n_series, horizon), number of the limit of each period, NO_ROW = none.
+        values: shape (n_series,), which of the family's values, NO_ROW = none.
     """
 
     family: Family
     per_unit: FloatArray
-    rows: NDArray[np.int32]
+    values: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, items: pd.DataFrame, family: Family) -> Self:
+        """Return what items have to do with a family."""
+        return cls(family, family.per_unit(items), family.members(items).astype(np.int32))
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the chosen series."""
+        return type(self)(self.family, self.per_unit[rows], self.values[rows])
+
+    @property
+    def concerned(self) -> NDArray[np.intp]:
+        """Return the series that share a limit of the family."""
+        return np.flatnonzero(self.values != NO_ROW)
+
+    def limit_rows(self, series: NDArray[np.intp]) -> IntArray:
+        """Return the numbers of the limits of concerned series by period, (len(series), horizon), NO_ROW = none."""
+        return self.family.rows[self.values[series]]
 
 
 class Flows(NamedTuple):
@@ -83,12 +101,7 @@ class Sharing:
         limited, unsold = np.isfinite(limits.limits), _cost_unsold(positions)
         if not len(limits):
             return cls((), np.zeros(len(items), np.int64), np.zeros(len(items)), unsold, limited, ())
-        members = [family.members(items) for family in limits.families]
-        rows = [np.vstack([family.rows, np.full(family.rows.shape[1], NO_ROW)]) for family in limits.families]
-        shares = tuple(
-            Share(family, family.per_unit(items), numbers.astype(np.int32)[value])
-            for family, numbers, value in zip(limits.families, rows, members, strict=True)
-        )
+        shares = tuple(Share.of(items, family) for family in limits.families)
         cell, place = (_hashed(items, key) for key in HASH_KEYS)
         cells = cell_of(*_apart(items, limits), cell)
         cells = cells[heads(series_numbers(items))]  # a series stays in its cell whichever source it takes
@@ -96,7 +109,7 @@ class Sharing:
 
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the chosen series."""
-        shares = tuple(Share(one.family, one.per_unit[rows], one.rows[rows]) for one in self.shares)
+        shares = tuple(share.take(rows) for share in self.shares)
         return type(self)(shares, self.cells[rows], self.places[rows], self.unsold[rows], self.limited, self.labels)
 
     def series_prices(self, choice: Choice, horizon: int) -> Prices:
@@ -112,10 +125,11 @@ class Sharing:
         table = np.column_stack([np.where(idle[:, None], 0.0, choice.prices), np.zeros(len(idle))])
         for share in self.shares:
             by_basis = {"order": prices.order, "receipt": prices.receipt, STOCK: prices.stock}[share.family.basis]
-            row_prices = table[plans[:, None], share.rows]
+            series = share.concerned
+            row_prices = table[plans[series, None], share.limit_rows(series)]
             closed = np.isinf(row_prices)
-            by_basis += share.per_unit[:, None] * np.where(closed, 0.0, row_prices)
-            prices.order[closed] = np.inf
+            by_basis[series] += share.per_unit[series, None] * np.where(closed, 0.0, row_prices)
+            prices.order[series] = np.where(closed, np.inf, prices.order[series])
         np.maximum(prices.order, (NEARLY - 1) * self.unsold[:, None], out=prices.order)
         prices.order[idle[plans]] = np.inf
         return prices
@@ -125,8 +139,11 @@ class Sharing:
         usage = np.zeros((N_CELLS, len(self.labels)))
         for share in self.shares:
             units = {"order": flows.order, "receipt": flows.receipt, STOCK: flows.stock}[share.family.basis]
-            series, step = np.nonzero(share.rows != NO_ROW)
-            places = self.cells[series] * len(self.labels) + share.rows[series, step]
+            concerned = share.concerned
+            rows = share.limit_rows(concerned)
+            among, step = np.nonzero(rows != NO_ROW)
+            series = concerned[among]
+            places = self.cells[series] * len(self.labels) + rows[among, step]
             used = share.per_unit[series] * units[series, step]
             usage += np.bincount(places, used, usage.size).reshape(usage.shape)
         return Totals(self._by_cell(bound), self._by_cell(cost), usage)
@@ -134,12 +151,14 @@ class Sharing:
     def limit_prices(self, choice: Choice, lead_time: IntArray) -> list[dict[str, float]]:
         """Return by series the prices of the limits that an order of today counts for, by label; those of 0 are left out."""
         found: list[dict[str, float]] = [{} for _ in self.cells]
+        plans = choice.plans(self.cells, self.places)
         for share in self.shares:
-            step = np.zeros_like(lead_time) if share.family.basis == "order" else np.minimum(lead_time, share.rows.shape[1] - 1)
-            rows = share.rows[np.arange(len(step)), step]
-            prices = choice.prices[choice.plans(self.cells, self.places), rows]
-            for series in np.flatnonzero((rows != NO_ROW) & (prices != 0) & np.isfinite(prices)):
-                found[series][self.labels[rows[series]]] = float(prices[series])
+            series, numbers = share.concerned, share.family.rows
+            step = np.zeros_like(lead_time) if share.family.basis == "order" else np.minimum(lead_time, numbers.shape[1] - 1)
+            rows = numbers[share.values[series], step[series]]
+            prices = choice.prices[plans[series], rows]
+            for place in np.flatnonzero((rows != NO_ROW) & (prices != 0) & np.isfinite(prices)):
+                found[series[place]][self.labels[rows[place]]] = float(prices[place])
         return found
 
     def _by_cell(self, values: FloatArray) -> FloatArray:
