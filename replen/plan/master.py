@@ -147,7 +147,7 @@ class Master:
         most, each = np.broadcast_to(most, len(cost)), np.ones(self.n_cells)
         if integrality is not None:
             rows = [LinearConstraint(usage, ub=limits), LinearConstraint(one_a_cell, each, each)]
-            options = WHOLE_OPTIONS if integrality[0] else MIXED_OPTIONS
+            options = dict(WHOLE_OPTIONS if integrality[0] else MIXED_OPTIONS)  # scipy takes out what it has read
             return milp(cost, integrality=integrality, bounds=Bounds(0.0, most), constraints=rows, options=options)
         bounds = np.column_stack([np.zeros(len(cost)), most])
         return linprog(cost, A_ub=usage, b_ub=limits, A_eq=one_a_cell, b_eq=each, bounds=bounds, method="highs")

@@ -1,6 +1,7 @@
 """Limits that couple series: bound and plan against the exact optimum of small problems, prices, cells, mixtures."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from replen.plan import master
 from replen.plan.choice import Choice, Coupled, Pass, Totals
 from replen.plan.coupling import couple
 
@@ -133,3 +135,21 @@ def test_places_share_a_cell_out_by_its_shares(parts, n_series):
     counts = np.bincount(plans, minlength=3)
     assert np.all(np.abs(counts - shares[0] * n_series) <= 1)
     assert all(a <= b for a, b in itertools.pairwise(plans))
+
+
+def test_every_choice_of_whole_cells_ends_by_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scipy takes the options that it has read out of what it is given: the next choice had none, and took minutes."""
+    asked, solve = [], master.milp
+
+    def milp(*arguments: Any, **keywords: Any) -> Any:
+        asked.append(dict(keywords["options"]))
+        return solve(*arguments, **keywords)
+
+    monkeypatch.setattr(master, "milp", milp)
+    columns = [Totals(np.zeros(4), np.array([0.0, 1, 2, 3]) * k, np.full((4, 1), 3.0 - k)) for k in range(3)]
+    some = master.Master(columns, np.array([5.0]), np.zeros(1))
+    first, second = some.whole(np.zeros(1, bool)), some.whole(np.zeros(1, bool))
+    assert asked == [{"node_limit": 100, "mip_rel_gap": 1e-5}] * 2
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first.shares, second.shares)
