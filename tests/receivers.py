@@ -57,7 +57,11 @@ class _Http(BaseHTTPRequestHandler):
         self._say(204)
 
     def do_POST(self) -> None:
-        post = Post(self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        post = Post(self.path, dict(self.headers), self.rfile.read(length))
+        if len(post.body) < length:  # who sent it was killed
+            self.close_connection = True
+            return
         self.receiver.got.append(post)
         answer = self.receiver.answer(post)
         if answer in (OK, LOST):

@@ -106,7 +106,7 @@ def _selection(chosen: argparse.Namespace) -> Selection:
 def _act(chosen: argparse.Namespace, selection: Selection, to: str) -> Act:
     if selection.is_everything and not chosen.all:
         raise ConfigError(f"replen orders {chosen.action}: expected a filter such as --supplier, or --all; found none")
-    quantity, date = getattr(chosen, "quantity", None), getattr(chosen, "expected_date", None)
+    quantity, date = getattr(chosen, "quantity", None), getattr(chosen, t.EXPECTED_DATE, None)
     if quantity is not None and len(selection.equal.get(t.ORDER_ID, ())) != 1:
         raise ConfigError(f"replen orders {chosen.action}: --quantity is of one order; name it by --order-id")
     if date is not None and selection.is_everything:

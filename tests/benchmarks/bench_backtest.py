@@ -78,7 +78,7 @@ def main() -> None:
     all_folds = metrics[(metrics[t.SEGMENT] == "all") & metrics[t.METRIC].isin(SHOWN)]
     scores = all_folds.groupby([t.MODEL, t.METRIC])[t.VALUE].mean().unstack()
     print(scores.round(4).to_string())
-    report = {"n_series": n_series, "n_folds": N_FOLDS, "seconds": round(seconds, 1), "seed": config.seed}
+    report = {"n_series": n_series, "n_folds": config.evaluate.folds, "seconds": round(seconds, 1), "seed": config.seed}
     memory = {f"{kind}_gib": round(gib, 2) for kind, gib in peak.items()}
     print(json.dumps({"benchmark": "backtest", **report, **memory, "scores": scores.round(4).to_dict("index")}))
 

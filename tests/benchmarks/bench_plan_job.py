@@ -138,7 +138,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = asked.folder or Path(made)
         settings = [*SETTINGS, f"warehouse={folder}/warehouse", "spark.master=local[2]"]
-        settings += ["spark.partitions=2"] if asked.smoke else ["spark.partitions=8"]
+        settings += ["spark.partitions=2", "spark.buckets_per_group=2048"] if asked.smoke else ["spark.partitions=8"]
         config = load_config(None, settings)
         spark = session(config.spark, "bench_plan_job")
         sample = min(SAMPLE, n_series)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+FEW_TASKS = ("spark.partitions=2", "spark.buckets_per_group=2048", "sources.generator.n_periods=80")
 
 
 def report(name: str, *arguments: str) -> dict[str, Any]:
@@ -35,15 +36,17 @@ def test_the_benchmark_of_horovod_runs() -> None:
 
 
 def test_the_benchmark_of_backtests_runs(tmp_path: Path) -> None:
-    small = ["forecast.lstm.epochs=1", "forecast.lstm.windows_per_epoch=500", "forecast.lstm.units=8", "spark.partitions=2"]
-    found = report("bench_backtest.py", "--folder", str(tmp_path), "--series", "80", *(f"--set={setting}" for setting in small))
+    small = ["forecast.lstm.epochs=1", "forecast.lstm.windows_per_epoch=500", "forecast.lstm.units=8", "evaluate.folds=1"]
+    asked = [f"--set={setting}" for setting in (*small, *FEW_TASKS)]
+    found = report("bench_backtest.py", "--folder", str(tmp_path), "--series", "80", *asked)
     assert found["n_series"] >= 80
     assert found["worker_gib"] > 0
     assert set(found["scores"]) == {"moving_average", "ridge", "lstm"}
 
 
 def test_the_benchmark_of_censoring_runs(tmp_path: Path) -> None:
-    found = report("bench_censoring.py", "--generated", str(tmp_path), "--series", "80", "--models", "moving_average")
+    asked = ["--models", "moving_average", *(f"--set={setting}" for setting in FEW_TASKS)]
+    found = report("bench_censoring.py", "--generated", str(tmp_path), "--series", "80", *asked)
     assert set(found["bias"]["moving_average"]) == {"truth", "raw", "ours", "removed"}
 
 
