@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 T = TypeVar("T")
-JOBS = ("ingest", "build-features", "train", "forecast", "plan-orders")
+JOBS = ("ingest", "check-quality", "build-features", "train", "forecast", "plan-orders")
 
 
 def drawn(cases: Sequence[T], scenario: str) -> list[T]:

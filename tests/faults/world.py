@@ -22,7 +22,7 @@ import replen.tables as t
 from replen.cli import main
 from replen.databases import connect
 from replen.orders import patience
-from replen.orders.schema import SCHEMA
+from replen.orders.schema import metadata
 from replen.spark.store import TableStore
 from tests.faults.inject import Fault, Point, injected
 
@@ -108,10 +108,10 @@ class World:
         shutil.copytree(kept, self.folder)
         engine = connect(self.database, where="orders.database")
         with engine.begin() as connection:
-            for table in reversed(SCHEMA.values()):
+            for table in reversed(metadata.sorted_tables):
                 if table.name in rows:
                     connection.execute(sa.delete(table))
-            for table in SCHEMA.values():
+            for table in metadata.sorted_tables:
                 if rows.get(table.name):
                     connection.execute(sa.insert(table), rows[table.name])
         engine.dispose()
@@ -125,7 +125,7 @@ class World:
                 name: sorted(
                     map(dict, connection.execute(sa.select(table)).mappings()), key=lambda row: str(list(row.values()))
                 )
-                for name, table in SCHEMA.items()
+                for name, table in metadata.tables.items()
                 if name in there
             }
         engine.dispose()
