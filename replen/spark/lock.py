@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LOOKS, SECONDS_UNTIL_TOLD = 0.5, 0.01
 
 
 @contextmanager
@@ -43,16 +43,17 @@ def alone(root: str, key: str, note: Callable[[str], None]) -> Iterator[None]:
 
 def _held(path: Path, note: Callable[[str], None]) -> IO[str]:
     """Return the file of that path, empty and locked."""
-    waits = False
+    told = False
     while True:
         file = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if not waits:
-                note(f"waiting for another process that does the same work: {_holder(file)}")
-            waits = True
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            holder = _holder(file)
+            if holder is not None and not told:
+                note(f"waiting for another process that does the same work: {holder}")
+            told = told or holder is not None
+            time.sleep(SECONDS_BETWEEN_LOOKS if told else SECONDS_UNTIL_TOLD)
         else:
             # One that held it before may have removed it since it was opened: then the lock is on a file nobody else sees.
             if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
@@ -61,10 +62,11 @@ def _held(path: Path, note: Callable[[str], None]) -> IO[str]:
         file.close()
 
 
-def _holder(file: IO[str]) -> str:
+def _holder(file: IO[str]) -> str | None:
+    """Return who holds a file; None where it has the lock and has not said yet who it is."""
     file.seek(0)
     try:
         told = json.loads(file.read())
-    except json.JSONDecodeError:  # it has the lock and has not said yet who it is
-        return f"the one that holds {file.name}"
+    except json.JSONDecodeError:
+        return None
     return f"process {told['pid']} on {told['host']}, since {told['since']}"
