@@ -1,6 +1,6 @@
 """Worlds that faults happen in, each made once, and which of the faults are tried.
 
-`REPLEN_FAULTS` is how many of each scenario (default 4), or `all`; `REPLEN_FAULTS_SEED` draws others.
+`REPLEN_FAULTS` is how many of each scenario (default 4, of jobs 1), or `all`; `REPLEN_FAULTS_SEED` draws others.
 """
 
 import os
@@ -24,9 +24,9 @@ T = TypeVar("T")
 JOBS = ("ingest", "check-quality", "build-features", "train", "forecast", "plan-orders")
 
 
-def drawn(cases: Sequence[T], scenario: str) -> list[T]:
-    """Return the cases of a scenario that this run tries."""
-    wanted, seed = os.environ.get("REPLEN_FAULTS", "4"), os.environ.get("REPLEN_FAULTS_SEED", "0")
+def drawn(cases: Sequence[T], scenario: str, *, usual: int = 4) -> list[T]:
+    """Return the cases of a scenario that this run tries: so many where nothing else is asked for."""
+    wanted, seed = os.environ.get("REPLEN_FAULTS", str(usual)), os.environ.get("REPLEN_FAULTS_SEED", "0")
     if wanted == "all" or int(wanted) >= len(cases):
         return list(cases)
     return random.Random(f"{seed} {scenario}").sample(cases, int(wanted))
