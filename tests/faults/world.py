@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -69,7 +70,7 @@ class World:
         said = io.StringIO()
         with (
             mock.patch.object(SparkSession, "stop"),  # the next command uses it
-            mock.patch.object(patience.time, "sleep"),
+            mock.patch.object(patience, "time", SimpleNamespace(sleep=lambda _: None)),  # there alone: others wait by it too
             redirect_stderr(said),
             redirect_stdout(io.StringIO()),
             injected(fault) as injector,
