@@ -5,7 +5,7 @@
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -98,8 +98,10 @@ class Scenario:
 
 
 @pytest.fixture(scope="session")
-def small_world(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Return a world whose jobs take seconds, its platform generated."""
+def small_world(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Give a world whose jobs take seconds, its platform generated; MLflow keeps no connection to a file that is put back."""
+    environment = pytest.MonkeyPatch()
+    environment.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     folder = tmp_path_factory.mktemp("faults")
     settings = (f"sources.path={folder}/platform", "forecast.models=[moving_average, seasonal_naive]",
                 "sources.generator.n_skus=30", "evaluate.simulated_cost.n_paths=0")  # fmt: skip
@@ -107,7 +109,8 @@ def small_world(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory)
     world = World(folder / "warehouse", settings, f"sqlite:///{folder}/warehouse/orders.db")
     config = load_config(ROOT / "conf/test.yaml", [*settings])
     ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
-    return world
+    yield world
+    environment.undo()
 
 
 @pytest.fixture(scope="session")
