@@ -1,5 +1,6 @@
 """Fixtures of all tests: one lazy Spark session, one server of each database, one Hypothesis profile."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,14 @@ from tests.servers import Server, mariadb, postgresql
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-settings.register_profile("replen", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "replen",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+    # The same examples every time, so that a failure means a change; REPLEN_FUZZ=10000 looks for new ones.
+    derandomize="REPLEN_FUZZ" not in os.environ,
+)
 settings.load_profile("replen")
 
 

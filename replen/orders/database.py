@@ -136,12 +136,11 @@ class _Run:
         same_date = ORDERS.c[t.ORDER_DATE].between(*order_dates)
         locked = sa.select(ORDERS.c[t.ORDER_ID]).where(same_date).with_for_update().subquery()
         connection.scalar(sa.select(sa.func.count()).select_from(locked))
-        self._connection = connection
-        self._plan = {"plan_date": order_dates[0], str(t.RUN_ID): run_id}
+        self._connection, self._run_id, self._plan_date = connection, run_id, order_dates[0]
         self._same_plan = PLAN_RUNS.c.plan_date.between(*order_dates)
         self._proposals = sa.and_(same_date, ORDERS.c[t.STATUS] == PROPOSED)
         self._frozen = sa.and_(same_date, ORDERS.c[t.STATUS] != PROPOSED)
-        self._runs = {run_id, *connection.scalars(sa.select(PLAN_RUNS.c[t.RUN_ID]).where(self._same_plan))}
+        self._standing = set(connection.scalars(sa.select(PLAN_RUNS.c[t.RUN_ID]).where(self._same_plan)))
 
     def write(self, frames: Mapping[str, Frames]) -> Written:
         """Stage the frames, set apart what a person has approved, and write the difference."""
@@ -157,8 +156,7 @@ class _Run:
             for table, staged in STAGED.items()
         }
         changed = self._write_differences()
-        self._connection.execute(sa.delete(PLAN_RUNS).where(self._same_plan))
-        self._connection.execute(sa.insert(PLAN_RUNS).values(self._plan))
+        self._take_the_place()
         for staged in STAGED.values():
             drop(self._connection, staged)
         return Written(rows, changed, frozen, len(short))
@@ -185,11 +183,17 @@ class _Run:
     def _write_differences(self) -> dict[str, int]:
         """Delete what is not wanted, children first; update and insert, parents first; return rows changed by table."""
         explained = SCHEMA[t.EXPLANATIONS.name].c[t.ORDER_ID].in_(sa.select(ORDERS.c[t.ORDER_ID]).where(self._proposals))
-        scopes = {t.ORDERS: self._proposals, t.EXPLANATIONS: explained}
-        scopes |= {table: SCHEMA[table.name].c[t.RUN_ID].in_(self._runs) for table in (t.EXCEPTIONS, t.CERTIFICATES)}
+        scopes, runs = {t.ORDERS: self._proposals, t.EXPLANATIONS: explained}, self._standing | {self._run_id}
+        scopes |= {table: SCHEMA[table.name].c[t.RUN_ID].in_(runs) for table in (t.EXCEPTIONS, t.CERTIFICATES)}
         differences = {table: Difference(SCHEMA[table.name], STAGED[table], scope) for table, scope in scopes.items()}
         deleted = {table: differences[table].delete(self._connection) for table in reversed(WRITTEN)}
         return {table.name: deleted[table] + differences[table].write(self._connection) for table in WRITTEN}
+
+    def _take_the_place(self) -> None:
+        """Make the run the one that stands for the plan date; where it does already, no row is touched."""
+        if self._standing != {self._run_id}:
+            self._connection.execute(sa.delete(PLAN_RUNS).where(self._same_plan))
+            self._connection.execute(sa.insert(PLAN_RUNS).values({"plan_date": self._plan_date, str(t.RUN_ID): self._run_id}))
 
 
 def _by_series(short: pd.DataFrame) -> pd.DataFrame:

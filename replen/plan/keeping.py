@@ -21,7 +21,7 @@ from replen.plan.columns import ENOUGH, Columns
 from replen.plan.master import DEAREST, Master, Mixture
 from replen.plan.timing import BoolArray, FloatArray
 
-NEARLY = 5e-5
+ENOUGH_WHOLE = 5e-5
 """Gap at which whole cells are good enough: to share them out takes up to `MAX_REPAIRS` passes more."""
 MAX_REPAIRS = 4
 MAX_FILLS = 8
@@ -40,7 +40,7 @@ def keep(columns: Columns, minimums: FloatArray, reached: BoolArray) -> Coupled:
     plans += _whole(columns, minimums, lambda master: master.whole(reached))
     if minimums.any():
         plans += _whole(columns, minimums, lambda master: master.choosing(whole=True))
-    if not columns.is_proven(min(plan.cost for plan in plans), NEARLY):
+    if not columns.is_proven(min(plan.cost for plan in plans), ENOUGH_WHOLE):
         plans += _shared_out(columns, minimums, reached)
     return replace(min(plans, key=lambda plan: plan.cost), passes=columns.passes)
 

@@ -23,6 +23,8 @@ STORE, PRODUCT = "Store", "Product"
 KEY = [STORE, PRODUCT]
 SALES, IN_STOCK, MASTER, STATE = "sales", "in stock", "master", "initial state"
 DEPARTMENT, GROUP = "Department", "ProductGroup"
+NAMES = {STORE, PRODUCT, DEPARTMENT, GROUP}
+"""Columns that say which series share what: never empty."""
 ON_HAND, RECEIPTS = "End Inventory", ("In Transit W+1", "In Transit W+2")
 FILE = re.compile(r"week\s*(\d+)\s*-\s*(?:(\d{4}-\d\d-\d\d)\s*-\s*)?(.+)\.csv", re.IGNORECASE)
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -139,9 +141,11 @@ def _frame(file: _File) -> pd.DataFrame:
     rows = pd.read_csv(file.path).rename(columns=lambda name: str(name).strip())
     if missing := [name for name in KEY if name not in rows]:
         raise SourceError(f"{file.path}: expected columns {', '.join(KEY)}, found no {', '.join(missing)}")
-    nameless = rows[KEY].isna().any(axis=1)
-    if nameless.any():
-        raise SourceError(f"{file.path}: expected a Store and Product in every row, found none in line {nameless.argmax() + 2}")
+    for name in sorted(NAMES & set(rows)):
+        if (nameless := rows[name].isna()).any():
+            raise SourceError(f"{file.path}: expected a {name} in every row, found none in line {nameless.argmax() + 2}")
+    if rows.empty:
+        raise SourceError(f"{file.path}: expected a row for each series, found none")
     rows = rows.set_index(KEY)
     if rows.index.has_duplicates:
         twice = _first(rows.index[rows.index.duplicated()])

@@ -49,10 +49,9 @@ def _held(path: Path, note: Callable[[str], None]) -> IO[str]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = _holder(file)
-            if holder is not None and not told:
+            if not told and (holder := _holder(file)) is not None:
                 note(f"waiting for another process that does the same work: {holder}")
-            told = told or holder is not None
+                told = True
             time.sleep(SECONDS_BETWEEN_LOOKS if told else SECONDS_UNTIL_TOLD)
         else:
             # One that held it before may have removed it since it was opened: then the lock is on a file nobody else sees.

@@ -7,7 +7,7 @@ from replen import tables as t
 from replen.databases import connect
 from replen.errors import ConfigError, TableError
 from replen.orders.database import OrderDatabase
-from replen.orders.schema import WRITTEN
+from replen.orders.schema import PLAN_RUNS, WRITTEN
 from replen.orders.upgrade import upgrade
 from tests.unit.orders_written import DATE, DAY, contents, frames, id_of, impatient, of_lines
 
@@ -66,11 +66,11 @@ def test_only_what_differs_is_written(url):
 def row_versions(database):
     """Return what PostgreSQL gives every row that is written anew; elsewhere nothing tells."""
     if database.engine.dialect.name != "postgresql":
-        return {table.name: [] for table in WRITTEN}
+        return {table.name: [] for table in (*WRITTEN, PLAN_RUNS)}
     with database.engine.connect() as connection:
         return {
             table.name: connection.exec_driver_sql(f"SELECT ctid::text, xmin::text FROM {table.name} ORDER BY 1").all()
-            for table in WRITTEN
+            for table in (*WRITTEN, PLAN_RUNS)
         }
 
 

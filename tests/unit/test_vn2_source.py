@@ -110,6 +110,8 @@ def test_a_file_without_its_own_week_is_told(folder: Path) -> None:
         (SALES, {"2024-04-08": -1}, r"sales: expected units of 0 or more, found -1.0 in row 1, number 20 \(5 in all\)"),
         (SALES, {"2024-04-01": np.nan}, "sales: expected units of 0 or more, found nan in row 1, number 19"),
         (SALES, {"Store": 1, "Product": 1}, "expected one row a Store and Product, found several of Store 1, Product 1"),
+        (SALES, {"Store": [0, 1, np.nan, 1, 2]}, "Sales.csv: expected a Store in every row, found none in line 4"),
+        ("Week 0 - Master.csv", {"Department": np.nan}, "Master.csv: expected a Department in every row, found none in line 2"),
         ("Week 0 - Master.csv", {"Store": 9, "Product": range(5)}, "expected a row for each of the 5 series"),
         ("Week 0 - 2024-04-08 - Initial State.csv", {"End Inventory": -2}, "initial state: expected units of 0 or more"),
     ],
@@ -117,4 +119,10 @@ def test_a_file_without_its_own_week_is_told(folder: Path) -> None:
 def test_bad_rows_are_told(folder: Path, name: str, change: dict[str, object], message: str) -> None:
     edit(folder / name, change)
     with pytest.raises(SourceError, match=message):
+        read_vn2(folder)
+
+
+def test_a_file_with_a_header_alone_is_told(folder: Path) -> None:
+    (folder / SALES).write_text((folder / SALES).read_text().split("\n")[0])
+    with pytest.raises(SourceError, match=r"Sales.csv: expected a row for each series, found none"):
         read_vn2(folder)
