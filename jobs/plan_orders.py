@@ -51,6 +51,7 @@ JOB = "plan_orders"
 INPUTS = (t.STOCK, t.OPEN_ORDERS, t.SUPPLY, t.COSTS, t.CATALOGUE, t.LIMITS)
 IN_DATABASE = (t.ORDERS, t.EXPLANATIONS, t.EXCEPTIONS, t.CERTIFICATES)
 ROWS_A_FRAME = 50_000
+TO_DATABASE = "orders into the database"
 
 
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
@@ -69,7 +70,8 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
             frames = {table.name: frames_of(jobs.read(table, JOB)) for table in IN_DATABASE}
             return database.write_run(done.producer, plan_date, frames, days=days)
 
-        written = patiently(write, attempts=config.orders.attempts, note=progress.note)
+        with progress.stage(TO_DATABASE):
+            written = patiently(write, attempts=config.orders.attempts, note=progress.note)
         progress.note(
             f"database: {written.rows[t.ORDERS.name]:,} orders proposed, {sum(written.changed.values()):,} rows changed, "
             f"{written.frozen:,} approved orders left as they are"

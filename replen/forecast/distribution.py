@@ -9,17 +9,15 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
-from replen.forecast import negative_binomial, random
+from replen.forecast import negative_binomial
+from replen.forecast.paths_kernel import paths_of_counts, paths_of_quantiles
 
 FloatArray = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 
 NEGATIVE_BINOMIAL = "negative_binomial"
 QUANTILES = "quantiles"
-SERIES_AT_ONCE = 256
-"""Whose sample paths are drawn together: their arrays stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class Distribution:
         below = negative_binomial.cdf(np.ceil(counts) - 1.0, mean, dispersion)
         return below, negative_binomial.cdf(counts, mean, dispersion)
 
-    def sample_paths(self, seeds: NDArray[np.int64], n_paths: int) -> FloatArray:
+    def sample_paths(self, seeds: NDArray[np.int64], n_paths: int, n_steps: int | None = None) -> FloatArray:
         """Return joint sample paths of demand: a Gaussian copula through the marginals' inverse.
 
         Path 2k + 1 mirrors the normal scores of path 2k (antithetic), which keeps every marginal and lowers the noise of means.
@@ -101,25 +99,19 @@ class Distribution:
         Args:
             seeds: shape (n_series,), see `random.series_seeds`; the paths of a series depend on its own seed only.
             n_paths: how many.
+            n_steps: first steps that are drawn; None: all. They are the same however many follow.
 
         Returns:
-            shape (n_series, n_paths, horizon), units; NaN where there is no forecast.
+            shape (n_series, n_paths, n_steps), units; NaN where there is no forecast.
         """
-        factor = correlation_factor(self.dependence).T
-        paths = np.empty((len(self), n_paths, self.horizon), np.float32)
-        for first in range(0, len(self), SERIES_AT_ONCE):
-            some = slice(first, first + SERIES_AT_ONCE)
-            paths[some] = self.take(some)._paths(seeds[some], n_paths, factor)
+        factor, paths = correlation_factor(self.dependence), np.empty((len(self), n_paths, n_steps or self.horizon), np.float32)
+        if self.family == QUANTILES:
+            paths_of_quantiles(seeds, factor, self.levels.astype(np.float64), self.quantiles, paths)
+        else:
+            mean = np.where(np.isnan(self.mean), np.nan, np.maximum(self.parameters[:, :, 0].astype(np.float64), 1e-12))
+            dispersion = np.maximum(self.parameters[:, :, 1].astype(np.float64), 1e-9)
+            paths_of_counts(seeds, factor, mean, dispersion, negative_binomial.gamma_table(), paths)
         return paths
-
-    def _paths(self, seeds: NDArray[np.int64], n_paths: int, factor: Float64Array) -> FloatArray:
-        """Return the paths of `sample_paths`; scores are correlated by `factor`, shape (horizon, horizon)."""
-        n_pairs = (n_paths + 1) // 2
-        scores = random.normals(seeds, n_pairs * self.horizon).reshape(len(self), n_pairs, self.horizon) @ factor
-        levels = np.empty((len(self), 2 * n_pairs, self.horizon))
-        ndtr(scores, out=levels[:, 0::2])
-        ndtr(-scores, out=levels[:, 1::2])
-        return self.inverse_cdf(np.clip(levels, 1e-12, 1 - 1e-12, out=levels)[:, :n_paths])
 
 
 def from_negative_binomial(

@@ -12,11 +12,11 @@ FloatArray = NDArray[np.float64]
 
 LARGE_MEAN = 40.0
 """Cells with a larger mean take their quantiles from a gamma distribution of the same mean and variance."""
-_MAX_COUNT = 4096
+MAX_COUNT = 4096
 NEGLIGIBLE = 1e-18
 """A probability that changes no sum."""
-_SHAPES = np.geomspace(1e-3, 1e6, 400)
-_SCORES = np.linspace(-8.0, 8.0, 641)
+SHAPES = np.geomspace(1e-3, 1e6, 400)
+SCORES = np.linspace(-8.0, 8.0, 641)
 
 
 def cdf(counts: FloatArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
@@ -55,9 +55,9 @@ def _by_gamma(levels: FloatArray, mean: FloatArray, dispersion: FloatArray) -> F
 
 def gamma_quantile(levels: FloatArray, shape: FloatArray) -> FloatArray:
     """Return quantiles of a gamma distribution with mean one, read off a table of log quantiles by shape and normal score."""
-    table = _gamma_table()
-    row = np.clip(np.log(shape / _SHAPES[0]) / np.log(_SHAPES[1] / _SHAPES[0]), 0, len(_SHAPES) - 1.000001)
-    column = np.clip((ndtri(levels) - _SCORES[0]) / (_SCORES[1] - _SCORES[0]), 0, len(_SCORES) - 1.000001)
+    table = gamma_table()
+    row = np.clip(np.log(shape / SHAPES[0]) / np.log(SHAPES[1] / SHAPES[0]), 0, len(SHAPES) - 1.000001)
+    column = np.clip((ndtri(levels) - SCORES[0]) / (SCORES[1] - SCORES[0]), 0, len(SCORES) - 1.000001)
     i, j = row.astype(np.intp), column.astype(np.intp)
     down, right = row - i, column - j
     upper = table[i, j] * (1 - right) + table[i, j + 1] * right
@@ -66,16 +66,16 @@ def gamma_quantile(levels: FloatArray, shape: FloatArray) -> FloatArray:
 
 
 @cache
-def _gamma_table() -> FloatArray:
+def gamma_table() -> FloatArray:
     """Return shape (n_shapes, n_scores): log of the quantile over the mean."""
-    quantiles = gammaincinv(_SHAPES[:, None], ndtr(_SCORES)[None, :]) / _SHAPES[:, None]
+    quantiles = gammaincinv(SHAPES[:, None], ndtr(SCORES)[None, :]) / SHAPES[:, None]
     return np.asarray(np.log(np.maximum(quantiles, 1e-300)))
 
 
 @njit(cache=True)
 def _by_table(levels: FloatArray, mean: FloatArray, dispersion: FloatArray, found: FloatArray) -> None:
     """Fill in the exact quantiles of cells whose mean is not large, each read off the cell's cumulative probabilities."""
-    cumulative, (n_series, n_cells, n_levels) = np.empty(_MAX_COUNT), levels.shape
+    cumulative, (n_series, n_cells, n_levels) = np.empty(MAX_COUNT), levels.shape
     for row in range(n_series * n_cells):
         series, cell = row // n_cells, row % n_cells
         expected = mean[series, cell]
@@ -87,7 +87,7 @@ def _by_table(levels: FloatArray, mean: FloatArray, dispersion: FloatArray, foun
         ratio = expected / (expected + shape)
         probability = math.exp(-shape * math.log1p(expected / shape))
         cumulative[0], n_counts = probability, 1
-        while cumulative[n_counts - 1] < highest and n_counts < _MAX_COUNT:
+        while cumulative[n_counts - 1] < highest and n_counts < MAX_COUNT:
             probability *= ratio * (n_counts - 1 + shape) / n_counts
             if probability < NEGLIGIBLE and n_counts > expected:
                 break

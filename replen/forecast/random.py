@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from replen import tables as t
 
@@ -15,18 +15,16 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
+@njit(cache=True)
 def mix(values: UIntArray) -> UIntArray:
-    """Return 64 well-mixed bits for each value.
+    """Return 64 well-mixed bits for each value; compiled, also for a single value.
 
     Source: the finaliser of SplitMix64 (Steele, Lea & Flood, Fast Splittable Pseudorandom Number Generators, 2014).
     """
     bits = values + _GOLDEN
-    bits ^= bits >> np.uint64(30)
-    bits *= _MIX_1
-    bits ^= bits >> np.uint64(27)
-    bits *= _MIX_2
-    bits ^= bits >> np.uint64(31)
-    return bits
+    bits = (bits ^ (bits >> np.uint64(30))) * _MIX_1
+    bits = (bits ^ (bits >> np.uint64(27))) * _MIX_2
+    return bits ^ (bits >> np.uint64(31))
 
 
 def series_seeds(keys: pd.DataFrame, cutoff: np.datetime64, *, seed: int) -> NDArray[np.int64]:
@@ -45,6 +43,8 @@ def uniforms(seeds: NDArray[np.int64], n_draws: int) -> FloatArray:
     return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
-def normals(seeds: NDArray[np.int64], n_draws: int) -> FloatArray:
-    """Return shape (n_series, n_draws): standard normal numbers, row i from seed i alone."""
-    return np.asarray(ndtri(uniforms(seeds, n_draws)), dtype=np.float64)
+@njit(cache=True)
+def uniform(seed: np.int64, draw: int) -> float:
+    """Return one number of `uniforms`, for compiled code; draws count from 0."""
+    bits = mix(mix(np.uint64(seed)) + np.uint64(draw + 1) * _GOLDEN)  # type: ignore[arg-type]  # single numbers, once compiled
+    return float((np.float64(bits >> np.uint64(11)) + 0.5) * 2.0**-53)  # type: ignore[arg-type]

@@ -79,6 +79,6 @@ def paths_of_rows(
         raise TableError(f"table {t.FORECASTS.name}, column {t.SEED}: expected whole numbers, found {forecasts[t.SEED].dtype}")
     paths = np.full((len(forecasts), n_paths, horizon), np.nan, np.float32)
     for _, rows in forecasts[forecasts[t.MEAN].notna()].groupby(t.FAMILY):
-        drawn = from_rows(rows, levels=levels).sample_paths(rows[t.SEED].to_numpy(np.int64) + draw, n_paths)
-        paths[forecasts.index.get_indexer(rows.index)] = drawn[:, :, :horizon]
+        drawn = from_rows(rows, levels=levels).sample_paths(rows[t.SEED].to_numpy(np.int64) + draw, n_paths, horizon)
+        paths[forecasts.index.get_indexer(rows.index)] = drawn
     return paths

@@ -9,15 +9,8 @@ Memory is the resident set of the largest of each kind of process, looked at twi
 
 import argparse
 import json
-import os
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import psutil
 
 import replen.tables as t
 from jobs import train
@@ -25,34 +18,10 @@ from replen.progress import Progress
 from replen.spark.run import open_run
 from replen.spark.session import session
 from tests.benchmarks.generated import configured, make_series
+from tests.benchmarks.usage import peak_memory
 
 N_FOLDS = 3
 SHOWN = ("wape", "pinball", "bias")
-
-
-@contextmanager
-def peak_memory() -> Iterator[dict[str, float]]:
-    """Yield GiB by kind of process (driver, jvm, worker), complete once the block has ended."""
-    peak: dict[str, float] = defaultdict(float)
-    done = threading.Event()
-
-    def look() -> None:
-        while not done.wait(0.5):
-            here = psutil.Process()
-            for process in (here, *here.children(recursive=True)):
-                try:
-                    kind = "driver" if process.pid == os.getpid() else "jvm" if "java" in process.name() else "worker"
-                    peak[kind] = max(peak[kind], process.memory_info().rss / 2**30)
-                except psutil.NoSuchProcess:
-                    continue
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        looking.join()
 
 
 def main() -> None:

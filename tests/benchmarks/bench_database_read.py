@@ -16,7 +16,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -26,6 +25,7 @@ from replen.config import Sources
 from replen.overlays import load_config
 from replen.sources.landing import land
 from replen.spark.session import session
+from tests.benchmarks.usage import processor_seconds
 from tests.servers import Server, postgresql
 
 TODAY, FIRST, A_DAY, WARM_UP = dt.date(2024, 6, 1), dt.date(2023, 1, 1), 40_000, 1_000
@@ -47,21 +47,6 @@ def section(**changes: object) -> Sources:
     table = {"format": "database", "database": "env:BENCH_SHOP", "table": "sales"} | changes
     assume = {"stock_cover_periods": 2, "supply": SUPPLY | {"supplier": "s"}}
     return Sources.model_validate(load_config(None).sources.model_dump() | {"tables": {"sales": table}, "assume": assume})
-
-
-def processor_seconds() -> float:
-    """Return the processor time so far of this process and of all it started: Spark, its workers, the server."""
-    ticks, parent = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            pid = int(stat.parent.name)
-            parent[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
-    ours, found = {os.getpid()}, 0
-    while len(ours) > found:
-        found = len(ours)
-        ours |= {pid for pid, above in parent.items() if above in ours}
-    return sum(ticks[pid] for pid in ours) / os.sysconf("SC_CLK_TCK")
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
