@@ -47,4 +47,4 @@ def uniforms(seeds: NDArray[np.int64], n_draws: int) -> FloatArray:
 def uniform(seed: np.int64, draw: int) -> float:
     """Return one number of `uniforms`, for compiled code; draws count from 0."""
     bits = mix(mix(np.uint64(seed)) + np.uint64(draw + 1) * _GOLDEN)  # type: ignore[arg-type]  # single numbers, once compiled
-    return float((np.float64(bits >> np.uint64(11)) + 0.5) * 2.0**-53)  # type: ignore[arg-type]
+    return float((np.float64(bits >> np.uint64(11)) + 0.5) * 2.0**-53)
