@@ -24,7 +24,7 @@ from replen.features.segments import Segmentation
 from replen.features.view import View
 from replen.forecast.fit import LOCAL_LSTM
 from replen.progress import Progress
-from replen.spark.buckets import per_bucket
+from replen.spark.buckets import per_bucket, spread_sample
 from replen.spark.fitting import Fitted, fit_all
 from replen.spark.items import supply_terms
 from replen.spark.local import fit_local, with_weights
@@ -104,8 +104,9 @@ def folds_of(series: DataFrame, fitted: Fitted, view: View, config: Config) -> l
 
 
 def backtest(jobs: Run, series: DataFrame, folds: list[Fold], view: View) -> DataFrame:
-    """Return rows of `tables.BACKTEST`: every model of every fold, scored bucket by bucket."""
+    """Return rows of `tables.BACKTEST`: every model of every fold, scored bucket by bucket; of many series a sample."""
     config, trials = jobs.config, None
+    series = spread_sample(series, config.evaluate.series)
     if config.evaluate.simulated_cost.n_paths:
         terms = supply_terms(jobs.read(t.SUPPLY, "ingest"), jobs.read(t.COSTS, "ingest"))
         keeps = jobs.read(t.CATALOGUE, "ingest").select(t.SKU, t.SHELF_LIFE_DAYS)

@@ -426,6 +426,7 @@ class Evaluate(Section):
 
     folds: Annotated[int, Field(ge=0)]
     horizon: Count
+    series: Count | None
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
     segments: tuple[Literal["class", "abc", "category"], ...]
     simulated_cost: SimulatedCost

@@ -19,6 +19,12 @@ def bucket() -> Column:
     return F.pmod(F.xxhash64(t.SKU, t.SITE), F.lit(t.N_BUCKETS)).cast("int").alias(t.BUCKET)
 
 
+def spread_sample(rows: DataFrame, n_series: int | None) -> DataFrame:
+    """Return the rows of every n-th bucket: about `n_series` or up to twice as many; None: all rows."""
+    every = 1 if n_series is None else rows.count() // n_series
+    return rows.where(F.col(t.BUCKET) % every == 0) if every > 1 else rows
+
+
 def per_bucket(rows: DataFrame, function: BucketFunction, result: Table | str, *, sizes: config.Spark) -> DataFrame:
     """Return what `function` makes of each range of buckets; rows without a bucket column get theirs from the key.
 

@@ -9,7 +9,7 @@ from pyspark.errors import PySparkException
 import replen.tables as t
 from replen.config import Spark
 from replen.errors import PlanError
-from replen.spark.buckets import bucket, per_bucket
+from replen.spark.buckets import bucket, per_bucket, spread_sample
 from replen.spark.failures import told_by_worker
 
 if TYPE_CHECKING:
@@ -52,6 +52,16 @@ def test_buckets_are_spread_and_depend_on_the_key_alone(spark: "SparkSession") -
     assert rows.sort_index().equals(again.sort_index())
     assert rows.between(0, t.N_BUCKETS - 1).all()
     assert rows.nunique() > N_SERIES / 2
+
+
+def test_a_sample_is_whole_buckets_of_all_groups(spark: "SparkSession") -> None:
+    every = keys(spark)
+    for wanted in (None, N_SERIES // 2 + 1, N_SERIES * 2):
+        assert spread_sample(every, wanted).count() == N_SERIES
+    some = spread_sample(every, N_SERIES // 5).toPandas()
+    assert set(some[t.BUCKET] % 5) == {0}
+    assert 50 < len(some) < 150
+    assert some[t.BUCKET].max() - some[t.BUCKET].min() > t.N_BUCKETS / 2
 
 
 def refuse(rows: pd.DataFrame) -> pd.DataFrame:
