@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
+import sqlalchemy as sa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -133,6 +134,7 @@ def main() -> None:
         config = config.model_copy(update={"spark": logged})
         server = stack.enter_context(postgresql())
         os.environ["BENCH_ORDERS"] = server.address
+        upgrade(sa.create_engine(server.url))
         spark, progress = session(config.spark, config.name), Recorded()
         counts = counted(chain(spark, config, "env:BENCH_ORDERS", progress))
         spark.stop()
