@@ -26,6 +26,7 @@ from pyspark.sql import functions as F
 import replen.tables as t
 from jobs import build_features, check_quality, forecast, ingest, plan_orders, train
 from replen.config import Config, LimitRule
+from replen.orders.upgrade import upgrade
 from replen.sources.generator import ensure_generated
 from replen.spark.run import Run, open_run
 from replen.spark.session import session
