@@ -1,7 +1,8 @@
-"""Raw rows -> typed rows and findings, looking at one row at a time (and at equal keys). Nothing runs here: all is lazy."""
+"""Raw rows -> typed rows and findings, by row and by equal keys. Lazy, but for a look for the repeated keys of many rows."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,50 +13,83 @@ from replen.sources.files import CORRUPT
 from replen.sources.judge import Judged, Reading
 from replen.sources.rules import CURRENCY, MONEY
 
-_PROBLEMS, _REFUSED, _KEY, _SAME = "_problems", "_refused", "_key", "_same"
+MANY = 2_000_000
+"""Rows from which on a look for repeated keys costs less than moving all rows to those of the same key."""
+HASHES_A_PARTITION = 4_000_000
+_PROBLEMS, _REFUSED, _KEY, _SAME, _HASH = "_problems", "_refused", "_key", "_same", "_hash"
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The rows that are kept, under the table's names and types, and what was changed or refused."""
+    """The rows that are kept, under the table's names and types, and what was changed or refused.
+
+    Attributes:
+        rows: that are kept.
+        findings: rows of the `quality` table.
+        n_rows: about how many rows there are; 0 = few, or not known.
+    """
 
     rows: DataFrame
     findings: tuple[DataFrame, ...]
+    n_rows: int = 0
 
     def then(self, later: "Cleaned") -> "Cleaned":
         """Return the later rows with the findings of both."""
-        return Cleaned(later.rows, self.findings + later.findings)
+        return Cleaned(later.rows, self.findings + later.findings, self.n_rows)
 
 
-def clean(judged: Judged, *, n_touched: int | None = None) -> Cleaned:
+def clean(judged: Judged, counts: Mapping[str, Any]) -> Cleaned:
     """Return typed rows in which every value is possible, and a finding for each value that was not.
 
     A row is refused where its key or an essential column is missing or impossible; elsewhere the value becomes unknown.
 
     Args:
         judged: rows with the rules they break.
-        n_touched: how many rows break any, where that was counted: 0 spares the search for findings.
+        counts: `n_read`, how many rows there are, and `n_touched`, how many of them break any: none spares the search for them.
     """
     refused = judged.refused
     for conflict, _ in judged.conflicts():
         refused = refused | F.coalesce(conflict, F.lit(False))
     kept = judged.rows.where(~refused).select(*_values(judged))
-    findings = () if n_touched == 0 else (_problems(judged, refused),)
-    return Cleaned(_converted(kept, judged.reading), findings)
+    findings = (_problems(judged, refused),) if counts["n_touched"] else ()
+    return Cleaned(_converted(kept, judged.reading), findings, counts["n_read"])
 
 
-def unique(rows: DataFrame, table: t.Table) -> Cleaned:
+def unique(cleaned: Cleaned, table: t.Table) -> Cleaned:
     """Return one row a key: equal rows are kept once, rows that contradict each other are all refused.
 
-    Contradicting sales stay as a row of unknown values, so that no period silently sells nothing.
+    Contradicting sales stay as a row of unknown values, so that no period silently sells nothing. Of MANY rows or more the keys
+    that occur several times are looked for at once, by a hash, and the other rows are never moved between executors.
     """
+    if cleaned.n_rows < MANY:
+        return cleaned.then(_one_a_key(_by_key(cleaned.rows, table), table))
+    hashed = cleaned.rows.withColumn(_HASH, F.xxhash64(*table.key))
+    n_partitions = -(-cleaned.n_rows // HASHES_A_PARTITION)
+    by_hash = hashed.select(_HASH).repartition(n_partitions, _HASH).groupBy(_HASH).count()
+    repeated = by_hash.where(F.col("count") > 1).select(_HASH).persist()
+    n_repeated = repeated.count()
+    if not n_repeated:
+        return cleaned
+    some = F.broadcast(repeated) if n_repeated <= HASHES_A_PARTITION else repeated
+    several = _one_a_key(_by_key(hashed.join(some, _HASH, "left_semi").drop(_HASH), table).persist(), table)
+    alone = hashed.join(some, _HASH, "left_anti").drop(_HASH)
+    return cleaned.then(replace(several, rows=alone.unionByName(several.rows)))
+
+
+def _by_key(rows: DataFrame, table: t.Table) -> DataFrame:
+    """Return one row a key: the least of each value, whether all rows are equal, and how many there are."""
     keys = [str(column) for column in table.key]
     values = [name for name in rows.columns if name not in keys]
     # The hash passes over nulls, so it must be told where they are.
     content = F.xxhash64(*values, *(F.isnull(name) for name in values))
     least = [F.min(name).alias(name) for name in values]  # of equal values: the value
     same = F.min(content) == F.max(content)
-    by_key = rows.groupBy(*keys).agg(*least, same.alias(_SAME), F.count("*").alias(t.N_ROWS))
+    return rows.groupBy(*keys).agg(*least, same.alias(_SAME), F.count("*").alias(t.N_ROWS))
+
+
+def _one_a_key(by_key: DataFrame, table: t.Table) -> Cleaned:
+    keys = [str(column) for column in table.key]
+    values = [name for name in by_key.columns if name not in (*keys, _SAME, t.N_ROWS)]
     if table is t.SALES:
         kept = by_key.select(*keys, *(F.when(F.col(_SAME), F.col(name)).alias(name) for name in values))
     else:

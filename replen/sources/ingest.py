@@ -84,9 +84,7 @@ def ingest(
     kept = span(sold.first, sold.last, freq, cutoff=cutoff, whole_periods=sold.whole_periods)
     if t.STOCK.name in opened:
         check_as_of(contents[t.STOCK.name], kept.end)
-    given = {
-        name: clean(judge(file.raw, readings[name]), n_touched=contents[name]["n_touched"]) for name, file in opened.items()
-    }
+    given = {name: clean(judge(file.raw, readings[name]), contents[name]) for name, file in opened.items()}
     return _assemble(spark, sold, given, kept, sources.assume)
 
 
@@ -98,8 +96,7 @@ def _assemble(spark: SparkSession, sold: Sold, given: Mapping[str, Cleaned], kep
         raise SourceError(f"sales: no row lies in the complete periods {kept.first} to {kept.cutoff}; see freq and cutoff")
     cleaned, assumed = {}, dict[str, Assumed]()
     if t.CATALOGUE.name in given:
-        once = given[t.CATALOGUE.name].then(unique(given[t.CATALOGUE.name].rows, t.CATALOGUE))
-        cleaned[t.CATALOGUE.name] = completed(once, series)
+        cleaned[t.CATALOGUE.name] = completed(unique(given[t.CATALOGUE.name], t.CATALOGUE), series)
         products = cleaned[t.CATALOGUE.name].rows
     else:
         assumed[t.CATALOGUE.name] = derived(series, sold.described)
@@ -127,5 +124,5 @@ def _usable(cleaned: Cleaned, table: t.Table, known: DataFrame) -> Cleaned:
     """Return the rows of known products, one a key."""
     if t.SKU in table.columns:
         cleaned = cleaned.then(of_known_products(cleaned.rows, table, known))
-    once = cleaned.then(unique(cleaned.rows, table))
+    once = unique(cleaned, table)
     return Cleaned(once.rows.select(table.names), once.findings)

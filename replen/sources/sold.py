@@ -56,12 +56,12 @@ def sold_by_table(opened: Opened, reading: Reading, content: Content, *, rows: S
     """
     if rows == "transactions":
         reading = replace(reading, rules=replace(reading.rules, essential=(t.QUANTITY,)))
-    cleaned = clean(judge(opened.raw, reading), n_touched=content["n_touched"])
+    cleaned = clean(judge(opened.raw, reading), content)
     lines = cleaned.rows if CUSTOMER in opened.raw.columns else cleaned.rows.drop(CUSTOMER)
     days = {"first": content["first"], "last": content["last"]}
     if rows == "transactions":
         return Sold(lines, cleaned.findings, **days)
     grain: Freq = freq if rows == "periods" else "D"
-    once = unique(lines.withColumn(t.DATE, period_of(F.col(t.DATE), grain)), t.SALES)
-    findings = cleaned.findings + once.findings
-    return Sold(once.rows, findings, **days, whole_periods=rows == "periods", by_period=grain == freq)
+    dated = lines.withColumn(t.DATE, period_of(F.col(t.DATE), grain))
+    once = unique(replace(cleaned, rows=dated), t.SALES)
+    return Sold(once.rows, once.findings, **days, whole_periods=rows == "periods", by_period=grain == freq)

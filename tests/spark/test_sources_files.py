@@ -13,6 +13,7 @@ import replen.tables as t
 from replen.config import Sources
 from replen.errors import ConfigError, ReplenError
 from replen.overlays import load_config
+from replen.sources import clean as clean_module
 from replen.sources.checks import check_tables, open_table
 from replen.sources.clean import Cleaned, clean, unique
 from replen.sources.judge import Reading, judge
@@ -37,7 +38,7 @@ def source(path: Path, table: t.Table, columns: dict[str, str] | None = None) ->
 def read(spark: SparkSession, path: Path, table: t.Table = t.SALES, columns: dict[str, str] | None = None) -> Cleaned:
     opened = open_table(spark, source(path, table, columns), reading(table))
     check_tables({table.name: opened}, {table.name: reading(table)})
-    return clean(judge(opened.raw, reading(table)))
+    return clean(judge(opened.raw, reading(table)), {"n_read": 1, "n_touched": 1})
 
 
 def written(path: Path, text: str) -> Path:
@@ -184,13 +185,14 @@ def test_supply_terms_that_would_order_wrongly_refuse_their_row(spark: SparkSess
     assert {row.value_after for row in found} == {"quarantined"}
 
 
-def test_equal_rows_are_one_and_contradicting_rows_are_none(spark: SparkSession) -> None:
+@pytest.mark.parametrize("n_rows", [6, clean_module.MANY])
+def test_equal_rows_are_one_and_contradicting_rows_are_none(spark: SparkSession, n_rows: int) -> None:
     stock = spark.createDataFrame(
         [("A", "S", TODAY, 3.0, 0.0)] * 3
         + [("B", "S", TODAY, 3.0, 0.0), ("B", "S", TODAY, 4.0, 0.0), ("C", "S", TODAY, 1.0, None)],
         t.STOCK.ddl,
     )
-    once = unique(stock, t.STOCK)
+    once = unique(Cleaned(stock, (), n_rows), t.STOCK)
     assert sorted((row.sku, row.on_hand) for row in once.rows.collect()) == [("A", 3.0), ("C", 1.0)]
     assert sorted((json.loads(row.key)["sku"], row.value_after, row.n_rows) for row in once.findings[0].collect()) == [
         ("A", "one row", 2),
@@ -200,13 +202,19 @@ def test_equal_rows_are_one_and_contradicting_rows_are_none(spark: SparkSession)
 
 def test_a_null_and_a_value_contradict_each_other(spark: SparkSession) -> None:
     rows = spark.createDataFrame([("A", "S", TODAY, 1.0, None), ("A", "S", TODAY, None, 1.0)], t.PLANNED_PRICES.ddl)
-    assert unique(rows, t.PLANNED_PRICES).rows.count() == 0
+    assert unique(Cleaned(rows, ()), t.PLANNED_PRICES).rows.count() == 0
 
 
-def test_sales_that_contradict_each_other_are_unknown_not_zero(spark: SparkSession) -> None:
+def test_many_rows_without_a_repeated_key_stay_as_they_are(spark: SparkSession) -> None:
+    cleaned = Cleaned(spark.createDataFrame([(sku, "S", TODAY, 3.0, 0.0) for sku in "ABC"], t.STOCK.ddl), (), clean_module.MANY)
+    assert unique(cleaned, t.STOCK) is cleaned
+
+
+@pytest.mark.parametrize("n", [2, clean_module.MANY])
+def test_sales_that_contradict_each_other_are_unknown_not_zero(spark: SparkSession, n: int) -> None:
     row = ("A", "S", "*", TODAY)
     sales = spark.createDataFrame([(*row, q, 1.0, None, None, None, None) for q in (3.0, 4.0)], t.SALES.ddl)
-    assert [(r.sku, r.quantity) for r in unique(sales, t.SALES).rows.collect()] == [("A", None)]
+    assert [(r.sku, r.quantity) for r in unique(Cleaned(sales, (), n), t.SALES).rows.collect()] == [("A", None)]
 
 
 def test_money_is_converted_and_unknown_money_is_named(spark: SparkSession, tmp_path: Path) -> None:
