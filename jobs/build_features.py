@@ -40,8 +40,11 @@ def build(jobs: Run) -> Committed:
     rows = per_bucket(one_frame(inputs), assemble, t.SERIES, sizes=config.spark)
     static = inputs[t.CATALOGUE].select(t.SKU, *STATIC)
     joined = rows.drop(*STATIC).join(static, on=t.SKU, how="left")
-    # In one order whatever the number of partitions: training reads the files as one stream.
-    ordered = joined.repartitionByRange(config.spark.partitions, t.BUCKET).sortWithinPartitions(t.BUCKET, *t.SERIES.key)
+    # In one order whatever the number of partitions: training reads the files as one stream. The ranges are told, not sampled:
+    # that would assemble all series twice.
+    n_files = config.spark.partitions
+    of_file = F.floor(F.col(t.BUCKET) * n_files / t.N_BUCKETS).cast("int")
+    ordered = joined.repartitionById(n_files, of_file).sortWithinPartitions(t.BUCKET, *t.SERIES.key)
     jobs.write(t.SERIES, ordered)
     return jobs.commit(JOB, cutoff=cutoff)
 

@@ -2,12 +2,12 @@
 
 python tests/benchmarks/bench_end_to_end.py --series 100000 [--weeks 104] [--folder DIR] [--set KEY=VALUE]
 
-A platform is generated before the clock starts: half as many SKUs as series, at two sites, sold through one channel, as plain
-Parquet files in no order. Timed are the jobs that a night has: ingest, check_quality, build_features, train, forecast (13
-weeks, with quantiles and what joint sample paths are drawn from), and plan_orders twice: without limits; then with a budget
-and a capacity for each of 20 suppliers, shares of what the first plan uses, its orders written to an empty database of a
-PostgreSQL server too. local[2]. The last line is JSON; with every stage: seconds and core-seconds, GiB of the largest
-process of each kind, bytes that Spark read, shuffled and wrote. The total leaves out generation and the plan without limits.
+A platform is generated before the clock starts: half as many SKUs as series, at two sites, sold through one channel, without
+signals of behaviour, as plain Parquet files. Timed are the jobs that a night has: ingest, check_quality, build_features, train,
+forecast (13 weeks, with quantiles and what joint sample paths are drawn from), and plan_orders twice: without limits; then with
+a budget and a capacity for each of 20 suppliers, shares of what the first plan uses, its orders written to an empty database of
+a PostgreSQL server too. local[2]. The last line is JSON; with every stage: seconds and core-seconds, GiB of the largest process
+of each kind, bytes that Spark read, shuffled and wrote. The total leaves out generation and the plan without limits.
 """
 
 import argparse
@@ -42,6 +42,7 @@ TOTAL = (*(job.JOB for job in BEFORE), plan_orders.JOB)
 SETTINGS = [
     "sources.generator.channels=[web]",
     "sources.generator.n_suppliers=20",
+    "sources.generator.behaviour=false",
     f"forecast.horizon={HORIZON}",
     f"plan.horizon={HORIZON}",
     "plan.unmet_demand=waits",
