@@ -30,6 +30,11 @@ def readable(source: DataType, target: str) -> bool:
     return isinstance(source, _READABLE_FROM[target])
 
 
+def is_typed(source: DataType, target: str) -> bool:
+    """Return whether values of the source type are values of the target DDL type as they stand."""
+    return source.simpleString() == target
+
+
 def expected(target: str) -> str:
     """Return the source types that can be read as the target, for messages."""
     return ", ".join(kind.__name__.removesuffix("Type").lower() for kind in _READABLE_FROM[target])
@@ -40,6 +45,8 @@ def typed(raw: Column, source: DataType, target: str, *, date_format: str | None
 
     Dates in text are ISO (2024-01-31, time of day allowed) unless a Spark date pattern is given; the time of day is cut off.
     """
+    if is_typed(source, target):
+        return raw
     if target == "date":
         return moment(raw, source, date_format).cast("date")
     if target in ("double", "int"):

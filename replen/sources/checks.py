@@ -15,7 +15,7 @@ from pyspark.sql.types import StringType
 from replen import config
 from replen import tables as t
 from replen.errors import SourceError, raise_all
-from replen.sources.cast import expected, readable
+from replen.sources.cast import expected, is_typed, readable
 from replen.sources.clean import currency_code
 from replen.sources.files import BROKEN_TEXT, CORRUPT, load, naming, rename
 from replen.sources.judge import Reading, is_there, judge
@@ -130,7 +130,7 @@ def content(opened: Opened, reading: Reading) -> Content:
         "n_touched": F.count_if(judged.touched),
         "n_broken": F.count_if(reduce(or_, texts, F.lit(False))),
     }
-    for column in judged.columns:
+    for column in (column for column in judged.columns if not is_typed(types[column], column.type)):
         unreadable = is_there(column, types[column]) & judged.value(column).isNull()
         measures[f"{column}.present"] = F.count_if(is_there(column, types[column]))
         measures[f"{column}.unreadable"] = F.count_if(unreadable)
@@ -158,7 +158,7 @@ def content_problems(opened: Opened, reading: Reading, counts: Content) -> Itera
             f"{name} is not UTF-8: {counts['n_broken']} rows hold bytes that are no text in it; convert the file, e.g. "
             "iconv -f WINDOWS-1252 -t UTF-8"
         )
-    wrong = [c for c in reading.columns if 0 < counts.get(f"{c}.present", 0) == counts[f"{c}.unreadable"]]
+    wrong = [c for c in reading.columns if 0 < counts.get(f"{c}.present", 0) == counts.get(f"{c}.unreadable")]
     for column in wrong:
         yield (
             f"{name}, column {opened.theirs.get(column, column)!r}: expected {column.type}, but none of its "
