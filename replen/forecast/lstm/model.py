@@ -34,8 +34,8 @@ FACTOR_LOGS = [(-0.4, 0.2), (-0.7, 0.7)]
 """Bounds of the logs of level and dispersion factor."""
 DIGITS = 4
 """Decimals of what is estimated on validation windows: further ones are noise, and may differ from machine to machine."""
-PREDICT_BATCH = 1024
-"""Slices a call of the network."""
+PREDICT_BATCH = 512
+"""Slices a call of the network: of 128 to 2,048, the size that takes least time."""
 SETTINGS_FILE = "lstm.json"
 
 
