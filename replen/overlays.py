@@ -97,18 +97,19 @@ def _overlay(base: Tree, over: Tree) -> Tree:
 def _parse_setting(setting: str) -> Tree:
     key, separator, value = setting.partition("=")
     if not separator or not all(key.split(".")):
-        raise ConfigError(f"--set {setting!r}: expected key=value, e.g. --set plan.horizon=6")
+        raise ConfigError(f"--set {masked(setting)!r}: expected key=value, e.g. --set plan.horizon=6")
     try:
         tree = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError) as unreadable:
-        raise ConfigError(f"--set {setting!r}: the value is not YAML: {unreadable}") from None
+        raise ConfigError(f"--set {masked(setting)!r}: the value is not YAML: {masked(str(unreadable))}") from None
     for part in reversed(key.split(".")):
         tree = {part: tree}
     return dict(tree)
 
 
 def _explain(invalid: ValidationError) -> list[str]:
-    return [_explain_one(error["loc"], error["type"], error["msg"], error.get("input")) for error in invalid.errors()]
+    # Even a key may be a URL with its password, in the wrong place.
+    return [masked(_explain_one(error["loc"], error["type"], error["msg"], error.get("input"))) for error in invalid.errors()]
 
 
 def _explain_one(location: tuple[int | str, ...], kind: str, message: str, found: object) -> str:
@@ -123,7 +124,7 @@ def _explain_one(location: tuple[int | str, ...], kind: str, message: str, found
         return f"{key}: expected a value, found none"
     if kind == "value_error":
         return message.removeprefix("Value error, ").replace("; ", "\n  ")
-    return masked(f"{key}: {message[0].lower()}{message[1:]}, found {found!r}")
+    return f"{key}: {message[0].lower()}{message[1:]}, found {found!r}"
 
 
 def _without_formats(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
