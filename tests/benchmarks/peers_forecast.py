@@ -1,9 +1,9 @@
 """What a user would forecast with instead: statsforecast and mlforecast, run the way their documentation does.
 
 Each reads long rows (unique_id, ds, y) of a Parquet file, fits, and writes its forecasts to another, with the intervals whose
-ends are the quantiles asked for. The rows lie ready in the form that each wants, as the table of series does for us: making them is in nobody's time.
-statsforecast runs on Spark through Fugue, or on one machine in a process a core. mlforecast's LightGBM runs on one machine:
-on Spark it needs SynapseML, whose jars no registry of Python packages has.
+ends are the quantiles asked for. The rows lie ready in the form that each wants, as the table of series does for us: making
+them is in nobody's time. statsforecast runs on Spark through Fugue, or on one machine in a process a core. mlforecast's
+LightGBM runs on one machine: on Spark it needs SynapseML, whose jars no registry of Python packages has.
 """
 
 from collections.abc import Callable

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SMALL_LSTM = ("forecast.lstm.epochs=1", "forecast.lstm.windows_per_epoch=500", "forecast.lstm.units=8")
 FEW_TASKS = ("spark.partitions=2", "spark.buckets_per_group=2048", "sources.generator.n_periods=80")
 
 
@@ -36,8 +37,7 @@ def test_the_benchmark_of_horovod_runs() -> None:
 
 
 def test_the_benchmark_of_backtests_runs(tmp_path: Path) -> None:
-    small = ["forecast.lstm.epochs=1", "forecast.lstm.windows_per_epoch=500", "forecast.lstm.units=8", "evaluate.folds=1"]
-    asked = [f"--set={setting}" for setting in (*small, *FEW_TASKS)]
+    asked = [f"--set={setting}" for setting in (*SMALL_LSTM, "evaluate.folds=1", *FEW_TASKS)]
     found = report("bench_backtest.py", "--folder", str(tmp_path), "--series", "80", *asked)
     assert found["n_series"] >= 80
     assert found["worker_gib"] > 0
@@ -99,3 +99,20 @@ def test_the_benchmark_of_reading_databases_runs() -> None:
     found = report("bench_database_read.py", "--rows", "50000", "--repeats", "1")
     assert set(found["speed"]) == set(found["speed_by_processor"]) == {"whole", "since"}
     assert {"copy", "copy_again", "whole", "since", "a_day_later", "nothing_new"} == set(found["seconds"][0])
+
+
+def test_the_benchmark_of_peers_runs(tmp_path: Path) -> None:
+    few = ["--arima-series", "20", "--try-series", "20", "--linprog-series", "40", "--folder", str(tmp_path)]
+    asked = [f"--set={setting}" for setting in (*SMALL_LSTM, *FEW_TASKS[:2])]
+    found = report("bench_peers.py", "--series", "80", *few, *asked)
+    assert {"replen", "AutoETS", "AutoARIMA", "LightGBM"} <= set(found["forecast"])
+    assert all(each["pinball"] > 0 for each in found["forecast"].values())
+    assert found["plan"]["linprog"]["largest_difference"] < 1e-6
+
+
+def test_series_do_not_depend_on_how_many_rows_they_were_sold_in(tmp_path: Path) -> None:
+    asked = [f"--set={setting}" for setting in ("sources.generator.dirt_share=0", *FEW_TASKS)]
+    asked += ["--folder", str(tmp_path), "--series", "400", "--until", "build_features"]
+    plain, skewed = (report("bench_end_to_end.py", *asked, *more) for more in ([], ["--skew"]))
+    assert skewed["fingerprint"] == plain["fingerprint"]
+    assert skewed["n_raw_rows"] > 1.2 * plain["n_raw_rows"]
