@@ -8,7 +8,8 @@ Parquet files in no order. Timed are the jobs that a night has: ingest, check_qu
 weeks, with quantiles and what joint sample paths are drawn from), and plan_orders twice: without limits; then with a budget
 and a capacity for each of 20 suppliers, shares of what the first plan uses, its orders written to an empty database of a
 PostgreSQL server too. local[2], or with --workers a standalone cluster of so many workers of one core each and the driver
-beside them. --skew: one series in a hundred has a hundred times the sales rows, and there is no dirt (see skewed.py).
+beside them. --weeks: folds that so short a history does not have are left out, and below 6 the network, which learns from
+more. --skew: one series in a hundred has a hundred times the sales rows, and there is no dirt (see skewed.py).
 
 The last line is JSON; with every stage: seconds and core-seconds, GiB of the largest process of each kind, bytes that Spark
 read, shuffled and wrote. The total leaves out generation and the plan without limits.
@@ -30,6 +31,7 @@ from pyspark.sql import functions as F
 import replen.tables as t
 from jobs import build_features, check_quality, forecast, ingest, plan_orders, train
 from replen.config import Config, LimitRule
+from replen.forecast.lstm.batches import MIN_POSITION
 from replen.orders.upgrade import upgrade
 from replen.sources.generator import ensure_generated
 from replen.spark.run import Run, open_run
@@ -40,6 +42,7 @@ from tests.benchmarks.usage import Moved, Recorded, Stage, event_log, moved
 from tests.jobs.cluster import ROOT, Cluster, standalone_cluster
 from tests.servers import postgresql
 
+NETWORK_WEEKS = MIN_POSITION + 2
 HORIZON, BUDGET, CAPACITY = 13, 0.85, 0.9
 MODELS = ("seasonal_naive", "moving_average", "lstm")
 BEFORE = (ingest, check_quality, build_features, train, forecast)
@@ -137,6 +140,17 @@ def rates(stages: pd.DataFrame, counts: dict[str, float]) -> dict[str, float]:
     }
 
 
+def with_history(config: Config, weeks: int) -> Config:
+    """Return the configuration with the folds and forecasters that so short a history allows."""
+    most = max(weeks - config.forecast.min_history, 0) // config.evaluate.horizon
+    models = tuple(model for model in config.forecast.models if model != "lstm" or weeks >= NETWORK_WEEKS)
+    sections = {
+        "evaluate": config.evaluate.model_copy(update={"folds": min(config.evaluate.folds, most)}),
+        "forecast": config.forecast.model_copy(update={"models": models}),
+    }
+    return config.model_copy(update=sections)
+
+
 def on_cluster(cluster: Cluster) -> dict[str, str]:
     """Return the Spark settings of a session on a cluster of this machine; its workers import what this process does."""
     os.environ["SPARK_LOCAL_IP"] = LOOPBACK
@@ -164,6 +178,7 @@ def main() -> None:
         clean = ["sources.generator.dirt_share=0"] if asked.skew else []
         settings = [*SETTINGS, f"sources.generator.n_periods={asked.weeks}", *clean, *asked.settings]
         config = configured("bench_end_to_end", folder, n_series=asked.series, models=MODELS, settings=settings)
+        config = with_history(config, config.sources.generator.n_periods)
         spark_settings = config.spark.settings | event_log(folder / "events")
         if asked.workers:
             spark_settings |= on_cluster(
