@@ -23,6 +23,8 @@ from replen.features.panel import FloatArray, Panel
 
 FREQ, CORES = "W-MON", 2
 LAGS, MEANS, SEASON = (1, 2, 3, 4, 13, 26, 52), (4, 13), 52
+STATIC = (str(t.SITE), str(t.CATEGORY), str(t.BRAND))
+LIGHTGBM = "LightGBM"
 HISTORY, LONG, FUTURE = "history.parquet", "long.parquet", "future.parquet"
 MIDDLE = 0.5
 
@@ -54,7 +56,7 @@ def write_rows(panel: Panel, asked: Asked) -> None:
     """Write sales by series and period; for LightGBM also what is known in advance, and histories long enough for its lags."""
     n_periods, horizon = panel.shape[1], asked.horizon
     known = known_columns(panel, horizon)
-    static = {str(name): panel.keys[name].astype("category") for name in (t.SITE, t.CATEGORY, t.BRAND)}
+    static = {name: panel.keys[name].fillna("none").astype("category") for name in STATIC}
     seen = {name: values[:, :n_periods] for name, values in known.items()}
     dates = np.tile(periods_after(panel.periods, horizon).astype("datetime64[us]"), panel.shape[0])
     ahead = {name: values[:, n_periods : n_periods + horizon].ravel() for name, values in known.items()}
@@ -112,14 +114,10 @@ def lightgbm(asked: Asked, target: str) -> None:
         date_features=["month", "week"],
         num_threads=CORES,
     )
-    static, horizon = [str(name) for name in (t.SITE, t.CATEGORY, t.BRAND)], asked.horizon
-    intervals = PredictionIntervals(n_windows=2, h=horizon)
-    forecaster.fit(pd.read_parquet(asked.path(HISTORY)), static_features=static, prediction_intervals=intervals)
+    intervals = PredictionIntervals(n_windows=2, h=asked.horizon)
+    forecaster.fit(pd.read_parquet(asked.path(HISTORY)), static_features=list(STATIC), prediction_intervals=intervals)
     future = pd.read_parquet(asked.path(FUTURE))
-    forecaster.predict(horizon, X_df=future, level=interval_levels(asked.levels)).to_parquet(target)
-
-
-LIGHTGBM = "LightGBM"
+    forecaster.predict(asked.horizon, X_df=future, level=interval_levels(asked.levels)).to_parquet(target)
 
 
 def quantiles_of(answer: str, model: str, names: "pd.Series[str]", asked: Asked) -> FloatArray:
