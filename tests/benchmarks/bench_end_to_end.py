@@ -162,6 +162,27 @@ def on_cluster(cluster: Cluster) -> dict[str, str]:
     }
 
 
+def configure(asked: argparse.Namespace, folder: Path, stack: ExitStack) -> Config:
+    """Return the configuration of what is asked for; a cluster that it needs ends with the stack."""
+    clean = ["sources.generator.dirt_share=0"] if asked.skew else []
+    settings = [*SETTINGS, f"sources.generator.n_periods={asked.weeks}", *clean, *asked.settings]
+    config = configured("bench_end_to_end", folder, n_series=asked.series, models=MODELS, settings=settings)
+    of_spark = config.spark.settings | event_log(folder / "events")
+    if asked.workers:
+        cluster = stack.enter_context(standalone_cluster(folder, workers=asked.workers, memory=WORKER_MEMORY))
+        of_spark |= on_cluster(cluster)
+    config = config.model_copy(update={"spark": config.spark.model_copy(update={"settings": of_spark})})
+    return with_history(config, config.sources.generator.n_periods)
+
+
+def order_database(stack: ExitStack) -> str:
+    """Return the URL of an empty order database, whose server ends with the stack."""
+    server = stack.enter_context(postgresql())
+    os.environ["BENCH_ORDERS"] = server.address
+    upgrade(sa.create_engine(server.url))
+    return "env:BENCH_ORDERS"
+
+
 def main() -> None:
     """Run and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,34 +196,19 @@ def main() -> None:
     asked = parser.parse_args()
     with ExitStack() as stack:
         folder = asked.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        clean = ["sources.generator.dirt_share=0"] if asked.skew else []
-        settings = [*SETTINGS, f"sources.generator.n_periods={asked.weeks}", *clean, *asked.settings]
-        config = configured("bench_end_to_end", folder, n_series=asked.series, models=MODELS, settings=settings)
-        config = with_history(config, config.sources.generator.n_periods)
-        spark_settings = config.spark.settings | event_log(folder / "events")
-        if asked.workers:
-            spark_settings |= on_cluster(
-                stack.enter_context(standalone_cluster(folder, workers=asked.workers, memory=WORKER_MEMORY))
-            )
-        config = config.model_copy(update={"spark": config.spark.model_copy(update={"settings": spark_settings})})
-        server = stack.enter_context(postgresql())
-        os.environ["BENCH_ORDERS"] = server.address
-        upgrade(sa.create_engine(server.url))
+        config = configure(asked, folder, stack)
+        database = order_database(stack) if asked.until is None else None
         spark, progress = session(config.spark, config.name), Recorded()
         config = skewed(spark, config) if asked.skew else config
         counts = counted_series(before_plans(spark, config, progress, until=asked.until or BEFORE[-1].JOB))
-        if asked.until is None:
-            counts |= counted(plans(spark, config, "env:BENCH_ORDERS", progress))
+        if database is not None:
+            counts |= counted(plans(spark, config, database, progress))
         spark.stop()
         stages = table(progress.stages, moved(folder / "events", progress.stages))
     total = stages.loc[stages.index.isin(TOTAL), ["seconds", "core_seconds"]].sum().round(1).to_dict()
     print(stages.to_string())
     asked_for = {"weeks": asked.weeks, "workers": asked.workers, "skew": asked.skew}
-    found = {
-        "total": total,
-        "a_second": rates(stages, counts) if asked.until is None else {},
-        "stages": stages.to_dict("index"),
-    }
+    found = {"total": total, "a_second": rates(stages, counts) if database else {}, "stages": stages.to_dict("index")}
     print(json.dumps({"benchmark": "end_to_end", "seed": config.seed} | asked_for | counts | found))
 
 

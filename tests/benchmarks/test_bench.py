@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+
+from tests.benchmarks.usage import DAEMON, peak_memory, processor_seconds
 
 ROOT = Path(__file__).parents[2]
 SMALL_LSTM = ("forecast.lstm.epochs=1", "forecast.lstm.windows_per_epoch=500", "forecast.lstm.units=8")
@@ -22,6 +26,28 @@ def report(name: str, *arguments: str) -> dict[str, Any]:
     )
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return found
+
+
+def test_processor_time_of_workers_that_have_ended_is_counted() -> None:
+    """Spark's daemon ignores how its workers end, and the system then forgets what they used."""
+    forking = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "if os.fork() == 0:\n"
+        "    while time.process_time() < 2: pass\n"
+        "    os.write(1, b'.')\n"
+        "    os._exit(0)\n"
+        "sys.stdin.read()\n"
+    )
+    before = processor_seconds()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with peak_memory(), subprocess.Popen([sys.executable, "-c", forking, DAEMON], **pipes) as daemon:
+        assert daemon.stdout is not None
+        daemon.stdout.read(1)
+        while psutil.Process(daemon.pid).children():
+            time.sleep(0.05)
+        assert processor_seconds() - before > 1
+        daemon.kill()
 
 
 def test_the_benchmark_of_local_lstms_runs() -> None:
