@@ -129,7 +129,7 @@ def test_the_benchmark_of_reading_databases_runs() -> None:
 
 def test_the_benchmark_of_peers_runs(tmp_path: Path) -> None:
     few = ["--arima-series", "20", "--try-series", "20", "--linprog-series", "40", "--folder", str(tmp_path)]
-    asked = [f"--set={setting}" for setting in (*SMALL_LSTM, *FEW_TASKS[:2])]
+    asked = [f"--set={setting}" for setting in (*SMALL_LSTM, "forecast.models=[moving_average,lstm]", *FEW_TASKS)]
     found = report("bench_peers.py", "--series", "80", *few, *asked)
     assert {"replen", "AutoETS", "AutoARIMA", "LightGBM"} <= set(found["forecast"])
     assert all(each["pinball"] > 0 for each in found["forecast"].values())
@@ -137,7 +137,8 @@ def test_the_benchmark_of_peers_runs(tmp_path: Path) -> None:
 
 
 def test_series_do_not_depend_on_how_many_rows_they_were_sold_in(tmp_path: Path) -> None:
-    asked = [f"--set={setting}" for setting in ("sources.generator.dirt_share=0", *FEW_TASKS)]
+    small = ("dirt_share=0", "behaviour=false", "n_periods=26")
+    asked = [f"--set={setting}" for setting in (*FEW_TASKS[:2], *(f"sources.generator.{one}" for one in small))]
     asked += ["--folder", str(tmp_path), "--series", "400", "--until", "build_features"]
     plain, skewed = (report("bench_end_to_end.py", *asked, *more) for more in ([], ["--skew"]))
     assert skewed["fingerprint"] == plain["fingerprint"]
