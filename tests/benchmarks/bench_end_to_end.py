@@ -8,8 +8,8 @@ Parquet files in no order. Timed are the jobs that a night has: ingest, check_qu
 weeks, with quantiles and what joint sample paths are drawn from), and plan_orders twice: without limits; then with a budget
 and a capacity for each of 20 suppliers, shares of what the first plan uses, its orders written to an empty database of a
 PostgreSQL server too. local[2], or with --workers a standalone cluster of so many workers of one core each and the driver
-beside them. --weeks: folds that so short a history does not have are left out, and below 6 the network, which learns from
-more. --skew: one series in a hundred has a hundred times the sales rows, and there is no dirt (see skewed.py).
+beside them. --weeks: folds that so short a history does not have are left out (without any the moving average forecasts), and
+below 6 the network, which learns from more. --skew: one series in a hundred has a hundred times the sales rows, and there is no dirt (see skewed.py).
 
 The last line is JSON; with every stage: seconds and core-seconds, GiB of the largest process of each kind, bytes that Spark
 read, shuffled and wrote. The total leaves out generation and the plan without limits.
@@ -141,12 +141,14 @@ def rates(stages: pd.DataFrame, counts: dict[str, float]) -> dict[str, float]:
 
 
 def with_history(config: Config, weeks: int) -> Config:
-    """Return the configuration with the folds and forecasters that so short a history allows."""
-    most = max(weeks - config.forecast.min_history, 0) // config.evaluate.horizon
-    models = tuple(model for model in config.forecast.models if model != "lstm" or weeks >= NETWORK_WEEKS)
+    """Return the configuration with the folds and forecasters that so short a history allows; without folds one is named."""
+    evaluate, asked = config.evaluate, config.forecast
+    folds = min(evaluate.folds, max(weeks - asked.min_history, 0) // evaluate.horizon)
+    models = tuple(model for model in asked.models if model != "lstm" or weeks >= NETWORK_WEEKS)
+    named = {} if folds or asked.champion != "best" else {"champion": asked.fallback[0]}
     sections = {
-        "evaluate": config.evaluate.model_copy(update={"folds": min(config.evaluate.folds, most)}),
-        "forecast": config.forecast.model_copy(update={"models": models}),
+        "evaluate": evaluate.model_copy(update={"folds": folds}),
+        "forecast": asked.model_copy(update={"models": models, **named}),
     }
     return config.model_copy(update=sections)
 
