@@ -9,7 +9,8 @@ weeks, with quantiles and what joint sample paths are drawn from), and plan_orde
 and a capacity for each of 20 suppliers, shares of what the first plan uses, its orders written to an empty database of a
 PostgreSQL server too. local[2], or with --workers a standalone cluster of so many workers of one core each and the driver
 beside them. --weeks: folds that so short a history does not have are left out (without any the moving average forecasts), and
-below 6 the network, which learns from more. --skew: one series in a hundred has a hundred times the sales rows, and there is no dirt (see skewed.py).
+below 6 the network, which learns from more. --skew: one series in a hundred has a hundred times the sales rows, and there is
+no dirt (see skewed.py).
 
 The last line is JSON; with every stage: seconds and core-seconds, GiB of the largest process of each kind, bytes that Spark
 read, shuffled and wrote. The total leaves out generation and the plan without limits.
