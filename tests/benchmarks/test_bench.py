@@ -4,12 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from tests.benchmarks.usage import DAEMON, peak_memory, processor_seconds
+
 ROOT = Path(__file__).parents[2]
+SMALL_LSTM = ("forecast.lstm.epochs=1", "forecast.lstm.windows_per_epoch=500", "forecast.lstm.units=8")
 FEW_TASKS = ("spark.partitions=2", "spark.buckets_per_group=2048", "sources.generator.n_periods=80")
 
 
@@ -21,6 +26,28 @@ def report(name: str, *arguments: str) -> dict[str, Any]:
     )
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return found
+
+
+def test_processor_time_of_workers_that_have_ended_is_counted() -> None:
+    """Spark's daemon ignores how its workers end, and the system then forgets what they used."""
+    forking = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "if os.fork() == 0:\n"
+        "    while time.process_time() < 2: pass\n"
+        "    os.write(1, b'.')\n"
+        "    os._exit(0)\n"
+        "sys.stdin.read()\n"
+    )
+    before = processor_seconds()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with peak_memory(), subprocess.Popen([sys.executable, "-c", forking, DAEMON], **pipes) as daemon:
+        assert daemon.stdout is not None
+        daemon.stdout.read(1)
+        while psutil.Process(daemon.pid).children():
+            time.sleep(0.05)
+        assert processor_seconds() - before > 1
+        daemon.kill()
 
 
 def test_the_benchmark_of_local_lstms_runs() -> None:
@@ -36,8 +63,7 @@ def test_the_benchmark_of_horovod_runs() -> None:
 
 
 def test_the_benchmark_of_backtests_runs(tmp_path: Path) -> None:
-    small = ["forecast.lstm.epochs=1", "forecast.lstm.windows_per_epoch=500", "forecast.lstm.units=8", "evaluate.folds=1"]
-    asked = [f"--set={setting}" for setting in (*small, *FEW_TASKS)]
+    asked = [f"--set={setting}" for setting in (*SMALL_LSTM, "evaluate.folds=1", *FEW_TASKS)]
     found = report("bench_backtest.py", "--folder", str(tmp_path), "--series", "80", *asked)
     assert found["n_series"] >= 80
     assert found["worker_gib"] > 0
@@ -99,3 +125,21 @@ def test_the_benchmark_of_reading_databases_runs() -> None:
     found = report("bench_database_read.py", "--rows", "50000", "--repeats", "1")
     assert set(found["speed"]) == set(found["speed_by_processor"]) == {"whole", "since"}
     assert {"copy", "copy_again", "whole", "since", "a_day_later", "nothing_new"} == set(found["seconds"][0])
+
+
+def test_the_benchmark_of_peers_runs(tmp_path: Path) -> None:
+    few = ["--arima-series", "20", "--try-series", "20", "--linprog-series", "40", "--folder", str(tmp_path)]
+    asked = [f"--set={setting}" for setting in (*SMALL_LSTM, "forecast.models=[moving_average,lstm]", *FEW_TASKS)]
+    found = report("bench_peers.py", "--series", "80", *few, *asked)
+    assert {"replen", "AutoETS", "AutoARIMA", "LightGBM"} <= set(found["forecast"])
+    assert all(each["pinball"] > 0 for each in found["forecast"].values())
+    assert found["plan"]["linprog"]["largest_difference"] < 1e-6
+
+
+def test_series_do_not_depend_on_how_many_rows_they_were_sold_in(tmp_path: Path) -> None:
+    small = ("dirt_share=0", "behaviour=false", "n_periods=26")
+    asked = [f"--set={setting}" for setting in (*FEW_TASKS[:2], *(f"sources.generator.{one}" for one in small))]
+    asked += ["--folder", str(tmp_path), "--series", "400", "--until", "build_features"]
+    plain, skewed = (report("bench_end_to_end.py", *asked, *more) for more in ([], ["--skew"]))
+    assert skewed["fingerprint"] == plain["fingerprint"]
+    assert skewed["n_raw_rows"] > 1.2 * plain["n_raw_rows"]

@@ -20,15 +20,27 @@ KINDS = {"java": "jvm", "postgres": "server", "mariadbd": "server"}
 """Name of a program -> kind; this process is the driver, every other is a Python worker."""
 
 
+DAEMON = "pyspark.daemon"
+_workers: dict[psutil.Process, float] = {}
+"""Spark's Python workers -> processor seconds when last looked at. Their parent ignores how they end, so that the system
+forgets what those that have ended used."""
+_looking = threading.Lock()
+
+
 def processor_seconds() -> float:
     """Return the processor time so far of this process and of all it started: Spark, its workers, servers."""
     used = 0.0
-    for process in _processes():
-        try:
-            used += sum(process.cpu_times()[:4])
-        except psutil.NoSuchProcess:
-            continue
-    return used
+    processes = _processes()
+    with _looking:
+        for process in processes:
+            try:
+                if DAEMON in process.parent().cmdline():
+                    _workers[process] = sum(process.cpu_times()[:4])
+                else:
+                    used += sum(process.cpu_times()[:4])
+            except (psutil.NoSuchProcess, AttributeError):  # it ended, or its parent did
+                continue
+        return used + sum(_workers.values())
 
 
 def resident_gib() -> dict[str, float]:
@@ -58,6 +70,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
         while not done.wait(SECONDS_BETWEEN_LOOKS):
             for kind, gib in resident_gib().items():
                 peak[kind] = max(peak[kind], gib)
+            processor_seconds()  # of workers that may have ended by the next look
 
     looking = threading.Thread(target=look)
     looking.start()

@@ -37,8 +37,8 @@ class Cluster:
 
 
 @contextmanager
-def standalone_cluster(folder: Path, *, workers: int = 2) -> Iterator[Cluster]:
-    """Run a master and workers of one core each; they end with the block."""
+def standalone_cluster(folder: Path, *, workers: int = 2, memory: str = "1g") -> Iterator[Cluster]:
+    """Run a master and workers of one core and so much memory each; they end with the block."""
     port = free_port()
     master = f"spark://127.0.0.1:{port}"
     with ExitStack() as stack:
@@ -48,7 +48,7 @@ def standalone_cluster(folder: Path, *, workers: int = 2) -> Iterator[Cluster]:
             until="Starting Spark master",
         )  # fmt: skip
         for number in range(workers):
-            sizes = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / f"work-{number}")]
+            sizes = ["--cores", "1", "--memory", memory, "--work-dir", str(folder / f"work-{number}")]
             spark_class(
                 stack, folder / f"worker-{number}.log", "worker.Worker", *at, "--webui-port", str(free_port()), *sizes, master,
                 until=STARTED,
