@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from replen.forecast.negative_binomial import LARGE_MEAN, MAX_COUNT, NEGLIGIBLE, SCORES, SHAPES
+from replen.forecast.negative_binomial import LARGE_MEAN, MAX_COUNT, accumulate, gamma_at, shape_place
 from replen.forecast.random import uniform
 
 Float32Array = NDArray[np.float32]
@@ -72,7 +72,7 @@ def paths_of_counts(
                 _by_gamma(scores[step], expected, variance_share, table, paths[row, :, step])
             else:
                 _levels_of(scores[step], levels)
-                n_counts = _accumulate(expected, variance_share, levels.max(), cumulative)
+                n_counts = accumulate(expected, variance_share, levels.max(), cumulative)
                 _by_counting(levels, cumulative[:n_counts], guide, paths[row, :, step])
 
 
@@ -158,22 +158,6 @@ def _ratio(part: int, x: float) -> float:
 
 
 @njit(cache=True)
-def _accumulate(expected: float, dispersion: float, highest: float, cumulative: FloatArray) -> int:
-    """Fill in P(count <= 0, 1, ...) of a negative binomial up to the highest level asked for; return how many counts."""
-    shape = 1.0 / dispersion
-    ratio = expected / (expected + shape)
-    probability = math.exp(-shape * math.log1p(expected / shape))
-    cumulative[0], n_counts = probability, 1
-    while cumulative[n_counts - 1] < highest and n_counts < len(cumulative):
-        probability *= ratio * (n_counts - 1 + shape) / n_counts
-        if probability < NEGLIGIBLE and n_counts > expected:
-            break
-        cumulative[n_counts] = cumulative[n_counts - 1] + probability
-        n_counts += 1
-    return n_counts
-
-
-@njit(cache=True)
 def _by_counting(levels: FloatArray, cumulative: FloatArray, guide: NDArray[np.int64], paths: Float32Array) -> None:
     """Write the smallest counts whose probability reaches the levels; a guide says from which count to look."""
     n_counts, count = len(cumulative), 0
@@ -192,15 +176,7 @@ def _by_counting(levels: FloatArray, cumulative: FloatArray, guide: NDArray[np.i
 def _by_gamma(scores: FloatArray, expected: float, dispersion: float, table: FloatArray, paths: Float32Array) -> None:
     """Write quantiles of a gamma distribution with the mean (shifted by half a unit) and variance of the counts."""
     middle = expected + 0.5
-    shape = middle * middle / (expected + dispersion * expected * expected)
-    place = min(max(math.log(shape / SHAPES[0]) / math.log(SHAPES[1] / SHAPES[0]), 0.0), len(SHAPES) - 1.000001)
-    row = int(place)
-    down = place - row
+    place = shape_place(middle * middle / (expected + dispersion * expected * expected))
     for path in range(len(paths)):
         score = min(max(scores[path // 2], -HIGHEST_SCORE), HIGHEST_SCORE) * (1 - 2 * (path % 2))
-        place = min(max((score - SCORES[0]) / (SCORES[1] - SCORES[0]), 0.0), len(SCORES) - 1.000001)
-        column = int(place)
-        right = place - column
-        upper = table[row, column] * (1 - right) + table[row, column + 1] * right
-        lower = table[row + 1, column] * (1 - right) + table[row + 1, column + 1] * right
-        paths[path] = max(math.ceil(math.exp(upper * (1 - down) + lower * down) * middle - 1.0), 0.0)
+        paths[path] = max(math.ceil(gamma_at(table, place, score) * middle - 1.0), 0.0)

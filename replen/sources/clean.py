@@ -14,7 +14,7 @@ from replen.sources.judge import Judged, Reading
 from replen.sources.rules import CURRENCY, MONEY
 
 MANY = 2_000_000
-"""Rows from which on a look for repeated keys costs less than moving all rows to those of the same key."""
+"""Rows from which on repeated keys are looked for first; below, all rows are moved to those of the same key."""
 HASHES_A_PARTITION = 4_000_000
 _PROBLEMS, _REFUSED, _KEY, _SAME, _HASH = "_problems", "_refused", "_key", "_same", "_hash"
 
@@ -69,6 +69,7 @@ def unique(cleaned: Cleaned, table: t.Table) -> Cleaned:
     repeated = by_hash.where(F.col("count") > 1).select(_HASH).persist()
     n_repeated = repeated.count()
     if not n_repeated:
+        repeated.unpersist()
         return cleaned
     some = F.broadcast(repeated) if n_repeated <= HASHES_A_PARTITION else repeated
     several = _one_a_key(_by_key(hashed.join(some, _HASH, "left_semi").drop(_HASH), table).persist(), table)
