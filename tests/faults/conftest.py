@@ -5,6 +5,7 @@
 
 import os
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,11 @@ class Scenario:
         return [
             f"{self.name}, write {fault.number} ({point.family} {point.label}), {fault.kind}: {problem}" for problem in told
         ]
+
+    def all_problems(self, faults: Sequence[Fault]) -> list[str]:
+        """Return what is wrong after each fault by itself; how many were tried is printed (`pytest -rP` shows it)."""
+        sys.stdout.write(f"{self.name}: {len(faults)} faults at {len({fault.number for fault in faults})} writes\n")
+        return [problem for fault in faults for problem in self.problems(fault)]
 
     def _survived(self, fault: Fault, point: Point) -> list[str]:
         """Return what is wrong with how the command ended."""

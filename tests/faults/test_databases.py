@@ -93,7 +93,7 @@ def test_a_command_that_failed_is_done_by_the_next_one(
     command = (*COMMANDS[name], str(shop.folder / "sent")) if name == "send" else COMMANDS[name]
     scenario = Scenario.of(shop, command, tmp_path / "before", f"{name} on {server[0]}")
     faults = drawn(faults_at(scenario.points, server=server[0]), scenario.name)
-    problems = [problem for fault in faults for problem in scenario.problems(fault)]
+    problems = scenario.all_problems(faults)
     assert not problems, "\n".join([f"{len(faults)} faults tried:", *problems])
 
 
@@ -103,6 +103,7 @@ def test_an_upgrade_that_failed_is_done_by_the_next_one(server: tuple[str, Serve
         points = Shop(tmp_path, (f"sources.path={tmp_path}",), setting).run(("db", "upgrade")).points
         expected = _columns(setting)
     faults = drawn(faults_at(points, server=kind), f"upgrade on {kind}")
+    sys.stdout.write(f"upgrade on {kind}: {len(faults)} faults at {len(points)} writes\n")
     problems = []
     for fault in faults:
         with new_database(running, tmp_path, f"up_{kind}_{fault.number}_{fault.kind}".lower()) as setting:

@@ -9,5 +9,5 @@ from tests.faults.conftest import JOBS, Scenario, drawn, faults_at
 def test_a_job_that_failed_is_done_by_the_next_run(scenarios: dict[str, Scenario], job: str) -> None:
     scenario = scenarios[job]
     faults = drawn(faults_at(scenario.points, server="sqlite"), job, usual=1)
-    problems = [problem for fault in faults for problem in scenario.problems(fault)]
+    problems = scenario.all_problems(faults)
     assert not problems, "\n".join([f"{len(faults)} faults tried:", *problems])
