@@ -395,6 +395,7 @@ class Forecast(Section):
     fallback: Annotated[tuple[str, ...], Field(min_length=1)]
     promotion: Promotion
     min_history: Count
+    training_series: Count | None
     residual_windows: Count
     seasonal_naive: SeasonalNaive
     moving_average: MovingAverage

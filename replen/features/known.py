@@ -15,6 +15,12 @@ def known_count(values: Array) -> NDArray[np.int64]:
     return np.asarray(np.count_nonzero(~np.isnan(values), axis=1, keepdims=True), dtype=np.int64)
 
 
+def first_known(values: Array) -> NDArray[np.intp]:
+    """Return the place of the first known value, shape (n_series,); the number of places where there is none."""
+    known = ~np.isnan(values)
+    return np.asarray(np.where(known.any(axis=1), known.argmax(axis=1), values.shape[1]))
+
+
 def known_total(values: Array) -> Doubles:
     """Return the sum of the known values, shape (n_series, 1); 0 where there is none."""
     return np.asarray(np.nansum(values, axis=1, keepdims=True, dtype=np.float64))

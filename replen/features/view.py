@@ -43,7 +43,13 @@ class View:
         return prepare(then.take(active(then, self.features.active_periods)), self.features)
 
     def shards(
-        self, files: Sequence[str], cutoff: np.datetime64, *, rows: int = 8192, share: tuple[int, int] = (0, 1)
+        self,
+        files: Sequence[str],
+        cutoff: np.datetime64,
+        *,
+        rows: int = 8192,
+        most: int | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> Callable[[], Iterator[Panel]]:
         """Return what reads Parquet files of `tables.SERIES`, in their order, into prepared panels of at most `rows` series.
 
@@ -53,11 +59,12 @@ class View:
             files: of the series' table.
             cutoff: last period of the panels.
             rows: series a panel.
+            most: the stream ends after so many series; a random choice, as they come in the order of a hash. None: all.
             share: (number, of how many): which of equal parts of the stream is read; row groups of others are left alone.
         """
 
         def read() -> Iterator[Panel]:
-            for part in _cut(_batches(files, *share), rows):
+            for part in _cut(_batches(files, most, *share), rows):
                 panel = self.at(self.panel(part), cutoff)
                 if panel.shape[0]:
                     yield panel
@@ -65,10 +72,11 @@ class View:
         return read
 
 
-def _batches(files: Sequence[str], number: int, n_shares: int) -> Iterator[pd.DataFrame]:
-    """Yield the rows of one of `n_shares` equal parts of all files."""
+def _batches(files: Sequence[str], most: int | None, number: int, n_shares: int) -> Iterator[pd.DataFrame]:
+    """Yield the rows of one of `n_shares` equal parts of all files, or of the first `most` rows of them."""
     opened = [_open(file) for file in files]
-    total = sum(file.metadata.num_rows for file in opened)
+    stored = sum(file.metadata.num_rows for file in opened)
+    total = stored if most is None else min(most, stored)
     first, last = number * total // n_shares, (number + 1) * total // n_shares
     row = 0
     for file in opened:

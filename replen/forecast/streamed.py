@@ -61,7 +61,8 @@ class Training:
 
     def on(self, ranks: Ranks, observer: Observer) -> Packed:
         """Return the forecaster, trained by these ranks from a share of the series each; the observer is told of epochs."""
-        shards = self.view.shards(self.files, self.cutoff, share=(ranks.rank, ranks.size))
+        most, share = self.settings.training_series, (ranks.rank, ranks.size)
+        shards = self.view.shards(self.files, self.cutoff, most=most, share=share)
         return pack(self.model, STREAMED[self.model](shards, self.settings, self.seed, self.folder, observer, ranks))
 
     def on_rank(self, ranks: Ranks) -> Packed:

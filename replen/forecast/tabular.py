@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from replen import tables as t
 from replen.config import Tabular
 from replen.errors import ReplenError
-from replen.features.known import known_mean
+from replen.features.known import first_known, known_mean
 from replen.features.panel import Panel
 from replen.forecast.interface import Shards
 from replen.forecast.lstm.batches import MIN_POSITION
@@ -193,8 +193,7 @@ def _survey(shards: Shards, settings: Tabular, *, horizon: int) -> tuple[Reading
 
     def seen() -> Iterator[Panel]:
         for panel in shards():
-            known = np.isfinite(panel.past[t.SALES_HISTORY])
-            ages.append(np.where(known.any(axis=1), panel.shape[1] - known.argmax(axis=1), 0))
+            ages.append(panel.shape[1] - first_known(panel.past[t.SALES_HISTORY]))
             yield panel
 
     reading = Reading.of(seen(), settings, horizon=horizon)

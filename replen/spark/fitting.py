@@ -22,7 +22,7 @@ from replen.forecast.ranks import ALONE
 from replen.forecast.storage import Packed, pack
 from replen.forecast.streamed import STREAMED, Training, n_ranks
 from replen.progress import Progress
-from replen.spark.buckets import per_bucket
+from replen.spark.buckets import per_bucket, spread_sample
 from replen.spark.run import Run
 from replen.training_log import Epoch
 
@@ -38,7 +38,7 @@ def fit_all(
     blend has none, as its members are fitted on their own.
     """
     epochs, began = list[Epoch](), time.monotonic()
-    fitted = fit_counted(series, cutoffs, view, jobs.config)
+    fitted = fit_counted(spread_sample(series, jobs.config.forecast.training_series), cutoffs, view, jobs.config)
     seconds = dict.fromkeys(fitted[cutoffs[-1]], time.monotonic() - began) | {BLEND: 0.0}
     for model in (model for model in jobs.config.forecast.models if model in STREAMED):
         began = time.monotonic()

@@ -15,7 +15,16 @@ from replen.config import Lstm
 from replen.errors import ReplenError
 from replen.features.panel import Panel
 from replen.forecast.interface import EpochMetrics
-from replen.forecast.lstm.batches import batches, concat, is_held_out, training_windows, validation_windows, windows
+from replen.forecast.lstm.batches import (
+    batches,
+    concat,
+    drawn,
+    is_held_out,
+    training_windows,
+    validating,
+    validation_windows,
+    windows,
+)
 from replen.forecast.lstm.inputs import Inputs
 from replen.forecast.lstm.model import LstmModel, calibration_of, dependence_of
 from replen.forecast.lstm.reading import Reading
@@ -117,12 +126,18 @@ def test_targets_of_validation_are_never_trained_on(inputs: Inputs) -> None:
     held_out = is_held_out(make_panel().keys, 0.3)
     assert 0 < held_out.sum() < 24
     marked = replace(inputs, sales=np.where(held_out[:, None] & (np.arange(30) >= 26), 999.0, inputs.sales).astype(np.float32))
-    rng = np.random.default_rng(0)
-    training = training_windows(marked, SETTINGS, held_out=held_out, n_slices=200, rng=rng)
+    rng, panel = np.random.default_rng(0), make_panel()
+    training = training_windows(marked, drawn(panel, n_slices=200, rng=rng), SETTINGS, held_out=held_out, rng=rng)
     assert not (training.target == 999).any()
-    validation = validation_windows(marked, SETTINGS, held_out=held_out, n_series=24)
+    series = validating(panel, SETTINGS, horizon=HORIZON, n_series=24)
+    assert len(series) == held_out[1:].sum() + (held_out[0] and inputs.first[0] + 4 <= 25)
+    validation = validation_windows(marked, SETTINGS).take(series)
     assert ((validation.target == 999) | np.isnan(validation.target)).all()
-    assert len(validation) == held_out[1:].sum() + (held_out[0] and inputs.first[0] + 4 <= 25)
+
+
+def test_no_series_is_drawn_twice_before_all_were() -> None:
+    rows = drawn(make_panel(), n_slices=60, rng=np.random.default_rng(0))
+    assert np.bincount(rows).min() >= 60 // 24 == np.bincount(rows).max() - 1
 
 
 def test_batches_keep_every_slice(inputs: Inputs) -> None:

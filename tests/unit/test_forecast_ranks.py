@@ -81,6 +81,15 @@ def test_shares_of_the_series_are_read_once_each_in_order(tmp_path: Path, n_shar
     assert all(len(skus) == 4 for panels in read for skus in panels[:-1])
 
 
+def test_the_stream_ends_where_it_is_long_enough(tmp_path: Path) -> None:
+    rows, files = series(seed=1), [str(tmp_path / f"{number}.parquet") for number in range(2)]
+    for file, first, last in zip(files, (0, 5), (5, len(rows)), strict=True):
+        rows[first:last].to_parquet(file, row_group_size=2)
+    shares = [VIEW.shards(files, PERIODS[-1], most=7, share=(number, 2)) for number in range(2)]
+    read = [sku for share in shares for panel in share() for sku in panel.keys[t.SKU]]
+    assert read == rows[t.SKU].tolist()[:7]
+
+
 def test_row_groups_of_other_shares_are_not_read(tmp_path: Path) -> None:
     file = tmp_path / "0.parquet"
     series(seed=1).to_parquet(file, row_group_size=6)

@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from replen import tables as t
 from replen.config import Lstm
+from replen.features.known import first_known
+from replen.features.panel import Panel
 from replen.forecast import random
 from replen.forecast.lstm.inputs import Inputs
 
@@ -88,13 +91,30 @@ def windows(inputs: Inputs, rows: Places, origins: Places, *, context: int) -> B
     )
 
 
+def trainable(panel: Panel) -> Places:
+    """Return the series of a prepared panel that have a window to train on."""
+    return np.flatnonzero(first_known(panel.past[t.SALES_HISTORY]) + MIN_POSITION <= panel.shape[1] - 2)
+
+
+def drawn(panel: Panel, *, n_slices: int, rng: np.random.Generator) -> Places:
+    """Return the series that each training slice is cut from, at random: none twice before all were drawn."""
+    eligible = trainable(panel)
+    return np.resize(rng.permutation(eligible), n_slices if len(eligible) else 0)
+
+
 def training_windows(
-    inputs: Inputs, settings: Lstm, *, held_out: NDArray[np.bool_], n_slices: int, rng: np.random.Generator
+    inputs: Inputs, rows: Places, settings: Lstm, *, held_out: NDArray[np.bool_], rng: np.random.Generator
 ) -> Batch:
-    """Return slices of random series that end at random periods; the last periods of held-out series are no targets."""
+    """Return a slice of each row that ends at a random period; the last periods of held-out series are no targets.
+
+    Args:
+        inputs: the panel.
+        rows: shape (n,), trainable series.
+        settings: of the network.
+        held_out: shape (n_series,).
+        rng: of the periods.
+    """
     last_origin = inputs.sales.shape[1] - 2
-    eligible = np.flatnonzero(inputs.first + MIN_POSITION <= last_origin)
-    rows = np.resize(rng.permutation(eligible), n_slices if len(eligible) else 0)
     earliest = inputs.first[rows] + MIN_POSITION
     # A slice that ends early in a series holds few origins, so ends are drawn from half a context on.
     ends = rng.integers(np.minimum(earliest + settings.context // 2, last_origin), last_origin + 1)
@@ -105,12 +125,18 @@ def training_windows(
     return replace(batch, target=np.where(is_validation & held_out[rows, None, None], np.nan, batch.target))
 
 
-def validation_windows(inputs: Inputs, settings: Lstm, *, held_out: NDArray[np.bool_], n_series: int) -> Batch:
-    """Return the last windows of up to `n_series` held-out series; their targets are never trained on."""
-    n_periods, horizon = inputs.sales.shape[1], inputs.reading.horizon
+def validating(panel: Panel, settings: Lstm, *, horizon: int, n_series: int) -> Places:
+    """Return up to `n_series` held-out series that were there at the first validation window."""
+    held_out = is_held_out(panel.keys, settings.validation_share)
+    first_origin = panel.shape[1] - 1 - horizon
+    return np.flatnonzero(held_out & (first_known(panel.past[t.SALES_HISTORY]) + MIN_POSITION <= first_origin))[:n_series]
+
+
+def validation_windows(inputs: Inputs, settings: Lstm) -> Batch:
+    """Return the last windows of validating series; their targets are never trained on."""
+    (n_series, n_periods), horizon = inputs.sales.shape, inputs.reading.horizon
     origins = n_periods - 1 - horizon + np.arange(settings.validation_windows) * horizon // settings.validation_windows
-    rows = np.flatnonzero(held_out & (inputs.first + MIN_POSITION <= origins[0]))[:n_series]
-    return windows(inputs, rows, np.repeat(origins[None, :], len(rows), axis=0), context=settings.context)
+    return windows(inputs, np.arange(n_series), np.repeat(origins[None, :], n_series, axis=0), context=settings.context)
 
 
 def is_held_out(keys: pd.DataFrame, share: float) -> NDArray[np.bool_]:

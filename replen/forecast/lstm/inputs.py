@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.features.calendar import N_ANNUAL, calendar_features, periods_after
+from replen.features.known import first_known
 from replen.features.lags import carried, lagged, moving_mean, periods_since, seasonal_mean
 from replen.features.panel import Panel
 from replen.forecast.lstm.reading import Reading
@@ -93,7 +94,7 @@ class Inputs:
             planned=_planned_columns(panel, reading),
             usual_price=moving_mean(column(panel, t.PRICE), reading.windows[2]),
             codes=reading.codes(panel),
-            first=np.where(known.any(axis=1), known.argmax(axis=1), sales.shape[1]),
+            first=first_known(sales),
             reading=reading,
         )
 

@@ -7,12 +7,20 @@ from typing import Self
 
 import numpy as np
 
-from replen import tables as t
 from replen.config import Lstm
 from replen.errors import ReplenError
 from replen.features.panel import Panel
 from replen.forecast.interface import Shards
-from replen.forecast.lstm.batches import MIN_POSITION, Batch, concat, is_held_out, training_windows, validation_windows
+from replen.forecast.lstm.batches import (
+    Batch,
+    concat,
+    drawn,
+    is_held_out,
+    trainable,
+    training_windows,
+    validating,
+    validation_windows,
+)
 from replen.forecast.lstm.inputs import Inputs
 from replen.forecast.lstm.reading import Reading
 from replen.forecast.ranks import Ranks, share_of
@@ -43,7 +51,7 @@ class Survey:
 
         def counted() -> Iterator[Panel]:
             for panel in shards():
-                sizes.append(_n_trainable(panel))
+                sizes.append(len(trainable(panel)))
                 yield panel
 
         readings = ranks.gather(Reading.of(counted(), settings, horizon=horizon))
@@ -75,23 +83,18 @@ class Survey:
         """Return this rank's validation windows, maybe none: of a bounded number of series, spread over its shards."""
         parts = []
         for panel, quota in zip(shards(), self.quotas(share_of(settings.validation_series, ranks)), strict=True):
-            held_out = is_held_out(panel.keys, settings.validation_share)
-            parts.append(validation_windows(Inputs.of(panel, self.reading), settings, held_out=held_out, n_series=quota))
+            chosen = panel.take(validating(panel, settings, horizon=self.reading.horizon, n_series=quota))
+            parts.append(validation_windows(Inputs.of(chosen, self.reading), settings))
         return concat(parts)
 
     def windows(self, shards: Shards, settings: Lstm, *, n_slices: int, seed: Sequence[int]) -> Iterator[Batch]:
         """Return this rank's `n_slices` training slices, shard by shard; drawn by seed and shard."""
         for shard, (panel, quota) in enumerate(zip(shards(), self.quotas(n_slices), strict=True), start=self.first_shard):
-            inputs, held_out = Inputs.of(panel, self.reading), is_held_out(panel.keys, settings.validation_share)
             rng = np.random.default_rng([*seed, shard])
-            yield training_windows(inputs, settings, held_out=held_out, n_slices=quota, rng=rng)
-
-
-def _n_trainable(panel: Panel) -> int:
-    """Return how many series have a window to train on."""
-    known = np.isfinite(panel.past[t.SALES_HISTORY])
-    first = np.where(known.any(axis=1), known.argmax(axis=1), known.shape[1])
-    return int((first + MIN_POSITION <= known.shape[1] - 2).sum())
+            series, rows = np.unique(drawn(panel, n_slices=quota, rng=rng), return_inverse=True)
+            chosen = panel.take(series)
+            held_out = is_held_out(chosen.keys, settings.validation_share)
+            yield training_windows(Inputs.of(chosen, self.reading), rows, settings, held_out=held_out, rng=rng)
 
 
 def _union(readings: Sequence[Reading]) -> Reading:
