@@ -31,7 +31,7 @@ test-spark:
 	$(BIN)/python -m pytest -q tests/spark tests/jobs tests/faults
 
 test-faults: setup servers  ## every fault at every write of every job, on every kind of database: hours
-	REPLEN_FAULTS=all $(BIN)/python -m pytest -q -rP tests/faults
+	REPLEN_FAULTS=all $(BIN)/python -m pytest -q -s tests/faults
 
 unit: setup servers  ## only the tests that need no JVM
 	$(BIN)/python -m pytest -q tests/unit tests/golden

@@ -86,9 +86,13 @@ class Scenario:
         ]
 
     def all_problems(self, faults: Sequence[Fault]) -> list[str]:
-        """Return what is wrong after each fault by itself; how many were tried is printed (`pytest -rP` shows it)."""
-        sys.stdout.write(f"{self.name}: {len(faults)} faults at {len({fault.number for fault in faults})} writes\n")
-        return [problem for fault in faults for problem in self.problems(fault)]
+        """Return what is wrong after each fault by itself; how far it is, is printed (`pytest -s` shows it)."""
+        writes, found = len({fault.number for fault in faults}), list[str]()
+        for number, fault in enumerate(faults, start=1):
+            found += self.problems(fault)
+            sys.stdout.write(f"{self.name}: {number} of {len(faults)} faults at {writes} writes tried\n")
+            sys.stdout.flush()
+        return found
 
     def _survived(self, fault: Fault, point: Point) -> list[str]:
         """Return what is wrong with how the command ended."""
