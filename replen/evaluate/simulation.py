@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from replen.evaluate.nervousness import PlanChanges, Planning
 from replen.evaluate.pipeline import LatePipeline, PromptPipeline
+from replen.evaluate.simulation_kernel import Happened, Levels, play_rows
+from replen.plan.policies.fixed_cycle import OrderUpTo
 from replen.plan.policies.known import Known, Policy
 from replen.plan.positions import Positions
 from replen.plan.shelf_life import too_old
@@ -75,6 +77,8 @@ def simulate(
             `plan.positions.serve_backorders`).
         reality: what goes otherwise than the positions say.
     """
+    if isinstance(policy, OrderUpTo) and reality.lead_times is None:
+        return _ordered_up_to(positions, demand, policy, shelf_life=reality.shelf_life, backorders=backorders)
     n_paths = demand.shape[2]
     late = reality.lead_times
     if late is None and positions.delays is not None:
@@ -107,6 +111,32 @@ def simulate(
         seen[step] = wanted
     nervousness = np.full(positions.n_series, np.nan) if changes is None else changes.mean()
     return History(orders, on_hand, short, demand, sold, waste, pipeline.undelivered(), nervousness)
+
+
+def _ordered_up_to(
+    positions: Positions, demand: FloatArray, policy: OrderUpTo, *, shelf_life: IntArray | None, backorders: bool
+) -> History:
+    """Return the same of the policy that is asked most often, compiled."""
+    n_steps, n_series, n_paths = demand.shape
+    by_path = (n_series, n_paths)
+    lateness = np.zeros(by_path, np.int64) if positions.lateness is None else positions.lateness
+    levels = Levels(
+        opening=positions.on_hand - positions.backorders,
+        receipts=positions.receipts,
+        lateness=np.ascontiguousarray(lateness),
+        lead_times=np.ascontiguousarray(np.broadcast_to(positions.lead_times, by_path)),
+        may_order=positions.may_order,
+        level=np.ascontiguousarray(policy.levels),
+        multiple=policy.positions.order_multiple,
+        smallest=policy.positions.smallest_order,
+        largest=policy.positions.largest_order,
+        shelf_life=np.full(n_series, n_steps + 1) if shelf_life is None else shelf_life,
+    )
+    happened = Happened(*(np.zeros(demand.shape) for _ in range(5)), np.zeros(by_path))
+    play_rows(levels, np.ascontiguousarray(demand), backorders, happened)
+    *by_step, undelivered = happened
+    orders, on_hand, short, sold, waste = by_step
+    return History(orders, on_hand, short, demand, sold, waste, undelivered, np.full(n_series, np.nan))
 
 
 def _asked(policy: Policy, known: Known, changes: PlanChanges | None, reviewed: NDArray[np.bool_]) -> FloatArray:
