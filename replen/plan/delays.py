@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammainc, gammaincinv
 
+from replen.plan.delays_kernel import come_later, mean_later, take_later
 from replen.plan.timing import BoolArray, FloatArray, IntArray
 
 HASH_KEY = "delay of a path!"  # 16 characters
@@ -83,8 +84,9 @@ def shifted(values: FloatArray, delays: IntArray | None) -> FloatArray:
     """
     if delays is None:
         return values
-    later = np.minimum(np.arange(len(values))[:, None, None] + delays, len(values) - 1)
-    return np.asarray(np.take_along_axis(np.broadcast_to(values, later.shape), later, axis=0))
+    later = np.empty((len(values), *delays.shape))
+    take_later(values, delays, later)
+    return later
 
 
 def delayed(by_step: FloatArray, delays: IntArray | None) -> FloatArray:
@@ -94,12 +96,11 @@ def delayed(by_step: FloatArray, delays: IntArray | None) -> FloatArray:
         by_step: shape (n_series, horizon), units due at each step.
         delays: shape (n_series, n_paths), steps; None = none.
     """
-    due = by_step.T[:, :, None]
     if delays is None:
-        return due
-    before = np.arange(len(due))[:, None, None] - delays
-    whole = np.broadcast_to(due, before.shape)
-    return np.where(before >= 0, np.take_along_axis(whole, np.maximum(before, 0), axis=0), 0.0)
+        return by_step.T[:, :, None]
+    came = np.empty((by_step.shape[1], *delays.shape))
+    come_later(by_step, delays, came)
+    return came
 
 
 def within(delays: IntArray | None, horizon: int) -> BoolArray:
@@ -171,5 +172,6 @@ def mean_within(values: FloatArray, delays: IntArray | None) -> FloatArray:
     """
     if delays is None:
         return np.asarray(values.mean(axis=2).T)
-    counted = within(delays, len(values))
-    return np.asarray((np.where(counted, shifted(values, delays), 0.0).sum(axis=2) / counted.sum(axis=2)).T)
+    means = np.empty(values.shape[1::-1])
+    mean_later(values, delays, means)
+    return means

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from replen.plan.delays import delayed, expected_delayed, expected_later
+from replen.plan.delays_kernel import running_net
 from replen.plan.positions import Positions
 from replen.plan.timing import FloatArray, by_arrival, by_order_step
 
@@ -102,8 +103,9 @@ def project_backorders(net: FloatArray, receipts: FloatArray, running: FloatArra
         receipts: shape (n_series, horizon) or by path (horizon, n_series, n_paths or 1), units at the start of each step.
         running: shape (horizon, n_series, n_paths), units wanted up to and with each step.
     """
-    left = net[:, None] + np.cumsum(_by_path(receipts), axis=0) - running
-    return Projection(np.maximum(left, 0.0), np.maximum(-left, 0.0))
+    ending, short = np.empty_like(running), np.empty_like(running)
+    running_net(net, _by_path(receipts), running, ending, short)
+    return Projection(ending, short)
 
 
 def _by_path(receipts: FloatArray) -> FloatArray:
