@@ -1,4 +1,7 @@
-"""The search among orders of goods that perish, compiled: exact cost over the paths of every plan it looks at."""
+"""The search among orders of goods that perish, compiled: exact cost over the paths of every plan it looks at.
+
+What is done some hundred times a series is compiled into its caller: to hand the arrays on takes as long as to work with them.
+"""
 
 from typing import NamedTuple
 
@@ -62,35 +65,43 @@ def cost_rows(goods: Goods, quantities: FloatArray) -> FloatArray:
 @njit(cache=True)
 def search_rows(goods: Goods, quantities: FloatArray) -> None:
     """Better plans, (n_series, horizon), until no packs that are added, taken away or moved save money; halves of them next."""
+    moves = _moves(quantities.shape[1])
     for row in range(len(quantities)):
         plan = quantities[row]
         known = _cost(goods, row, plan)
         packs = max(np.floor(plan.max() / goods.multiple[row] / PARTS), 1.0)
         while True:
-            for _ in range(MAX_SWEEPS):
-                before = known
-                known = _sweep(goods, row, plan, known, packs * goods.multiple[row])
-                if known == before:
-                    break
+            known = _search(goods, row, plan, known, packs * goods.multiple[row], moves)
             if packs == 1.0:
                 break
             packs = np.floor(packs / 2)
 
 
 @njit(cache=True)
-def _sweep(goods: Goods, row: int, plan: FloatArray, known: float, amount: float) -> float:
-    """Return the money of the plan after moves of `amount` units, or of whole lines, that save some."""
-    horizon = len(plan)
-    for giver in range(NOWHERE, horizon):
-        for taker in range(NOWHERE, horizon):
-            if giver == taker or (min(giver, taker) != NOWHERE and abs(giver - taker) > REACH):
-                continue
-            for everything in range(1 if giver == NOWHERE else 2):
-                known = _try(goods, row, plan, known, (giver, taker), amount if everything == 0 else np.inf)
+def _moves(horizon: int) -> IntArray:
+    """Return the moves of a sweep: from which step packs go, to which, and whether all of them do, (n_moves, 3)."""
+    moves = [
+        (giver, taker, everything)
+        for giver in range(NOWHERE, horizon)
+        for taker in range(NOWHERE, horizon)
+        for everything in range(1 if giver == NOWHERE else 2)
+        if giver != taker and (min(giver, taker) == NOWHERE or abs(giver - taker) <= REACH)
+    ]
+    return np.array(moves)
+
+
+@njit(cache=True, inline="always")
+def _search(goods: Goods, row: int, plan: FloatArray, known: float, amount: float, moves: IntArray) -> float:
+    """Return the money of the plan after moves of `amount` units, or of whole lines, until all in a row save nothing."""
+    tried = in_vain = 0
+    while in_vain < len(moves) and tried < MAX_SWEEPS * len(moves):
+        giver, taker, everything = moves[tried % len(moves)]
+        cost = _try(goods, row, plan, known, (giver, taker), np.inf if everything else amount)
+        tried, in_vain, known = tried + 1, in_vain + 1 if cost == known else 0, cost
     return known
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _try(goods: Goods, row: int, plan: FloatArray, known: float, move: tuple[int, int], amount: float) -> float:
     """Return the money of the plan, changed if units that move from one step to another, or nowhere, save some."""
     giver, taker = move
@@ -113,7 +124,7 @@ def _try(goods: Goods, row: int, plan: FloatArray, known: float, move: tuple[int
     return known
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _cost(goods: Goods, row: int, plan: FloatArray) -> float:
     """Return the money of a plan of one series, the value of what is left taken off."""
     n_paths, horizon = goods.demand[row].shape
