@@ -1,8 +1,8 @@
 """Series made ready to be solved: backorders and what expires are taken into account, and what no decision changes is known."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from replen.plan.projection import Projection, arrivals_by_path, before_arrival,
 from replen.plan.safety import Floor
 from replen.plan.shelf_life import expiring, largest_in_time, sold_in_time
 from replen.plan.timing import FloatArray
+
+PATHS = ("customers", "expired")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,15 @@ class Prepared:
         if positions.shelf_life is None:
             return np.zeros(0, np.intp)
         return np.flatnonzero(np.maximum(positions.shelf_life, positions.lead_time + 1) <= len(self.customers))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is kept on disk between passes: paths in few bytes, and nothing that can be found out again."""
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        return kept | {name: compact(kept[name]) for name in PATHS}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        """Fill in what was kept."""
+        vars(self).update(kept | {name: kept[name].astype(np.float64) for name in PATHS})
 
     @property
     def decided(self) -> FloatArray:
@@ -137,3 +148,11 @@ class Prepared:
     @cached_property
     def _running(self) -> FloatArray:
         return np.cumsum(self.demand, axis=0)
+
+
+def compact(units: FloatArray) -> NDArray[Any]:
+    """Return the same numbers in as few bytes as hold them exactly: whole units in one or two, many others in four."""
+    largest = float(np.abs(units).max(initial=0.0))
+    kinds = [kind for kind in (np.int8, np.int16) if largest <= np.iinfo(kind).max]
+    narrow = (units.astype(kind) for kind in (*kinds, np.float32))
+    return next((kept for kept in narrow if np.array_equal(kept, units)), units)

@@ -1,7 +1,7 @@
 """Programs of series under shared limits, made once and solved again at every prices: what a pass of the coupling needs."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from replen.plan.lost_sales import solve_lost_sales
 from replen.plan.packs import whole_packs
 from replen.plan.perishing import PerishingPrograms, relaxed
 from replen.plan.positions import Positions
-from replen.plan.prepared import Prepared
+from replen.plan.prepared import Prepared, compact
 from replen.plan.problem import Prices, Problem, problems
 from replen.plan.sharing import Flows, Sharing
 from replen.plan.solved import Solved, Solver
@@ -56,8 +56,8 @@ class BackorderPrograms:
         lines, varies = OrderLines(positions.smallest_order, positions.order_cost), np.flatnonzero(positions.varies)
         apart = np.where(positions.varies, ready.constant + ready.unreached, 0.0)
         early_stock = np.where(positions.varies[:, None], ready.early_stock, 0.0)
-        compact = replace(chains, at=_compact(chains.at))
-        return cls(compact, lines, positions, varies, ready.take(varies), apart, early_stock)
+        kept = replace(chains, at=compact(chains.at))
+        return cls(kept, lines, positions, varies, ready.take(varies), apart, early_stock)
 
     def __call__(self, prices: Prices) -> Solved:
         """Return the plans at these prices."""
@@ -94,7 +94,7 @@ class LostSalesPrograms:
     def of(cls, ready: Prepared) -> Self:
         """Return the programs of these series."""
         found = problems(ready.positions, ready.demand, ready.idle)
-        groups = tuple((rows, replace(one, needs=_compact(one.needs), opening=_compact(one.opening))) for rows, one in found)
+        groups = tuple((rows, replace(one, needs=compact(one.needs), opening=compact(one.opening))) for rows, one in found)
         left = ready.positions.end_value * ready.idle.ending[-1].mean(axis=1)
         return cls(groups, ready.early_stock, ready.constant - left, ready.constant + ready.unreached)
 
@@ -196,11 +196,3 @@ class Programs:
         taken = cheapest(self.series, solved.cost + prices.paid(*flows))
         used = Flows(*(units[taken] for units in flows))
         return self.sharing.take(taken).totals(bound[taken], solved.cost[taken], used)
-
-
-def _compact(units: FloatArray) -> NDArray[Any]:
-    """Return the same numbers in as few bytes as hold them exactly: whole units in two, many others in four."""
-    largest = float(np.abs(units).max(initial=0.0))
-    kinds = (np.int16, np.float32) if largest <= np.iinfo(np.int16).max else (np.float32,)
-    narrow = (units.astype(kind) for kind in kinds)
-    return next((kept for kept in narrow if np.array_equal(kept, units)), units)

@@ -12,6 +12,10 @@ from replen import config
 # Numeric libraries start a thread a core in every worker; a task has only its own cpus.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
+# By default arrays of some megabytes go back to the system when they are freed, and every new one is paged in again: up to a
+# sixth of a plan's processor time. Beyond these sizes memory still goes back.
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 256 * 2**20}
+
 
 def session(settings: config.Spark, app_name: str) -> SparkSession:
     """Return the running session, or a new one; `spark.settings` of the configuration win over everything set here.
@@ -45,7 +49,7 @@ def required_options(settings: config.Spark) -> dict[str, str]:
         # pandas writes its timestamps so; sources know what they mean.
         "spark.sql.legacy.parquet.nanosAsLong": "true",
         "spark.log.level": "ERROR",
-    } | {f"spark.executorEnv.{name}": cpus for name in THREADS}
+    } | {f"spark.executorEnv.{name}": str(value) for name, value in {**dict.fromkeys(THREADS, cpus), **MEMORY}.items()}
 
 
 def laptop_options(settings: config.Spark) -> dict[str, str]:
