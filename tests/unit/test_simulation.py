@@ -1,5 +1,7 @@
 """The simulator: a naive loop agrees with it, and no policy sees the demand it orders for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from replen.evaluate.simulation import Reality, score, simulate
 from replen.plan.outcome import plan_series
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
 from tests.unit.plan_instances import instances, naive_order_steps, naive_simulation, positions
+from tests.unit.test_plan_delays import late_instances
 
 PLAYED = ("review_period", "unit_cost", "holding_cost", "lost_sale_cost", "end_value")
 
@@ -311,3 +314,16 @@ def test_score_adds_up():
     assert result.fill_rate == approx([1.0, 1 / 3])
     assert result.cycle_service_level == approx([1.0, 1 / 3])
     assert score(drawn, history, first_step=1).demand == approx([2.0, 2.0])
+
+
+@settings(deadline=None)
+@given(instance=late_instances(backorders=True, perishable=True), waits=st.booleans(), seed=st.integers(0, 99))
+def test_what_is_ordered_up_to_levels_does_not_depend_on_who_is_asked(instance, waits, seed):
+    # Compiled, or as any policy that is asked at every review: late orders, what expires and packs included.
+    drawn, demand = instance
+    drawn = drawn if waits else replace(drawn, backorders=np.zeros(drawn.n_series))
+    policy = OrderUpTo(drawn, np.random.default_rng(seed).integers(0, 60, (drawn.n_series, len(demand))).astype(float))
+    reality = Reality(shelf_life=drawn.shelf_life)
+    compiled, asked = (simulate(drawn, demand, one, backorders=waits, reality=reality) for one in (policy, policy.__call__))
+    for name, units in vars(asked).items():
+        assert vars(compiled)[name] == approx(units, nan_ok=True), name
