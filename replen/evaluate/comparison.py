@@ -44,8 +44,13 @@ def compare_with_rule(
     """
     first, parts = first_choices(items), []
     for rows in chunks(decisions.index[decisions[t.REASON].isna()].to_numpy(np.intp), CHUNK):
-        plan = _plan_columns(decisions.loc[rows], items.iloc[rows], demand_paths[rows], settings=settings, calendar=calendar)
-        rule = _rule_columns(items.iloc[first[rows]], demand_paths[rows], settings=settings, calendar=calendar)
+        # Paths are those of the series; most series take their first choice, whose positions are then read once for both.
+        demand, (sources, place) = by_step(demand_paths[rows]), np.unique([rows, first[rows]], return_inverse=True)
+        positions = read_positions(items.iloc[sources], calendar, n_paths=demand.shape[2])
+        taken, preferred = (positions.take(some) for some in place.reshape(2, -1))
+        assigned = Assigned.of(items.iloc[rows], settings.policy)
+        plan = _plan_columns(decisions.loc[rows], assigned, taken, demand, waits=settings.waits)
+        rule = _rule_columns(preferred, demand, settings=settings)
         parts.append(pd.DataFrame(plan | rule, index=rows))
     if not parts:
         return decisions
@@ -54,15 +59,14 @@ def compare_with_rule(
 
 
 def _plan_columns(
-    decisions: pd.DataFrame, items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, calendar: Calendar
+    decisions: pd.DataFrame, assigned: Assigned, positions: Positions, demand: FloatArray, *, waits: bool
 ) -> dict[str, FloatArray]:
     """Return cost and units sold of series when their plans are played."""
-    waits = settings.waits
-    positions, demand = _met(items, demand_paths, calendar, waits=waits)
+    positions, demand = _met(positions, demand, waits=waits)
     quantities = np.stack(decisions[t.ORDER_QUANTITY.by_step()].to_list())
     planned = score(positions, play_plan(positions, demand, quantities, waits=waits), backorders=waits)
     cost, sold = planned.cost, planned.sold.copy()
-    for rows, rule in Assigned.of(items, settings.policy).rules(positions, demand, waits=waits):
+    for rows, rule in assigned.rules(positions, demand, waits=waits):
         begun, reality = Begun(quantities[rows, 0], rule), Reality(shelf_life=rule.positions.shelf_life)
         history = simulate(rule.positions, demand[:, rows], begun, backorders=waits, reality=reality)
         played = score(positions.take(rows), history, backorders=waits)
@@ -70,20 +74,17 @@ def _plan_columns(
     return {str(t.MEAN_DEMAND): planned.demand, str(t.PLAN_COST): cost, str(t.PLAN_SOLD): sold}
 
 
-def _rule_columns(
-    items: pd.DataFrame, demand_paths: FloatArray, *, settings: Plan, calendar: Calendar
-) -> dict[str, FloatArray]:
+def _rule_columns(positions: Positions, demand: FloatArray, *, settings: Plan) -> dict[str, FloatArray]:
     """Return cost and units sold of series when the simple rule orders from these sources."""
     waits = settings.waits
-    positions, demand = _met(items, demand_paths, calendar, waits=waits)
+    positions, demand = _met(positions, demand, waits=waits)
     levels = simple_rule_levels(positions, demand, cycle_service_level=settings.rule.cycle_service_level)
     ruled = score(positions, played_up_to(positions, demand, levels, waits=waits), backorders=waits)
     return {str(t.RULE_COST): ruled.cost, str(t.RULE_SOLD): ruled.sold}
 
 
-def _met(items: pd.DataFrame, demand_paths: FloatArray, calendar: Calendar, *, waits: bool) -> tuple[Positions, FloatArray]:
+def _met(positions: Positions, demand: FloatArray, *, waits: bool) -> tuple[Positions, FloatArray]:
     """Return positions and demand, what is owed to customers taken off first unless demand waits."""
-    positions, demand = read_positions(items, calendar, n_paths=demand_paths.shape[1]), by_step(demand_paths)
     return (positions, demand) if waits else serve_backorders(positions, demand)
 
 
