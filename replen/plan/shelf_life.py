@@ -152,28 +152,32 @@ def levels_in_time(positions: Positions, demand: FloatArray, levels: FloatArray,
     first, last = (
         some.lead_times + more[:, None] for more in (np.minimum(some.review_period, some.shelf_life), some.shelf_life)
     )
-    for step in range(len(demand)):
-        soon, in_time = (_demand_until(demand[:, rows], step, step + periods) for periods in (first, last))
-        pays = partial(_pays_in_time, soon, in_time, saved=saved, unit_cost=some.unit_cost)
-        level = pays_up_to(pays, in_time.max(axis=1), halvings=HALVINGS)
-        capped[rows, step] = np.minimum(levels[rows, step], np.round(level, DECIMALS))
+    soon, in_time = (_demand_of_next(demand[:, rows], periods) for periods in (first, last))
+    pays = partial(_pays_in_time, soon, in_time, saved=saved, unit_cost=some.unit_cost)
+    level = pays_up_to(pays, in_time.max(axis=2), halvings=HALVINGS)
+    capped[rows] = np.minimum(levels[rows], np.round(level, DECIMALS).T)
     return capped
 
 
 def _pays_in_time(
     soon: FloatArray, in_time: FloatArray, level: FloatArray, *, saved: FloatArray, unit_cost: FloatArray
 ) -> BoolArray:
-    """Return whether a unit above the level pays, (n_series,), given demand of both intervals, (n_series, n_paths)."""
-    sold, expires = (soon > level[:, None]).mean(axis=1), (in_time <= level[:, None]).mean(axis=1)
+    """Return whether a unit above the level pays, (n_steps, n_series), given demand of both intervals, also by path."""
+    sold, expires = (soon > level[:, :, None]).mean(axis=2), (in_time <= level[:, :, None]).mean(axis=2)
     return np.asarray(saved * sold > unit_cost * expires)
 
 
-def _demand_until(demand: FloatArray, step: int, end: IntArray) -> FloatArray:
-    """Return demand from a step to the one before `end`, (n_series, n_paths), units; later steps are like the last one."""
+def _demand_of_next(demand: FloatArray, periods: IntArray) -> FloatArray:
+    """Return demand of the next periods from each step on, (n_steps, n_series, n_paths), units; later steps are like the last.
+
+    Args:
+        demand: shape (n_steps, n_series, n_paths), units.
+        periods: shape (n_series, n_paths), or (n_series, 1) where they are the same on all paths.
+    """
     running = np.concatenate([np.zeros((1, *demand[0].shape)), np.cumsum(demand, axis=0)])
-    until = np.broadcast_to(end, demand[0].shape)
-    within = np.take_along_axis(running, np.minimum(until, len(demand))[None], axis=0)[0]
-    return np.asarray(within - running[step] + np.maximum(until - len(demand), 0) * demand[-1])
+    until = np.arange(len(demand))[:, None, None] + np.broadcast_to(periods, demand[0].shape)
+    within = np.take_along_axis(running, np.minimum(until, len(demand)), axis=0)
+    return np.asarray(within - running[:-1] + np.maximum(until - len(demand), 0) * demand[-1])
 
 
 def _largest_line(positions: Positions, sells: FloatArray) -> FloatArray:
