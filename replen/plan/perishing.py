@@ -124,8 +124,8 @@ def _goods(ready: Prepared, largest: FloatArray, prices: Prices) -> Goods:
     delays = np.zeros(shape[1:], np.int64) if positions.delays is None else positions.delays
     return Goods(
         opening=positions.on_hand - positions.backorders,
-        demand=np.ascontiguousarray(ready.customers.transpose(1, 2, 0)),
-        coming=np.ascontiguousarray(np.broadcast_to(coming, shape).transpose(1, 2, 0)),
+        demand=np.ascontiguousarray(ready.customers.transpose(1, 0, 2)),
+        coming=np.ascontiguousarray(np.broadcast_to(coming, shape).transpose(1, 0, 2)),
         arrival=positions.lead_time[:, None] + delays,
         shelf_life=_shelf_life(ready),
         order=bought,

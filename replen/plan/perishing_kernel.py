@@ -22,7 +22,7 @@ class Goods(NamedTuple):
 
     Attributes:
         opening: shape (n_series,), units on the shelf before the first step, less those owed.
-        demand: shape (n_series, n_paths, horizon), units.
+        demand: shape (n_series, horizon, n_paths), units.
         coming: of the same shape, units that arrive at the start of each step whatever is ordered.
         arrival: shape (n_series, n_paths), steps from an order to its arrival.
         shelf_life: shape (n_series,), steps in which a unit can be sold, that of its arrival included.
@@ -53,25 +53,41 @@ class Goods(NamedTuple):
     waits: bool
 
 
+class Room(NamedTuple):
+    """Memory for the paths of one series.
+
+    Attributes:
+        net: shape (n_paths,), units on the shelf less those owed.
+        money: shape (n_paths,), spent so far on stock and its lack.
+        units: shape (n_paths,), of one step.
+        received: shape (horizon + 1, n_paths), units that have arrived before each step, 0 before the first.
+    """
+
+    net: FloatArray
+    money: FloatArray
+    units: FloatArray
+    received: FloatArray
+
+
 @njit(cache=True)
 def cost_rows(goods: Goods, quantities: FloatArray) -> FloatArray:
     """Return money of plans, (n_series,), units by step (n_series, horizon)."""
-    cost = np.empty(len(quantities))
+    cost, room = np.empty(len(quantities)), _room(goods)
     for row in range(len(quantities)):
-        cost[row] = _cost(goods, row, quantities[row])
+        cost[row] = _cost(goods, row, quantities[row], room)
     return cost
 
 
 @njit(cache=True)
 def search_rows(goods: Goods, quantities: FloatArray) -> None:
     """Better plans, (n_series, horizon), until no packs that are added, taken away or moved save money; halves of them next."""
-    moves = _moves(quantities.shape[1])
+    moves, room = _moves(quantities.shape[1]), _room(goods)
     for row in range(len(quantities)):
         plan = quantities[row]
-        known = _cost(goods, row, plan)
+        known = _cost(goods, row, plan, room)
         packs = max(np.floor(plan.max() / goods.multiple[row] / PARTS), 1.0)
         while True:
-            known = _search(goods, row, plan, known, packs * goods.multiple[row], moves)
+            known = _search(goods, row, plan, known, packs * goods.multiple[row], moves, room)
             if packs == 1.0:
                 break
             packs = np.floor(packs / 2)
@@ -91,18 +107,18 @@ def _moves(horizon: int) -> IntArray:
 
 
 @njit(cache=True, inline="always")
-def _search(goods: Goods, row: int, plan: FloatArray, known: float, amount: float, moves: IntArray) -> float:
+def _search(goods: Goods, row: int, plan: FloatArray, known: float, amount: float, moves: IntArray, room: Room) -> float:
     """Return the money of the plan after moves of `amount` units, or of whole lines, until all in a row save nothing."""
     tried = in_vain = 0
     while in_vain < len(moves) and tried < MAX_SWEEPS * len(moves):
         giver, taker, everything = moves[tried % len(moves)]
-        cost = _try(goods, row, plan, known, (giver, taker), np.inf if everything else amount)
+        cost = _try(goods, row, plan, known, (giver, taker), np.inf if everything else amount, room)
         tried, in_vain, known = tried + 1, in_vain + 1 if cost == known else 0, cost
     return known
 
 
 @njit(cache=True, inline="always")
-def _try(goods: Goods, row: int, plan: FloatArray, known: float, move: tuple[int, int], amount: float) -> float:
+def _try(goods: Goods, row: int, plan: FloatArray, known: float, move: tuple[int, int], amount: float, room: Room) -> float:
     """Return the money of the plan, changed if units that move from one step to another, or nowhere, save some."""
     giver, taker = move
     given = plan[giver] if giver != NOWHERE else 0.0
@@ -114,7 +130,7 @@ def _try(goods: Goods, row: int, plan: FloatArray, known: float, move: tuple[int
         plan[giver] = given - amount
     if taker != NOWHERE:
         plan[taker] = min(max(taken + amount, goods.smallest[row]), goods.largest[row, taker])
-    cost = _cost(goods, row, plan)
+    cost = _cost(goods, row, plan, room)
     if cost < known - SAVING * max(1.0, abs(known)):
         return cost
     if giver != NOWHERE:
@@ -124,26 +140,54 @@ def _try(goods: Goods, row: int, plan: FloatArray, known: float, move: tuple[int
     return known
 
 
+@njit(cache=True)
+def _room(goods: Goods) -> Room:
+    """Return memory for the paths of one series."""
+    _, horizon, n_paths = goods.demand.shape
+    return Room(np.zeros(n_paths), np.zeros(n_paths), np.zeros(n_paths), np.zeros((horizon + 1, n_paths)))
+
+
 @njit(cache=True, inline="always")
-def _cost(goods: Goods, row: int, plan: FloatArray) -> float:
-    """Return the money of a plan of one series, the value of what is left taken off."""
-    n_paths, horizon = goods.demand[row].shape
-    keeps, received, total = goods.shelf_life[row], np.zeros(horizon + 1), 0.0
-    for w in range(n_paths):
-        net, lead_time = goods.opening[row], goods.arrival[row, w]
-        for t in range(horizon):
-            arrived = goods.coming[row, w, t] + (plan[t - lead_time] if t >= lead_time else 0.0)
-            received[t + 1] = received[t] + arrived
-            net += arrived - goods.demand[row, w, t]
-            if net > 0.0:
-                if t + 2 > keeps:
-                    net = min(net, received[t + 1] - received[t + 2 - keeps])
-                total += goods.holding[row, t] * net
-            else:
-                total -= goods.short[row] * net
-                net = net if goods.waits else 0.0
-        total -= goods.end[row] * net
-    cost = total / n_paths
-    for t in range(horizon):
+def _cost(goods: Goods, row: int, plan: FloatArray, room: Room) -> float:
+    """Return the money of a plan of one series, the value of what is left taken off.
+
+    All paths take a step together, in loops so plain that they are compiled into instructions for several paths at once.
+    """
+    room.net[:], room.money[:] = goods.opening[row], 0.0
+    for t in range(len(plan)):
+        _meet(goods, row, t, plan, room)
+        _keep(goods, row, t, room)
+    cost = (room.money.sum() - goods.end[row] * room.net.sum()) / len(room.net)
+    for t in range(len(plan)):
         cost += goods.order[row, t] * plan[t] + (goods.line[row] if plan[t] > 0.0 else 0.0)
     return float(cost)
+
+
+@njit(cache=True, inline="always")
+def _meet(goods: Goods, row: int, t: int, plan: FloatArray, room: Room) -> None:
+    """Receive what comes in a step, and serve what is wanted."""
+    net, _, units, received = room
+    demand, coming, arrival, paths = goods.demand, goods.coming, goods.arrival, range(len(net))
+    for w in paths:
+        placed = t - arrival[row, w]
+        units[w] = plan[placed] if placed >= 0 else 0.0
+    for w in paths:
+        received[t + 1, w] = received[t, w] + coming[row, t, w] + units[w]
+    for w in paths:
+        net[w] += coming[row, t, w] + units[w] - demand[row, t, w]
+
+
+@njit(cache=True, inline="always")
+def _keep(goods: Goods, row: int, t: int, room: Room) -> None:
+    """Throw away what is too old, and count what is left and what is missing."""
+    net, money, units, received = room
+    holding, short, too_old, paths = goods.holding[row, t], goods.short[row], t + 2 - goods.shelf_life[row], range(len(net))
+    for w in paths:
+        units[w] = max(net[w], 0.0)
+    if too_old > 0:
+        for w in paths:
+            units[w] = min(units[w], received[t + 1, w] - received[too_old, w])
+    for w in paths:
+        money[w] += holding * units[w] - short * min(net[w], 0.0)
+    for w in paths:
+        net[w] = units[w] + (min(net[w], 0.0) if goods.waits else 0.0)
