@@ -133,10 +133,9 @@ def _ordered_up_to(
         shelf_life=np.full(n_series, n_steps + 1) if shelf_life is None else shelf_life,
         waits=backorders,
     )
-    happened = Happened(*(np.zeros(demand.shape) for _ in range(5)), np.zeros(by_path))
-    play_rows(levels, np.ascontiguousarray(demand), happened)
-    *by_step, undelivered = happened
-    orders, on_hand, short, sold, waste = by_step
+    orders, on_hand, short, sold, waste = (np.zeros(demand.shape) for _ in range(5))
+    undelivered = np.zeros(by_path)
+    play_rows(levels, np.ascontiguousarray(demand), Happened(orders, on_hand, short, sold, waste, undelivered))
     return History(orders, on_hand, short, demand, sold, waste, undelivered, np.full(n_series, np.nan))
 
 
