@@ -12,6 +12,7 @@ from replen.evaluate.comparison import play_plan
 from replen.evaluate.nervousness import PlanChanges
 from replen.evaluate.simulation import Reality, score, simulate
 from replen.plan.outcome import plan_series
+from replen.plan.packs import nearest_line
 from replen.plan.policies.fixed_cycle import OrderUpTo, cheapest_levels, simple_rule_levels
 from tests.unit.plan_instances import instances, naive_order_steps, naive_simulation, positions
 from tests.unit.test_plan_delays import late_instances
@@ -322,8 +323,18 @@ def test_what_is_ordered_up_to_levels_does_not_depend_on_who_is_asked(instance, 
     # Compiled, or as any policy that is asked at every review: late orders, what expires and packs included.
     drawn, demand = instance
     drawn = drawn if waits else replace(drawn, backorders=np.zeros(drawn.n_series))
-    policy = OrderUpTo(drawn, np.random.default_rng(seed).integers(0, 60, (drawn.n_series, len(demand))).astype(float))
+    lacking = np.random.default_rng(seed).integers(0, 9, (drawn.n_series, len(demand)))
+    policy = OrderUpTo(drawn, drawn.inventory_position[:, None] + lacking)
     reality = Reality(shelf_life=drawn.shelf_life)
     compiled, asked = (simulate(drawn, demand, one, backorders=waits, reality=reality) for one in (policy, policy.__call__))
     for name, units in vars(asked).items():
         assert vars(compiled)[name] == approx(units, nan_ok=True), name
+
+
+@pytest.mark.parametrize("multiple", [1.0, 3.0])
+def test_orders_up_to_levels_round_to_the_nearest_line(multiple):
+    n_series = 40  # each lacks half a unit more than the one before it
+    drawn = positions(n_series, 2, min_order_quantity=8.0, order_multiple=multiple, max_order_quantity=15.0)
+    lacking = np.arange(n_series)[:, None] / 2
+    orders = simulate(drawn, np.zeros((2, n_series, 1)), OrderUpTo(drawn, np.repeat(lacking, 2, axis=1))).orders
+    np.testing.assert_array_equal(orders[0], nearest_line(drawn, lacking))
