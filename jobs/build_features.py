@@ -4,9 +4,11 @@ spark-submit jobs/build_features.py --config conf/cluster.yaml
 """
 
 import datetime as dt
+from dataclasses import replace
 from functools import partial, reduce
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -16,12 +18,13 @@ from replen.config import Config
 from replen.features.history import STATIC, SeriesInputs, series_rows
 from replen.features.periods import Freq
 from replen.progress import Progress
-from replen.spark.buckets import bucket, per_bucket
+from replen.spark.buckets import bucket, per_bucket_in_arrow
 from replen.spark.run import Committed, Run, open_run
 
 JOB = "build_features"
 ORIGIN = "origin"
 BY_SERIES = (t.SALES, t.PLANNED_PRICES, t.BEHAVIOUR)
+ASSEMBLED = replace(t.SERIES, values=tuple(column for column in t.SERIES.values if column not in STATIC))
 
 
 def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
@@ -37,9 +40,9 @@ def build(jobs: Run) -> Committed:
     cutoff = jobs.needed("ingest").cutoff
     inputs = {table: jobs.read(table, "ingest") for table in (*BY_SERIES, t.CATALOGUE)}
     assemble = partial(assemble_series, freq=config.freq, last_period=cutoff, complete=config.sources.complete)
-    rows = per_bucket(one_frame(inputs), assemble, t.SERIES, sizes=config.spark)
+    rows = per_bucket_in_arrow(one_frame(inputs), assemble, ASSEMBLED, sizes=config.spark)
     static = inputs[t.CATALOGUE].select(t.SKU, *STATIC)
-    joined = rows.drop(*STATIC).join(static, on=t.SKU, how="left")
+    joined = rows.join(static, on=t.SKU, how="left")
     # In one order whatever the number of partitions: training reads the files as one stream. The ranges are told, not sampled:
     # that would assemble all series twice.
     n_files = config.spark.partitions
@@ -51,14 +54,15 @@ def build(jobs: Run) -> Committed:
 
 def one_frame(inputs: dict[t.Table, DataFrame]) -> DataFrame:
     """Return the rows of all tables by series in one frame, told apart by `origin`: grouped together with one shuffle."""
-    tagged = [inputs[table].withColumn(ORIGIN, F.lit(table.name)) for table in BY_SERIES]
+    tagged = [inputs[table].withColumn(ORIGIN, F.lit(number).cast("byte")) for number, table in enumerate(BY_SERIES)]
     union = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), tagged)
     return union.withColumn(t.BUCKET, bucket())
 
 
-def assemble_series(rows: pd.DataFrame, *, freq: Freq, last_period: dt.date, complete: bool) -> pd.DataFrame:
+def assemble_series(rows: pa.Table, *, freq: Freq, last_period: dt.date, complete: bool) -> pa.Table:
     """Return the series of a range of buckets from the rows of `one_frame`."""
-    sales, planned, behaviour = (rows[rows[ORIGIN] == table.name] for table in BY_SERIES)
+    of_table = [rows.filter(pc.equal(rows[ORIGIN], number)).drop_columns(ORIGIN) for number in range(len(BY_SERIES))]
+    sales, planned, behaviour = (some.to_pandas(strings_to_categorical=True, date_as_object=False) for some in of_table)
     inputs = SeriesInputs(sales=sales, planned_prices=planned, behaviour=behaviour)
     return series_rows(inputs, freq=freq, last_period=last_period, complete=complete)
 

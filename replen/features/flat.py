@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Flat = NDArray[np.float64]
@@ -42,6 +43,11 @@ class Layout:
         """Return one array a series."""
         flat, bounds = values.astype(np.float32), self.pointers.tolist()
         return [flat[begin:end] for begin, end in pairwise(bounds)]
+
+    def lists(self, values: Flat) -> pa.ListArray:
+        """Return one list a series, null where a value is unknown (NaN)."""
+        flat = pa.array(values.astype(np.float32), from_pandas=True)
+        return pa.ListArray.from_arrays(self.pointers.astype(np.int32), flat)
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,24 @@
 """Long rows of sales and signals -> one row a series with arrays by period. Nothing here depends on a cutoff but array ends."""
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.features.flat import Flat, IntArray, Layout, Places
 from replen.features.periods import Freq, period_dates, period_numbers
 
-FloatArrays = list[NDArray[np.float32]]
+Signals = pa.map_(pa.string(), pa.list_(pa.float32()))
 STATIC = (t.CATEGORY, t.BRAND, t.UNIT_PRICE, t.LAUNCH_DATE, t.END_DATE)
 
 
 @dataclass(frozen=True)
 class SeriesInputs:
-    """The rows of some series: all rows of a series are here, or none.
+    """The rows of some series: all rows of a series are here, or none. Text is fastest as categories, dates as datetime64.
 
     Attributes:
         sales: rows of `tables.SALES` with the column `bucket`, several channels a period; they say which series there are.
@@ -32,63 +31,67 @@ class SeriesInputs:
     behaviour: pd.DataFrame
 
 
-def series_rows(inputs: SeriesInputs, *, freq: Freq, last_period: dt.date, complete: bool) -> pd.DataFrame:
+def series_rows(inputs: SeriesInputs, *, freq: Freq, last_period: dt.date, complete: bool) -> pa.Table:
     """Return rows of `tables.SERIES` for stream `*`, sorted by key: arrays from the first period with a row to `last_period`.
 
     Channels are pooled by period: quantities and customers are summed, prices weighted by quantity (a plain mean where
     nothing was sold), promotion and in_stock averaged; inventory_level is the largest, since channels share the shelf. Means
     and sums are over known values, but one unknown quantity makes the sales of the period unknown. The columns of `STATIC`
-    are null: they are joined by sku from the catalogue.
+    are left out: they are joined by sku from the catalogue.
 
     Args:
         inputs: rows of some series; rows of sales after `last_period` are not used.
         freq: length of a period.
         last_period: last period of the data, where all arrays but the planned ones end.
-        complete: true: a period without a row sold nothing, to nobody; false: it is unknown (NaN).
+        complete: true: a period without a row sold nothing, to nobody; false: it is unknown (null).
     """
-    last = int(period_numbers(last_period, freq))
-    sales = inputs.sales[period_numbers(inputs.sales[t.DATE], freq) <= last]
+    last, periods = int(period_numbers(last_period, freq)), period_numbers(inputs.sales[t.DATE], freq)
+    sales, period = inputs.sales[periods <= last], periods[periods <= last]
     index = _SeriesIndex(sales)
-    series, period = index.find(sales), period_numbers(sales[t.DATE], freq)
+    series = index.find(sales)
     start = np.full(len(index), last, dtype=np.int64)
     np.minimum.at(start, series, period)
     layout = Layout.from_ends(start, np.full_like(start, last))
 
-    rows = index.keys()
-    rows[t.BUCKET] = _bucket(sales, series, len(index))
-    rows[t.START_DATE] = period_dates(start, freq).astype(object)
+    columns: dict[str, pa.Array] = index.keys()
+    columns[t.BUCKET] = pa.array(_bucket(sales, series, len(index)))
+    columns[t.START_DATE] = pa.array(period_dates(start, freq))
     arrays = _pool_channels(sales, layout.place(series, period)[0], complete=complete)
-    columns: dict[str, Sequence[Any]] = {column: layout.cut(values) for column, values in arrays.items()}
+    columns |= {column: layout.lists(values) for column, values in arrays.items()}
     columns |= _planned(*_rows_of(index, inputs.planned_prices, freq), start)
     columns[t.COVARIATES] = _covariates(*_rows_of(index, inputs.behaviour, freq), layout)
-    for column, values in columns.items():
-        rows[column] = pd.Series(values, dtype=object)
-    return rows.assign(**dict.fromkeys(STATIC))[t.SERIES.names]
+    return pa.table({name: columns[name] for name in t.SERIES.names if name not in STATIC})
 
 
 class _SeriesIndex:
     """Finds the series of rows: its number in the order of (sku, site)."""
 
     def __init__(self, sales: pd.DataFrame) -> None:
-        self._skus = pd.Index(sales[t.SKU].unique(), dtype=object).sort_values()
-        self._sites = pd.Index(sales[t.SITE].unique(), dtype=object).sort_values()
+        self._skus, self._sites = (pd.Index(pd.factorize(sales[key])[1], dtype=object).sort_values() for key in (t.SKU, t.SITE))
         self._pairs = pd.Index(np.unique(self._pair(sales)))
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def _pair(self, rows: pd.DataFrame) -> IntArray:
-        sku, site = self._skus.get_indexer(rows[t.SKU]), self._sites.get_indexer(rows[t.SITE])
+        sku, site = _codes(rows[t.SKU], self._skus), _codes(rows[t.SITE], self._sites)
         return np.where((sku < 0) | (site < 0), -1, sku * len(self._sites) + site)
 
     def find(self, rows: pd.DataFrame) -> IntArray:
         """Return the number of the series of each row, -1 where it is none of ours."""
         return np.asarray(self._pairs.get_indexer(pd.Index(self._pair(rows))), dtype=np.int64)
 
-    def keys(self) -> pd.DataFrame:
+    def keys(self) -> dict[str, pa.Array]:
         """Return sku, site and stream of each series."""
         sku, site = np.divmod(self._pairs.to_numpy(dtype=np.int64), max(len(self._sites), 1))
-        return pd.DataFrame({t.SKU: self._skus[sku], t.SITE: self._sites[site], t.STREAM: t.POOLED})
+        names = {t.SKU: self._skus[sku], t.SITE: self._sites[site], t.STREAM: [t.POOLED] * len(sku)}
+        return {column: pa.array(values, pa.string()) for column, values in names.items()}
+
+
+def _codes(values: "pd.Series[str]", known: pd.Index) -> IntArray:
+    """Return the place of each value among the known ones, -1 where it is none: each different text is looked up once."""
+    codes, distinct = pd.factorize(values)
+    return np.append(known.get_indexer(pd.Index(distinct, dtype=object)), -1)[codes]
 
 
 def _rows_of(index: _SeriesIndex, rows: pd.DataFrame, freq: Freq) -> tuple[pd.DataFrame, IntArray, IntArray]:
@@ -106,7 +109,7 @@ def _bucket(sales: pd.DataFrame, series: IntArray, n_series: int) -> NDArray[np.
 
 def _pool_channels(sales: pd.DataFrame, places: Places, *, complete: bool) -> dict[str, Flat]:
     # In the order of channels, since sums of floats depend on their order, and Spark's order of rows is no one's promise.
-    order = np.argsort(pd.factorize(sales[t.CHANNEL], sort=True)[0], kind="stable")
+    order = np.argsort(_ranks(sales[t.CHANNEL]), kind="stable")
     places = Places(places.position[order], places.size)
     value = {column: sales[column].to_numpy(dtype=np.float64, na_value=np.nan)[order] for column in t.SALES.values}
     quantity = np.where(np.isnan(value[t.QUANTITY]), np.inf, value[t.QUANTITY])
@@ -122,19 +125,22 @@ def _pool_channels(sales: pd.DataFrame, places: Places, *, complete: bool) -> di
     }
 
 
-def _planned(planned: pd.DataFrame, series: IntArray, period: IntArray, start: IntArray) -> dict[str, FloatArrays]:
-    """Return planned price and promotion, one array a series from its start to its last planned period (empty: no plan)."""
+def _ranks(values: "pd.Series[str]") -> IntArray:
+    distinct = pd.Index(pd.factorize(values)[1], dtype=object)
+    return _codes(values, distinct.sort_values())
+
+
+def _planned(planned: pd.DataFrame, series: IntArray, period: IntArray, start: IntArray) -> dict[str, pa.Array]:
+    """Return planned price and promotion, one list a series from its start to its last planned period (empty: no plan)."""
     end = start - 1
     np.maximum.at(end, series, period)
     layout = Layout.from_ends(start, end)
     places, inside = layout.place(series, period)
     columns = {t.PLANNED_PRICE: t.PRICE, t.PLANNED_PROMOTION: t.PROMOTION}
-    return {name: layout.cut(places.mean(_values(planned, column)[inside])) for name, column in columns.items()}
+    return {name: layout.lists(places.mean(_values(planned, column)[inside])) for name, column in columns.items()}
 
 
-def _covariates(
-    behaviour: pd.DataFrame, series: IntArray, period: IntArray, layout: Layout
-) -> list[dict[str, NDArray[np.float32]]]:
+def _covariates(behaviour: pd.DataFrame, series: IntArray, period: IntArray, layout: Layout) -> pa.MapArray:
     """Return the signals of each series by name; a series has the names of its own rows only, so a bucket changes nothing."""
     covariates: list[dict[str, NDArray[np.float32]]] = [{} for _ in layout.start]
     values, names = _values(behaviour, t.VALUE), behaviour[t.NAME].to_numpy()
@@ -144,7 +150,7 @@ def _covariates(
         arrays = layout.cut(places.mean(values[chosen][inside]))
         for number in np.unique(series[chosen][inside]).tolist():
             covariates[number][name] = arrays[number]
-    return covariates
+    return pa.array([list(signals.items()) for signals in covariates], Signals, from_pandas=True)
 
 
 def _values(rows: pd.DataFrame, column: str) -> Flat:

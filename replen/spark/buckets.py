@@ -1,9 +1,10 @@
-"""Grouped stages: a pandas function applied to ranges of hash buckets, thousands of series a call."""
+"""Grouped stages: a function of pandas or Arrow tables applied to ranges of hash buckets, thousands of series a call."""
 
 from collections.abc import Callable
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, GroupedData
 from pyspark.sql import functions as F
 
 import replen.tables as t
@@ -12,6 +13,7 @@ from replen.tables import Table
 
 GROUP = "bucket_group"
 BucketFunction = Callable[[pd.DataFrame], pd.DataFrame]
+ArrowFunction = Callable[[pa.Table], pa.Table]
 
 
 def bucket() -> Column:
@@ -31,9 +33,18 @@ def per_bucket(rows: DataFrame, function: BucketFunction, result: Table | str, *
     A group costs 1-2 ms before any work, so a call gets `buckets_per_group` buckets; the number of partitions is set here,
     since adaptive execution would merge a stage whose work is in Python into one.
     """
-    grouped = _with_group(rows, sizes).repartition(sizes.partitions, GROUP).groupBy(GROUP)
     columns = rows.columns
-    return grouped.applyInPandas(lambda group: function(group[columns]), _schema(result))
+    return _grouped(rows, sizes).applyInPandas(lambda group: function(group[columns]), _schema(result))
+
+
+def per_bucket_in_arrow(rows: DataFrame, function: ArrowFunction, result: Table | str, *, sizes: config.Spark) -> DataFrame:
+    """Return the same of a function of Arrow tables, which spares an object for every text and date: for many rows a series."""
+    columns = rows.columns
+    return _grouped(rows, sizes).applyInArrow(lambda group: function(group.select(columns)), _schema(result))
+
+
+def _grouped(rows: DataFrame, sizes: config.Spark) -> GroupedData:
+    return _with_group(rows, sizes).repartition(sizes.partitions, GROUP).groupBy(GROUP)
 
 
 def _with_group(rows: DataFrame, sizes: config.Spark) -> DataFrame:
