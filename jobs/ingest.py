@@ -11,7 +11,7 @@ import replen.tables as t
 from replen.cli import job_main
 from replen.config import Config, Sources
 from replen.progress import Progress
-from replen.sources.ingest import ingest
+from replen.sources.ingest import ingest, read_sources
 from replen.sources.landing import land
 from replen.spark.run import Committed, Run, open_run
 
@@ -30,7 +30,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
 def read_in(jobs: Run, sources: Sources, today: dt.date, progress: Progress) -> Committed:
     """Read outside data, tables of databases from where they have landed, write the tables, commit them."""
     config = jobs.config
-    read = ingest(
+    given = read_sources(
         jobs.store.spark,
         sources,
         freq=config.freq,
@@ -39,11 +39,11 @@ def read_in(jobs: Run, sources: Sources, today: dt.date, progress: Progress) -> 
         rates=config.rates,
         today=today,
     )
+    read = ingest(given, write=jobs.write)
     for assumption in read.assumptions:
         progress.note(f"assumed: {assumption}")
-    for table in t.INPUTS:
-        jobs.write(table, read.tables[table.name])
     jobs.write(t.QUALITY, read.quality)
+    jobs.store.spark.catalog.clearCache()  # what was looked at several times
     return jobs.commit(JOB, cutoff=read.cutoff)
 
 

@@ -21,7 +21,7 @@ def period_numbers(dates: "Dates | pd.Series[Any]", freq: Freq) -> NDArray[np.in
     >>> period_numbers(["2024-01-01", "2024-01-07", "2024-01-08"], "W") - period_numbers("2024-01-01", "W")
     array([0, 0, 1])
     """
-    if isinstance(dates, pd.Series) and dates.dtype == object:  # a column has few distinct dates, and converting date objects is slow
+    if isinstance(dates, pd.Series) and dates.dtype == object:  # few distinct dates, and converting date objects is slow
         codes, distinct = pd.factorize(dates)
         return np.asarray(period_numbers(distinct.to_numpy(), freq)[codes])
     days = np.asarray(dates, dtype="datetime64[D]").astype(np.int64)

@@ -15,7 +15,9 @@ from replen.sources.rules import CURRENCY, MONEY
 
 MANY = 2_000_000
 """Rows from which on repeated keys are looked for first; below, all rows are moved to those of the same key."""
-HASHES_A_PARTITION = 4_000_000
+HASHES_A_PARTITION = 500_000
+"""So few that the table in which they are counted stays in the processor's cache."""
+MOST_BROADCAST = 4_000_000
 _PROBLEMS, _REFUSED, _KEY, _SAME, _HASH = "_problems", "_refused", "_key", "_same", "_hash"
 
 
@@ -36,6 +38,10 @@ class Cleaned:
     def then(self, later: "Cleaned") -> "Cleaned":
         """Return the later rows with the findings of both."""
         return Cleaned(later.rows, self.findings + later.findings, self.n_rows)
+
+    def at_hand(self) -> "Cleaned":
+        """Return the same; rows that are not many are kept in memory: what is made of them is planned and judged once."""
+        return self if self.n_rows >= MANY else replace(self, rows=self.rows.persist())
 
 
 def clean(judged: Judged, counts: Mapping[str, Any]) -> Cleaned:
@@ -71,7 +77,7 @@ def unique(cleaned: Cleaned, table: t.Table) -> Cleaned:
     if not n_repeated:
         repeated.unpersist()
         return cleaned
-    some = F.broadcast(repeated) if n_repeated <= HASHES_A_PARTITION else repeated
+    some = F.broadcast(repeated) if n_repeated <= MOST_BROADCAST else repeated
     several = _one_a_key(_by_key(hashed.join(some, _HASH, "left_semi").drop(_HASH), table).persist(), table)
     alone = hashed.join(some, _HASH, "left_anti").drop(_HASH)
     return cleaned.then(replace(several, rows=alone.unionByName(several.rows)))

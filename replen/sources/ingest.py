@@ -1,7 +1,7 @@
 """Outside data -> every input table, typed and cleaned, with what was changed, refused or assumed."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -22,7 +22,8 @@ from replen.sources.rules import RULES
 from replen.sources.sales import by_period, within
 from replen.sources.sold import Sold, sold_by_invoice, sold_by_table
 
-__all__ = ["Ingested", "fingerprint", "ingest"]
+__all__ = ["Ingested", "fingerprint", "ingest", "read_sources"]
+Write = Callable[[t.Table, DataFrame], DataFrame]
 _OTHERS = tuple(table for table in t.INPUTS if table not in (t.SALES, t.CATALOGUE))
 
 
@@ -31,7 +32,8 @@ class Ingested:
     """What a run starts from.
 
     Attributes:
-        tables: every table of `tables.INPUTS` by name, typed and in its column order; empty where the source has none.
+        tables: every table of `tables.INPUTS` by name, typed and in its column order, as it was written; empty where the source
+            has none.
         quality: rows of `tables.QUALITY` without run_id.
         cutoff: last period known.
         assumptions: sentences: what was assumed, for how many rows.
@@ -43,7 +45,24 @@ class Ingested:
     assumptions: tuple[str, ...]
 
 
-def ingest(
+@dataclass(frozen=True)
+class Given:
+    """What the files hold: rows judged one by one.
+
+    Attributes:
+        sold: sale lines.
+        tables: the other tables that were given, by name.
+        span: the periods that are kept.
+        assume: rules for what is not given.
+    """
+
+    sold: Sold
+    tables: Mapping[str, Cleaned]
+    span: Span
+    assume: config.Assume
+
+
+def read_sources(
     spark: SparkSession,
     sources: config.Sources,
     *,
@@ -52,10 +71,8 @@ def ingest(
     currency: str,
     rates: Mapping[str, float],
     today: dt.date | None = None,
-) -> Ingested:
-    """Return the input tables of a run. They are lazy: writing one, or the quality, reads its file once more.
-
-    Before that every file is scanned once (is it the table it should be?), the sales twice (which series are there?).
+) -> Given:
+    """Return what the files hold. Every file is scanned once: is it the table it should be?
 
     Args:
         spark: the session.
@@ -84,40 +101,66 @@ def ingest(
     kept = span(sold.first, sold.last, freq, cutoff=cutoff, whole_periods=sold.whole_periods)
     if t.STOCK.name in opened:
         check_as_of(contents[t.STOCK.name], kept.end)
-    given = {name: clean(judge(file.raw, readings[name]), contents[name]) for name, file in opened.items()}
-    return _assemble(spark, sold, given, kept, sources.assume)
+    tables = {name: clean(judge(file.raw, readings[name]), contents[name]).at_hand() for name, file in opened.items()}
+    return Given(sold, tables, kept, sources.assume)
 
 
-def _assemble(spark: SparkSession, sold: Sold, given: Mapping[str, Cleaned], kept: Span, rules: config.Assume) -> Ingested:
-    """Return all tables: sales of complete periods, what files give of known products, what rules make up."""
+def ingest(given: Given, write: Write = lambda table, rows: rows) -> Ingested:
+    """Return all tables: sales of complete periods, what files give of known products, what rules make up.
+
+    Each is written as soon as it is whole, and what follows from one reads it as written. The quality is lazy: writing it reads
+    once more what holds impossible values.
+
+    Args:
+        given: what the files hold.
+        write: takes each table and returns its rows as read back; by default nothing is written and all tables are lazy.
+
+    Raises:
+        SourceError: no sales lie in the periods that are kept.
+    """
+    sold, kept, rules = given.sold, given.span, given.assume
     inside = within(sold, kept)
-    series = series_of(inside.rows, kept).persist()
+    sales = write(t.SALES, inside.rows.select(t.SALES.names) if sold.by_period else by_period(inside.rows, kept))
+    series = series_of(sales if sold.by_period else inside.rows, kept).persist()
     if series.isEmpty():
         raise SourceError(f"sales: no row lies in the complete periods {kept.first} to {kept.cutoff}; see freq and cutoff")
-    cleaned, assumed = {}, dict[str, Assumed]()
-    if t.CATALOGUE.name in given:
-        cleaned[t.CATALOGUE.name] = completed(unique(given[t.CATALOGUE.name], t.CATALOGUE), series)
-        products = cleaned[t.CATALOGUE.name].rows
+    cleaned, assumed = dict[str, Cleaned](), dict[str, Assumed]()
+    if t.CATALOGUE.name in given.tables:
+        cleaned[t.CATALOGUE.name] = completed(unique(given.tables[t.CATALOGUE.name], t.CATALOGUE), series)
+        products = write(t.CATALOGUE, cleaned[t.CATALOGUE.name].rows)
     else:
         assumed[t.CATALOGUE.name] = derived(series, sold.described)
-        products = assumed[t.CATALOGUE.name].rows
+        products = write(t.CATALOGUE, assumed[t.CATALOGUE.name].rows)
     known = products.select(t.SKU).persist()
     for table in _OTHERS:
-        if table.name in given:
-            cleaned[table.name] = _usable(given[table.name], table, known)
+        if table.name in given.tables:
+            cleaned[table.name] = _usable(given.tables[table.name], table, known)
     if rules.stock_cover_periods is not None:
         assumed[t.STOCK.name] = opening_stock(series, kept, rules.stock_cover_periods)
     if rules.supply is not None:
         assumed[t.SUPPLY.name] = supply_terms(series, products, rules.supply)
-
-    counts = {name: each.rows.count() for name, each in assumed.items()}
-    stated = [(name, "{}", "assumed", None, each.sentence, counts[name]) for name, each in assumed.items()]
-    frames = {table.name: spark.createDataFrame([], table.ddl) for table in t.INPUTS}
-    frames |= {name: each.rows for name, each in cleaned.items()} | {name: each.rows for name, each in assumed.items()}
-    frames[t.SALES.name] = inside.rows.select(t.SALES.names) if sold.by_period else by_period(inside.rows, kept)
+    made = {name: each.rows for name, each in cleaned.items()} | {name: each.rows for name, each in assumed.items()}
+    tables = {t.SALES.name: sales, t.CATALOGUE.name: products} | {
+        table.name: write(table, made[table.name] if table.name in made else _empty(sales.sparkSession, table))
+        for table in _OTHERS
+    }
     findings = [*sold.findings, *inside.findings, *(one for each in cleaned.values() for one in each.findings)]
+    return _told(tables, assumed, findings, kept.cutoff)
+
+
+def _told(
+    tables: Mapping[str, DataFrame], assumed: Mapping[str, Assumed], findings: Sequence[DataFrame], cutoff: dt.date
+) -> Ingested:
+    """Return the tables with all findings and assumptions, these counted."""
+    counts = {name: tables[name].count() for name in assumed}
+    stated = [(name, "{}", "assumed", None, each.sentence, counts[name]) for name, each in assumed.items()]
     sentences = tuple(f"{name}: {each.sentence}; {counts[name]} rows" for name, each in assumed.items())
-    return Ingested(frames, q.counted(q.union([*findings, q.stated(spark, stated)])), kept.cutoff, sentences)
+    spark = tables[t.SALES.name].sparkSession
+    return Ingested(tables, q.counted(q.union([*findings, q.stated(spark, stated)])), cutoff, sentences)
+
+
+def _empty(spark: SparkSession, table: t.Table) -> DataFrame:
+    return spark.createDataFrame([], table.ddl)
 
 
 def _usable(cleaned: Cleaned, table: t.Table, known: DataFrame) -> Cleaned:

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 import replen.tables as t
 from replen.errors import SourceError
 from replen.overlays import load_config
-from replen.sources.ingest import Ingested, ingest
+from replen.sources.ingest import Ingested, ingest, read_sources
 
 MONDAY = dt.date(2024, 1, 1)
 BASE = load_config(None).sources
@@ -34,7 +34,8 @@ def run(spark: SparkSession, folder: Path, files: dict[str, pd.DataFrame], freq:
         rows.to_csv(folder / f"{name}.csv", index=False)
     tables = {name: {"path": f"{name}.csv", "format": "csv", "columns": {}, "drop": ()} for name in files}
     sources = type(BASE).model_validate(BASE.model_dump() | {"path": str(folder), "tables": tables} | changes)
-    return ingest(spark, sources, freq=freq, cutoff=None, currency="GBP", rates={}, today=dt.date(2024, 6, 1))
+    given = read_sources(spark, sources, freq=freq, cutoff=None, currency="GBP", rates={}, today=dt.date(2024, 6, 1))
+    return ingest(given)
 
 
 def sales(*rows: tuple[str, int, float, float | None]) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from replen.errors import ReplenError, SourceError
 from replen.overlays import load_config
 from replen.progress import Progress
 from replen.sources import landing
-from replen.sources.ingest import ingest
+from replen.sources.ingest import ingest, read_sources
 from replen.sources.landing import NEVER, identities, land, landed
 from replen.spark.run import open_run
 from tests.servers import Server
@@ -107,7 +107,7 @@ def test_a_database_gives_the_tables_that_files_of_its_rows_give(
     of_file = section({"sales": {"path": str(tmp_path / "sales.parquet"), "format": "parquet", "columns": {}, "drop": ()}})
     tables = []
     for sources in (of_database, of_file):
-        read = ingest(spark, sources, freq="W", cutoff=None, currency="GBP", rates={}, today=TODAY)
+        read = ingest(read_sources(spark, sources, freq="W", cutoff=None, currency="GBP", rates={}, today=TODAY))
         frames = [read.tables[t.SALES.name], read.tables[t.CATALOGUE.name], read.quality]
         tables.append([sorted(map(str, frame.collect())) for frame in frames])
     assert tables[0] == tables[1]
