@@ -45,9 +45,8 @@ class Layout:
         return [flat[begin:end] for begin, end in pairwise(bounds)]
 
     def lists(self, values: Flat) -> pa.ListArray:
-        """Return one list a series, null where a value is unknown (NaN)."""
-        flat = pa.array(values.astype(np.float32), from_pandas=True)
-        return pa.ListArray.from_arrays(self.pointers.astype(np.int32), flat)
+        """Return one list of float32 a series, which shares the memory of all."""
+        return pa.ListArray.from_arrays(self.pointers.astype(np.int32), pa.array(values.astype(np.float32)))
 
 
 @dataclass(frozen=True)

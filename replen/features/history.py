@@ -43,7 +43,7 @@ def series_rows(inputs: SeriesInputs, *, freq: Freq, last_period: dt.date, compl
         inputs: rows of some series; rows of sales after `last_period` are not used.
         freq: length of a period.
         last_period: last period of the data, where all arrays but the planned ones end.
-        complete: true: a period without a row sold nothing, to nobody; false: it is unknown (null).
+        complete: true: a period without a row sold nothing, to nobody; false: it is unknown (NaN).
     """
     last, periods = int(period_numbers(last_period, freq)), period_numbers(inputs.sales[t.DATE], freq)
     sales, period = inputs.sales[periods <= last], periods[periods <= last]
@@ -150,7 +150,7 @@ def _covariates(behaviour: pd.DataFrame, series: IntArray, period: IntArray, lay
         arrays = layout.cut(places.mean(values[chosen][inside]))
         for number in np.unique(series[chosen][inside]).tolist():
             covariates[number][name] = arrays[number]
-    return pa.array([list(signals.items()) for signals in covariates], Signals, from_pandas=True)
+    return pa.array([list(signals.items()) for signals in covariates], Signals)
 
 
 def _values(rows: pd.DataFrame, column: str) -> Flat:
