@@ -142,6 +142,17 @@ def test_neither_the_order_of_rows_nor_other_series_change_a_series(rows: Series
     pd.testing.assert_frame_equal(together, pd.concat([row for row in alone if len(row)] or [together[:0]], ignore_index=True))
 
 
+def in_arrow_types(rows: pd.DataFrame) -> pd.DataFrame:
+    texts = {column: "category" for column in (t.SKU, t.SITE, t.CHANNEL, t.NAME) if column in rows}
+    return rows.astype(texts).assign(**{t.DATE: pd.to_datetime(rows[t.DATE])})
+
+
+@given(rows=inputs("W"))
+def test_categories_and_datetimes_give_the_same_series(rows: SeriesInputs) -> None:
+    converted = SeriesInputs(*(in_arrow_types(table) for table in (rows.sales, rows.planned_prices, rows.behaviour)))
+    pd.testing.assert_frame_equal(build(converted, "W", complete=True), build(rows, "W", complete=True))
+
+
 def test_no_sales_give_no_series() -> None:
     nothing = SeriesInputs(
         sales=frame([], [*t.SALES.names, t.BUCKET]),
