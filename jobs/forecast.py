@@ -3,6 +3,7 @@
 spark-submit jobs/forecast.py --config conf/cluster.yaml
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,10 +53,15 @@ def make_forecasts(jobs: Run) -> Committed:
     bound = bind({model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in names})
     models = {model: Versioned(trained[model][t.MODEL_VERSION], bound[model]) for model in names}
     forecasting = Forecasting(view, models, champions, forecast.fallback, forecast.horizon, forecast.quantiles, config.seed)
-    weighted = with_weights(series, jobs.read(t.WEIGHTS, "train")) if LOCAL_LSTM in names else series
+    weighted = with_weights(series, weights_at(jobs, view.cutoff)) if LOCAL_LSTM in names else series
     rows = per_bucket(weighted, forecasting, t.FORECASTS.without_run, sizes=config.spark)
     forecasts = jobs.write(t.FORECASTS, rows)
-    return jobs.commit(JOB, cutoff=jobs.needed("train").cutoff, counts=reconcile(series, forecasts))
+    return jobs.commit(JOB, cutoff=view.cutoff, counts=reconcile(series, forecasts))
+
+
+def weights_at(jobs: Run, cutoff: dt.date) -> DataFrame:
+    """Return the weights of local models as those of the run's cutoff: a training that is kept had an earlier one."""
+    return jobs.read(t.WEIGHTS, "train").withColumn(t.CUTOFF, F.lit(cutoff))
 
 
 def champions_of(trained: Mapping[str, Row], series: DataFrame, view: View, config: Config) -> Champions:

@@ -37,7 +37,7 @@ def outcome(jobs: Run, commits: Mapping[str, Committed]) -> Outcome:
     quality = jobs.read_of(commits[ingest.JOB], t.QUALITY).groupBy(t.TABLE, t.RULE).agg(F.sum(t.N_ROWS).alias("number"))
     return Outcome(
         run_id=planned.producer,
-        cutoff=commits[train.JOB].cutoff,
+        cutoff=planned.cutoff,
         counts={job: commit.counts for job, commit in commits.items()},
         metrics=jobs.read_of(commits[train.JOB], t.METRICS).toPandas(),
         models=jobs.read_of(commits[train.JOB], t.MODELS).toPandas(),

@@ -29,9 +29,9 @@ from replen.registry_names import fold_folder
 from replen.simulation_log import log_simulations, log_tuning
 from replen.spark.buckets import per_bucket
 from replen.spark.items import KEY
+from replen.spark.keys import SIMULATE as JOB
 from replen.spark.local import fit_local, with_weights
 from replen.spark.revenues import limits_at
-from replen.spark.run import SIMULATE as JOB
 from replen.spark.run import Run, open_run
 from replen.spark.simulations import averages, costs, drawn, with_terms
 from replen.tracking import Tracker

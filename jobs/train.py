@@ -42,7 +42,17 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of `models` and `metrics`."""
     jobs = open_run(spark, config)
     with jobs.claim(JOB, progress.note) as done:
+        if done is not None:
+            say_if_kept(jobs, done, progress)
         return done or fit_and_compare(jobs, progress)
+
+
+def say_if_kept(jobs: Run, training: Committed, progress: Progress) -> None:
+    """Say whose models the run has, where it keeps those of an earlier run."""
+    if jobs.keeps_training and training.producer != jobs.run_id:
+        progress.note(
+            f"forecast.retrain_after_periods: kept are the models of run {training.producer}, cutoff {training.cutoff}"
+        )
 
 
 def fit_and_compare(jobs: Run, progress: Progress) -> Committed:

@@ -394,6 +394,7 @@ class Forecast(Section):
     champion: str
     fallback: Annotated[tuple[str, ...], Field(min_length=1)]
     promotion: Promotion
+    retrain_after_periods: Count | None
     min_history: Count
     training_series: Count | None
     residual_windows: Count

@@ -289,6 +289,7 @@ CHAMPION_OF = Column("champion_of", "map<string,string>", "segment that the fore
 CHALLENGER_OF = Column("challenger_of", "map<string,string>", "segment -> why the forecaster is second best in it")
 FIT_SECONDS = Column("fit_seconds", "double", "wall clock of all its fits, of every fold; counted ones are fitted together")
 METRICS_BY_NAME = Column("metrics", "map<string,double>", "metric -> value")
+RECIPE = Column("recipe", "string", "hash of all that features, models and forecasts depend on but data: sections and code")
 CONFIG = Column("config", "string", "resolved configuration, JSON, without secrets")
 
 SALES = Table(
@@ -413,7 +414,7 @@ METRICS = Table("metrics", "how good each forecaster is", (RUN_ID, MODEL, FOLD, 
 SCORES = Table("scores", "sums that metrics are ratios of; `metric` names the part", (MODEL, FOLD, SEGMENT, METRIC), (VALUE,))
 RUNS = Table(
     "runs", "what was committed; readers see only what stands here", (RUN_ID, JOB),
-    (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, CONFIG),
+    (JOB_KEY, PRODUCER, COMMITTED_AT, CUTOFF, VERSIONS, COUNTS, CONFIG, RECIPE),
 )  # fmt: skip
 
 INPUTS = (SALES, BEHAVIOUR, MARKET, PLANNED_PRICES, CATALOGUE, STOCK, OPEN_ORDERS, SUPPLY, COSTS, LIMITS)

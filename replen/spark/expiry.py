@@ -16,8 +16,8 @@ from pyarrow import fs
 
 import replen.tables as t
 from replen.config import Retention
+from replen.spark.keys import JOBS
 from replen.spark.lock import alone
-from replen.spark.run import JOBS
 from replen.tables import Table
 from replen.warehouse import Row, committed_rows, configuration, open_root
 

@@ -13,24 +13,13 @@ from pyspark.sql import DataFrame, SparkSession
 import replen.tables as t
 from replen.config import Config
 from replen.errors import TableError
-from replen.overlays import code_version, digest
 from replen.sources.generator import as_files, ensure_generated
 from replen.sources.landing import identities
 from replen.sources.locate import fingerprint
+from replen.spark.keys import JOBS, job_keys, kept_training, recipe
 from replen.spark.lock import alone
 from replen.spark.store import TableStore
 from replen.tables import Table
-
-JOBS = ("ingest", "check_quality", "build_features", "train", "forecast", "plan_orders")
-AFTER = {
-    "check_quality": ("ingest",),
-    "build_features": ("ingest",),
-    "train": ("build_features",),
-    "forecast": ("train",),
-    "plan_orders": ("forecast", "check_quality"),
-}
-SIMULATE = "simulate"
-"""A job beside the others: a run has its id with or without it."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +41,21 @@ class Committed:
 class Run:
     """One run as a job sees it. A job is done once: `claim` says whether, `commit` makes all its tables visible together."""
 
-    def __init__(self, spark: SparkSession, config: Config, input_fingerprint: str, *, on_the_way: str | None = None) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        config: Config,
+        input_fingerprint: str,
+        *,
+        on_the_way: str | None = None,
+        training: str | None = None,
+    ) -> None:
         self.config = config
         self.store = TableStore(spark, config.warehouse)
-        self.keys = job_keys(config, input_fingerprint, on_the_way=on_the_way)
+        if training is None and config.forecast.retrain_after_periods is not None:
+            training = kept_training(self.store.rows(t.RUNS), config, input_fingerprint)
+        self._training = training
+        self.keys = job_keys(config, input_fingerprint, on_the_way=on_the_way, training=training)
         self.run_id = self.keys[JOBS[-1]]
         self._fingerprint = input_fingerprint
         self._written: dict[str, tuple[int, int]] = {}
@@ -67,7 +67,12 @@ class Run:
         Args:
             on_the_way: hash of them; None: there are none, and the run is this one.
         """
-        return Run(self.store.spark, self.config, self._fingerprint, on_the_way=on_the_way)
+        return Run(self.store.spark, self.config, self._fingerprint, on_the_way=on_the_way, training=self._training)
+
+    @property
+    def keeps_training(self) -> bool:
+        """Return whether the run takes the models of an earlier training (see `keys.kept_training`)."""
+        return self._training is not None
 
     @contextmanager
     def claim(self, job: str, note: Callable[[str], None]) -> Iterator[Committed | None]:
@@ -158,6 +163,7 @@ class Run:
             str(t.CUTOFF): cutoff,
             str(t.VERSIONS): versions,
             str(t.COUNTS): {**n_rows, **(counts or {})},
+            str(t.RECIPE): recipe(self.config),
             str(t.CONFIG): self.config.model_dump_json(exclude={"orders": {"database"}, "tracking": {"uri"}}),
         }
         self.store.append(t.RUNS, row)
@@ -185,35 +191,6 @@ def open_run(spark: SparkSession, config: Config) -> Run:
             ensure_generated(spark, config.sources, freq=config.freq, seed=config.seed)
     sources = config.sources
     return Run(spark, config, fingerprint(as_files(sources), identities(sources, config.warehouse)))
-
-
-def job_keys(config: Config, input_fingerprint: str, *, on_the_way: str | None) -> dict[str, str]:
-    """Return for each job a hash of all that its tables depend on: its sections, the jobs before it, inputs and code.
-
-    Features, models and forecasts do not depend on checks of the data, orders do. Where a run takes place (warehouse,
-    tracking, spark, database) is no part of a key, nor is whether a check may stop it; the last key is the run's id.
-
-    Args:
-        config: of the run.
-        input_fingerprint: hash of the input files.
-        on_the_way: hash of the orders of the database that a plan counts on; None: there are none.
-    """
-    simulated = config.evaluate.simulated_cost.n_paths > 0
-    # Where a database is, and how its rows are cut, is as little of a run as the folder of files.
-    sources = config.sources.model_dump(exclude={"path": True, "tables": {"__all__": {"database", "partition"}}})
-    sections: dict[str, tuple[object, ...]] = {
-        "ingest": (config.freq, config.cutoff, config.currency, config.rates, sources),
-        "check_quality": (config.quality.model_dump(exclude={"stop"}),),
-        "build_features": (config.forecast.horizon,),
-        "train": (config.seed, config.features, config.forecast, config.evaluate, config.costs if simulated else None),
-        "forecast": (),
-        "plan_orders": (config.costs, config.plan, config.limits, *([on_the_way] if on_the_way else [])),
-    }
-    first = JOBS[0]
-    keys = {first: digest(first, digest(config.seed, input_fingerprint, code_version()), *sections[first])}
-    for job, before in AFTER.items():
-        keys[job] = digest(job, *(keys[one] for one in before), *sections[job])
-    return keys | {SIMULATE: digest(SIMULATE, keys["forecast"], config.costs, config.plan, config.simulate)}
 
 
 def _as_committed(row: Mapping[str, Any]) -> Committed:

@@ -71,11 +71,11 @@ class TableStore:
             return _after_others(lambda: self._commit(table, actions, partition, folder)), n_rows
 
     def append(self, table: Table, row: Mapping[str, object]) -> None:
-        """Append one row to a small table, atomically, without Spark."""
+        """Append one row to a small table, atomically, without Spark; older rows have null in columns that are new."""
         schema = pa.schema(Schema.from_json(_schema(table).json()).to_arrow())
         rows = pa.Table.from_pylist([dict(row)], schema=schema)
         with self._alone(table):
-            _after_others(lambda: write_deltalake(self.path(table), rows, mode="append"))
+            _after_others(lambda: write_deltalake(self.path(table), rows, mode="append", schema_mode="merge"))
 
     def rows(self, table: Table) -> list[dict[str, object]]:
         """Return all rows of a small table as dictionaries, without Spark; none where the table is not there yet."""

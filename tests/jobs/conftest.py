@@ -12,7 +12,8 @@ from jobs import run_pipeline
 from replen.config import Config
 from replen.overlays import load_config
 from replen.progress import Progress
-from replen.spark.run import JOBS, open_run
+from replen.spark.keys import JOBS
+from replen.spark.run import open_run
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

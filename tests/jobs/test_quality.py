@@ -96,7 +96,7 @@ def test_drift_stops_the_run_once_told_and_can_be_overruled(spark: "SparkSession
 
 
 def test_thresholds_change_orders_and_no_model(config: Config) -> None:
-    from replen.spark.run import job_keys
+    from replen.spark.keys import job_keys
 
     strict = small_config(Path(config.warehouse), Path(str(config.sources.path)), STRICT)
     old, new = (job_keys(one, "inputs", on_the_way=None) for one in (config, strict))

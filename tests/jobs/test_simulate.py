@@ -16,7 +16,8 @@ from replen.errors import ConfigError
 from replen.evaluate.simulations import CONFIGURED
 from replen.features.segments import ALL
 from replen.registry_names import fold_folder
-from replen.spark.run import SIMULATE, Run, open_run
+from replen.spark.keys import SIMULATE
+from replen.spark.run import Run, open_run
 from replen.tracking import FAMILY_TAG, POLICY_TAG
 from tests.jobs.conftest import QUIET, small_config
 

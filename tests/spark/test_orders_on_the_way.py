@@ -9,7 +9,7 @@ import pandas as pd
 import replen.tables as t
 from replen.overlays import load_config
 from replen.spark.items import receipts_by_step, with_orders
-from replen.spark.run import JOBS, job_keys
+from replen.spark.keys import JOBS, job_keys
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

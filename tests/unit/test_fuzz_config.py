@@ -19,7 +19,7 @@ from replen.config import Config
 from replen.errors import ConfigError, ReplenError
 from replen.overlays import load_config
 from replen.sources.locate import check
-from replen.spark.run import job_keys
+from replen.spark.keys import job_keys
 
 MANY = settings(max_examples=int(os.environ.get("REPLEN_FUZZ", "50")))
 SECRET = "-".join(["s3cr3t", "p4ss"])  # in parts, or Hypothesis finds the word here and names keys after it
