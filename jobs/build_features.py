@@ -19,6 +19,7 @@ from replen.features.history import STATIC, SeriesInputs, series_rows
 from replen.features.periods import Freq
 from replen.progress import Progress
 from replen.spark.buckets import bucket, per_bucket_in_arrow
+from replen.spark.changes import CHANGED, KEY, Rows, changed_series
 from replen.spark.run import Committed, Run, open_run
 
 JOB = "build_features"
@@ -31,17 +32,18 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of `series`; every series of `sales` is a row."""
     jobs = open_run(spark, config)
     with jobs.claim(JOB, progress.note) as done:
-        return done or build(jobs)
+        return done or build(jobs, progress)
 
 
-def build(jobs: Run) -> Committed:
-    """Assemble the series bucket by bucket, write them, commit them."""
+def build(jobs: Run, progress: Progress) -> Committed:
+    """Assemble the series that changed bucket by bucket, take the others from an earlier run, write them, commit them."""
     config = jobs.config
     cutoff = jobs.needed("ingest").cutoff
-    inputs = {table: jobs.read(table, "ingest") for table in (*BY_SERIES, t.CATALOGUE)}
+    inputs, others = since_earlier(jobs, {table: jobs.read(table, "ingest") for table in BY_SERIES}, progress)
     assemble = partial(assemble_series, freq=config.freq, last_period=cutoff, complete=config.sources.complete)
     rows = per_bucket_in_arrow(one_frame(inputs), assemble, ASSEMBLED, sizes=config.spark)
-    static = inputs[t.CATALOGUE].select(t.SKU, *STATIC)
+    rows = rows if others is None else rows.unionByName(others.drop(*STATIC))
+    static = jobs.read(t.CATALOGUE, "ingest").select(t.SKU, *STATIC)
     joined = rows.join(static, on=t.SKU, how="left")
     # In one order whatever the number of partitions: training reads the files as one stream. The ranges are told, not sampled:
     # that would assemble all series twice.
@@ -52,7 +54,22 @@ def build(jobs: Run) -> Committed:
     return jobs.commit(JOB, cutoff=cutoff)
 
 
-def one_frame(inputs: dict[t.Table, DataFrame]) -> DataFrame:
+def since_earlier(jobs: Run, inputs: Rows, progress: Progress) -> tuple[Rows, DataFrame | None]:
+    """Return the rows of series that changed since an earlier run up to the same cutoff, and its rows of the other series.
+
+    Without such a run: all rows, and None.
+    """
+    earlier = jobs.earlier("ingest", JOB)
+    if earlier is None:
+        return inputs, None
+    before = {table: jobs.read_of(earlier["ingest"], table) for table in inputs}
+    changed = jobs.stage(CHANGED, changed_series(inputs, before))
+    progress.note(f"assembled: {changed.count():,} series whose rows are not those of run {earlier[JOB].producer}")
+    others = jobs.read_of(earlier[JOB], t.SERIES).join(changed, on=KEY, how="left_anti")
+    return {table: rows.join(changed, on=KEY, how="left_semi") for table, rows in inputs.items()}, others
+
+
+def one_frame(inputs: Rows) -> DataFrame:
     """Return the rows of all tables by series in one frame, told apart by `origin`: grouped together with one shuffle."""
     tagged = [inputs[table].withColumn(ORIGIN, F.lit(number).cast("byte")) for number, table in enumerate(BY_SERIES)]
     union = reduce(lambda left, right: left.unionByName(right, allowMissingColumns=True), tagged)

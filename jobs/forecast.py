@@ -5,10 +5,10 @@ spark-submit jobs/forecast.py --config conf/cluster.yaml
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -18,7 +18,6 @@ from replen.cli import job_main
 from replen.config import Config
 from replen.errors import TableError
 from replen.features.segments import ALL, Segmentation
-from replen.features.view import View
 from replen.forecast.binding import bind, needed
 from replen.forecast.fit import LOCAL_LSTM
 from replen.forecast.stage import Champions, Forecasting, Versioned
@@ -26,7 +25,8 @@ from replen.forecast.storage import Packed
 from replen.progress import Progress
 from replen.spark.buckets import per_bucket
 from replen.spark.local import with_weights
-from replen.spark.revenues import limits_at
+from replen.spark.renewal import renewal
+from replen.spark.revenues import Limits
 from replen.spark.run import Committed, Run, open_run
 from replen.tracking import MODEL_FOLDER, Tracker
 
@@ -37,25 +37,27 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
     """Return the commit of `forecasts`; every series is forecast, or a row with the reason why not."""
     jobs = open_run(spark, config)
     with jobs.claim(JOB, progress.note) as done:
-        return done or make_forecasts(jobs)
+        return done or make_forecasts(jobs, progress)
 
 
-def make_forecasts(jobs: Run) -> Committed:
-    """Forecast every bucket by its champions, write the rows, commit them."""
+def make_forecasts(jobs: Run, progress: Progress) -> Committed:
+    """Forecast every bucket by its champions, series that an earlier run has forecast aside, write the rows, commit them."""
     config = jobs.config
     view = open_view(jobs)
     series = jobs.read(t.SERIES, "build_features")
     trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}
-    champions = champions_of(trained, series, view, config)
+    due = renewal(jobs, series, view, progress)
+    champions = champions_of(trained, due.limits, config)
     tracker = Tracker(config.tracking, config.warehouse)
     forecast = config.forecast
     names = needed(champions.by_segment.values(), forecast)
     bound = bind({model: fetch(tracker, trained[model][t.MLFLOW_RUN], model) for model in names})
     models = {model: Versioned(trained[model][t.MODEL_VERSION], bound[model]) for model in names}
     forecasting = Forecasting(view, models, champions, forecast.fallback, forecast.horizon, forecast.quantiles, config.seed)
-    weighted = with_weights(series, weights_at(jobs, view.cutoff)) if LOCAL_LSTM in names else series
+    weighted = with_weights(due.series, weights_at(jobs, view.cutoff)) if LOCAL_LSTM in names else due.series
     rows = per_bucket(weighted, forecasting, t.FORECASTS.without_run, sizes=config.spark)
-    forecasts = jobs.write(t.FORECASTS, rows)
+    others = [] if due.others is None else [due.others.select(t.FORECASTS.without_run.names)]
+    forecasts = jobs.write(t.FORECASTS, reduce(DataFrame.unionByName, others, rows))
     return jobs.commit(JOB, cutoff=view.cutoff, counts=reconcile(series, forecasts))
 
 
@@ -64,11 +66,10 @@ def weights_at(jobs: Run, cutoff: dt.date) -> DataFrame:
     return jobs.read(t.WEIGHTS, "train").withColumn(t.CUTOFF, F.lit(cutoff))
 
 
-def champions_of(trained: Mapping[str, Row], series: DataFrame, view: View, config: Config) -> Champions:
-    """Return who forecasts which series, from the rows of `models`; ABC classes are those at the run's cutoff."""
+def champions_of(trained: Mapping[str, Row], limits: Limits, config: Config) -> Champions:
+    """Return who forecasts which series, from the rows of `models` and the limits of the ABC classes."""
     by_segment = {segment: model for model, row in trained.items() for segment in dict(row[t.CHAMPION_OF])}
     kind = config.forecast.promotion.segment if len(by_segment) > 1 else ALL
-    (limits,) = limits_at(series, [np.datetime64(view.cutoff)], view, config.spark)
     return Champions(by_segment, kind, Segmentation(config.features, limits))
 
 

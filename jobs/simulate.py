@@ -128,10 +128,11 @@ def origins_of(
     """Return the starts of the windows with their forecasters, as the training kept them; champions are those of the run."""
     config, tracker = jobs.config, tracker_of(jobs.config)
     trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}
-    champions = champions_of(trained, series, view, config)
+    *at_cutoffs, now = limits_at(series, [*cutoffs, np.datetime64(view.cutoff)], view, config.spark)
+    champions = champions_of(trained, now, config)
     named = {*models} - {CHAMPION} | ({*champions.by_segment.values()} if CHAMPION in models else set())
     names, origins = needed(named, config.forecast), []
-    for cutoff, limits in zip(cutoffs, limits_at(series, cutoffs, view, config.spark), strict=True):
+    for cutoff, limits in zip(cutoffs, at_cutoffs, strict=True):
         folder = fold_folder(str(cutoff))
         fitted = {name: fetch(tracker, trained[name][t.MLFLOW_RUN], name, folder) for name in names}
         at_cutoff = replace(champions, segmentation=Segmentation(config.features, limits))

@@ -163,6 +163,9 @@ REASON = Column("reason", "string", "why a fallback or nothing was given; null =
 INACTIVE = "not sold within features.active_periods up to the cutoff"  # reason of a series that nobody forecasts or plans
 DEMAND_CLASS = Column("demand_class", "string", "how demand comes up to the cutoff: smooth, erratic, intermittent, lumpy, none")
 ABC_CLASS = Column("abc_class", "string", "A, B or C by revenue up to the cutoff, among all active series")
+RECENT_REVENUE = Column(
+    "recent_revenue", "double", "money, over features.active_periods up to the cutoff; what abc_class goes by"
+)
 MODEL_WEIGHTS = Column("weights", "array<float>", "weights of the series' own model, see local_lstm/stack.py; null = none")
 WEIGHTS_BY_CUTOFF = Column("weights_by_cutoff", "map<string,array<float>>", "staging, beside `series`: cutoff -> weights")
 MODEL_VERSION = Column("model_version", "string", "MLflow registry version that forecast")
@@ -336,7 +339,7 @@ SERIES = Table(
 FORECASTS = Table(
     "forecasts", "demand as a distribution, one row a series", (RUN_ID, MODEL, SKU, SITE, STREAM),
     (BUCKET, CUTOFF, MEAN, MEDIAN, QUANTILES, FAMILY, PARAMETERS, DEPENDENCE, SEED, MODEL_VERSION, DEMAND_CLASS, ABC_CLASS,
-     REASON),
+     RECENT_REVENUE, REASON),
 )  # fmt: skip
 WEIGHTS = Table(
     "weights", "models of single series at the cutoff, one row an active series; there where a local forecaster was trained",

@@ -46,7 +46,9 @@ def revenue(sales: FloatArray, price: FloatArray, *, unit_price: Doubles, n_peri
         n_periods: periods up to the cutoff.
     """
     paid = np.where(np.isnan(price), unit_price[:, None], price)
-    return np.asarray(known_total((sales * paid)[:, -n_periods:])[:, 0])
+    recent = (sales * paid)[:, -n_periods:]
+    # Always as many periods: sums of floats depend on how many there are, and other series of the panel say how many.
+    return np.asarray(known_total(np.pad(recent, ((0, 0), (n_periods - recent.shape[1], 0))))[:, 0])
 
 
 def abc_limits(revenues: Doubles, shares: tuple[float, float]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from replen import tables as t
 from replen.features.panel import Panel, active
-from replen.features.segments import ABC, ALL, CLASS, Segmentation, segment_name
+from replen.features.segments import ABC, ALL, CLASS, Segmentation, recent_revenue, segment_name
 from replen.features.view import View
 from replen.forecast import random
 from replen.forecast.chain import chain_of, predict_chain
@@ -94,7 +94,9 @@ class Forecasting:
         rows = to_rows(distribution, panel.keys, seeds=seeds)
         labels = self.champions.segmentation.labels(panel, (CLASS, ABC))
         made_by = {str(t.MODEL): model, str(t.MODEL_VERSION): self.models[model].version}
-        return rows.assign(**made_by, **{str(t.DEMAND_CLASS): labels[CLASS], str(t.ABC_CLASS): labels[ABC]})
+        classes = {str(t.DEMAND_CLASS): labels[CLASS], str(t.ABC_CLASS): labels[ABC]}
+        revenue = recent_revenue(panel, self.view.features.active_periods)
+        return rows.assign(**made_by, **classes, **{str(t.RECENT_REVENUE): revenue})
 
     def _inactive(self, panel: Panel) -> pd.DataFrame:
         keys = panel.keys[[*t.SERIES.key, t.BUCKET]]

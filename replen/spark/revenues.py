@@ -23,10 +23,15 @@ def limits_at(series: DataFrame, cutoffs: Sequence[np.datetime64], view: View, s
     """Return the least revenue of class A and of class B at each cutoff, over all series active there."""
     if not cutoffs:
         return []
-    revenues = per_bucket(series, partial(revenue_rows, view, cutoffs), REVENUE_DDL, sizes=sizes).toPandas()
+    revenues = revenues_at(series, cutoffs, view, sizes).toPandas()
     shares = view.features.classes.abc
     by_cutoff = (revenues.loc[revenues[NUMBER] == number, t.VALUE].to_numpy(np.float64) for number in range(len(cutoffs)))
     return [abc_limits(values, shares) for values in by_cutoff]
+
+
+def revenues_at(series: DataFrame, cutoffs: Sequence[np.datetime64], view: View, sizes: config.Spark) -> DataFrame:
+    """Return one row an active series and cutoff: number of the cutoff, recent revenue in money."""
+    return per_bucket(series, partial(revenue_rows, view, cutoffs), REVENUE_DDL, sizes=sizes)
 
 
 def revenue_rows(view: View, cutoffs: Sequence[np.datetime64], rows: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from replen.errors import TableError
 from replen.sources.generator import as_files, ensure_generated
 from replen.sources.landing import identities
 from replen.sources.locate import fingerprint
-from replen.spark.keys import JOBS, job_keys, kept_training, recipe
+from replen.spark.keys import JOBS, job_keys, kept_training, recipe, same_recipe
 from replen.spark.lock import alone
 from replen.spark.store import TableStore
 from replen.tables import Table
@@ -120,6 +120,22 @@ class Run:
         runs = [row for row in committed if row[t.JOB] == job and row[t.RUN_ID] in planned]
         rows = [row for row in runs if row[t.CUTOFF] < cutoff and mine.items() <= json.loads(row[t.CONFIG]).items()]
         return _as_committed(max(rows, key=lambda row: (row[t.CUTOFF], row[t.COMMITTED_AT]))) if rows else None
+
+    def earlier(self, *jobs: str) -> dict[str, Committed] | None:
+        """Return jobs' commits of the last other run of this name and recipe that has the same cutoff and all of them, or None.
+
+        What those jobs made of equal rows is what this run would make of them (see `changes`).
+        """
+        cutoff = self.needed(JOBS[0]).cutoff
+        rows = [row for row in same_recipe(self.store.rows(t.RUNS), self.config) if row[t.RUN_ID] != self.run_id]
+        by_run: dict[str, dict[str, Mapping[str, Any]]] = {row[t.RUN_ID]: {} for row in rows}
+        for row in rows:
+            by_run[row[t.RUN_ID]][row[t.JOB]] = row
+        whole = [
+            of_run for of_run in by_run.values() if {JOBS[0], *jobs} <= set(of_run) and of_run[JOBS[0]][t.CUTOFF] == cutoff
+        ]
+        last = max(whole, key=lambda of_run: of_run[jobs[-1]][t.COMMITTED_AT], default=None)
+        return {job: _as_committed(row) for job, row in last.items()} if last else None
 
     def read_of(self, commit: Committed, table: Table) -> DataFrame:
         """Return a table of another commit."""

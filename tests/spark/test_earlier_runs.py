@@ -70,6 +70,23 @@ def test_plans_that_differ_in_orders_on_the_way_rest_on_the_same_training(tmp_pa
     assert with_orders.committed("forecast") is not None
 
 
+def test_the_earlier_run_is_the_last_other_one_with_this_cutoff_recipe_and_jobs(tmp_path: Path) -> None:
+    jobs = ("ingest", "build_features")
+    now = run_of(tmp_path, "now")
+    night(tmp_path, "now", MONDAY, jobs=jobs)
+    assert run_of(tmp_path, "now").earlier(*jobs) is None, "a run is not its own earlier one"
+    night(tmp_path, "before", MONDAY - dt.timedelta(weeks=1), jobs=jobs)
+    night(tmp_path, "other recipe", MONDAY, "seed=1", jobs=jobs)
+    night(tmp_path, "other name", MONDAY, "name=another", jobs=jobs)
+    night(tmp_path, "unfinished", MONDAY, jobs=jobs[:1])
+    assert now.earlier(*jobs) is None
+    for inputs in ("one", "two"):
+        night(tmp_path, inputs, MONDAY, jobs=jobs)
+    found = now.earlier(*jobs)
+    assert found is not None
+    assert {found[job].producer for job in jobs} == {run_of(tmp_path, "two").run_id}
+
+
 def test_a_warehouse_of_a_version_that_knew_no_recipe_goes_on(tmp_path: Path) -> None:
     night(tmp_path / "new", "first", MONDAY, jobs=("ingest",))
     (row,) = run_of(tmp_path / "new", "first").store.rows(t.RUNS)
