@@ -136,6 +136,14 @@ def test_the_benchmark_of_peers_runs(tmp_path: Path) -> None:
     assert found["plan"]["linprog"]["largest_difference"] < 1e-6
 
 
+def test_the_benchmark_of_nights_runs(tmp_path: Path) -> None:
+    few = ("forecast.models=[moving_average]", "forecast.champion=moving_average", "evaluate.folds=0", *FEW_TASKS)
+    asked = ["--weeks", "80", "--nights", "2", *(f"--set={setting}" for setting in few)]
+    nights = report("bench_night.py", "--series", "80", "--folder", str(tmp_path), *asked)["nights"]
+    assert nights["first"]["share_of_first"] == 1
+    assert nights["next_period"]["jobs"]["train"]["seconds"] < nights["first"]["jobs"]["train"]["seconds"] / 2
+
+
 def test_series_do_not_depend_on_how_many_rows_they_were_sold_in(tmp_path: Path) -> None:
     small = ("dirt_share=0", "behaviour=false", "n_periods=26")
     asked = [f"--set={setting}" for setting in (*FEW_TASKS[:2], *(f"sources.generator.{one}" for one in small))]
