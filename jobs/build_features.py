@@ -18,13 +18,17 @@ from replen.config import Config
 from replen.features.history import STATIC, SeriesInputs, series_rows
 from replen.features.periods import Freq
 from replen.progress import Progress
-from replen.spark.buckets import bucket, per_bucket_in_arrow
+from replen.spark.buckets import bucket, by_range, per_range
 from replen.spark.changes import CHANGED, KEY, Rows, changed_series
 from replen.spark.run import Committed, Run, open_run
 
 JOB = "build_features"
 ORIGIN = "origin"
 BY_SERIES = (t.SALES, t.PLANNED_PRICES, t.BEHAVIOUR)
+ROWS_A_RANGE = 1_500_000
+"""That a Python worker assembles at once: 100 MB or so in Arrow, some times as much while it works."""
+MOST_BROADCAST = 2_000_000
+"""Products that every executor gets whole; of more, series are moved to their products."""
 ASSEMBLED = replace(t.SERIES, values=tuple(column for column in t.SERIES.values if column not in STATIC))
 
 
@@ -38,19 +42,18 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
 def build(jobs: Run, progress: Progress) -> Committed:
     """Assemble the series that changed bucket by bucket, take the others from an earlier run, write them, commit them."""
     config = jobs.config
-    cutoff = jobs.needed("ingest").cutoff
+    read_in, n_files = jobs.needed("ingest"), config.spark.partitions
+    cutoff, n_rows = read_in.cutoff, sum(read_in.counts[table.name] for table in BY_SERIES)
     inputs, others = since_earlier(jobs, {table: jobs.read(table, "ingest") for table in BY_SERIES}, progress)
     assemble = partial(assemble_series, freq=config.freq, last_period=cutoff, complete=config.sources.complete)
-    rows = per_bucket_in_arrow(one_frame(inputs), assemble, ASSEMBLED, sizes=config.spark)
+    rows = per_range(one_frame(inputs), assemble, ASSEMBLED, n_ranges=max(n_files, n_rows // ROWS_A_RANGE))
     rows = rows if others is None else rows.unionByName(others.drop(*STATIC))
     static = jobs.read(t.CATALOGUE, "ingest").select(t.SKU, *STATIC)
-    joined = rows.join(static, on=t.SKU, how="left")
+    few = F.broadcast(static) if read_in.counts[t.CATALOGUE.name] <= MOST_BROADCAST else static
+    joined = rows.join(few, on=t.SKU, how="left")
     # In one order whatever the number of partitions: training reads the files as one stream. The ranges are told, not sampled:
     # that would assemble all series twice.
-    n_files = config.spark.partitions
-    of_file = F.floor(F.col(t.BUCKET) * n_files / t.N_BUCKETS).cast("int")
-    ordered = joined.repartitionById(n_files, of_file).sortWithinPartitions(t.BUCKET, *t.SERIES.key)
-    jobs.write(t.SERIES, ordered)
+    jobs.write(t.SERIES, by_range(joined, n_files).sortWithinPartitions(t.BUCKET, *t.SERIES.key))
     return jobs.commit(JOB, cutoff=cutoff)
 
 

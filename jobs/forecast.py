@@ -23,7 +23,7 @@ from replen.forecast.fit import LOCAL_LSTM
 from replen.forecast.stage import Champions, Forecasting, Versioned
 from replen.forecast.storage import Packed
 from replen.progress import Progress
-from replen.spark.buckets import per_bucket
+from replen.spark.buckets import per_batch_to_arrow
 from replen.spark.local import with_weights
 from replen.spark.renewal import renewal
 from replen.spark.revenues import Limits
@@ -55,7 +55,7 @@ def make_forecasts(jobs: Run, progress: Progress) -> Committed:
     models = {model: Versioned(trained[model][t.MODEL_VERSION], bound[model]) for model in names}
     forecasting = Forecasting(view, models, champions, forecast.fallback, forecast.horizon, forecast.quantiles, config.seed)
     weighted = with_weights(due.series, weights_at(jobs, view.cutoff)) if LOCAL_LSTM in names else due.series
-    rows = per_bucket(weighted, forecasting, t.FORECASTS.without_run, sizes=config.spark)
+    rows = per_batch_to_arrow(weighted, forecasting, t.FORECASTS.without_run)
     others = [] if due.others is None else [due.others.select(t.FORECASTS.without_run.names)]
     forecasts = jobs.write(t.FORECASTS, reduce(DataFrame.unionByName, others, rows))
     return jobs.commit(JOB, cutoff=view.cutoff, counts=reconcile(series, forecasts))

@@ -128,7 +128,7 @@ def origins_of(
     """Return the starts of the windows with their forecasters, as the training kept them; champions are those of the run."""
     config, tracker = jobs.config, tracker_of(jobs.config)
     trained = {row[t.MODEL]: row for row in jobs.read(t.MODELS, "train").collect()}
-    *at_cutoffs, now = limits_at(series, [*cutoffs, np.datetime64(view.cutoff)], view, config.spark)
+    *at_cutoffs, now = limits_at(series, [*cutoffs, np.datetime64(view.cutoff)], view)
     champions = champions_of(trained, now, config)
     named = {*models} - {CHAMPION} | ({*champions.by_segment.values()} if CHAMPION in models else set())
     names, origins = needed(named, config.forecast), []

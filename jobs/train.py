@@ -24,7 +24,7 @@ from replen.features.segments import Segmentation
 from replen.features.view import View
 from replen.forecast.fit import LOCAL_LSTM
 from replen.progress import Progress
-from replen.spark.buckets import per_bucket, spread_sample
+from replen.spark.buckets import per_batch, spread_sample
 from replen.spark.fitting import Fitted, fit_all
 from replen.spark.items import supply_terms
 from replen.spark.local import fit_local, with_weights
@@ -106,7 +106,7 @@ def fit_own_models(jobs: Run, series: DataFrame, fitted: Fitted, view: View) -> 
 
 def folds_of(series: DataFrame, fitted: Fitted, view: View, config: Config) -> list[Fold]:
     """Return the folds with the forecasters of the configuration, oldest first."""
-    limits = limits_at(series, list(fitted), view, config.spark)
+    limits = limits_at(series, list(fitted), view)
     return [
         Fold(cutoff, {model: by_name[model] for model in config.forecast.models}, Segmentation(config.features, at_cutoff))
         for (cutoff, by_name), at_cutoff in zip(fitted.items(), limits, strict=True)
@@ -114,7 +114,7 @@ def folds_of(series: DataFrame, fitted: Fitted, view: View, config: Config) -> l
 
 
 def backtest(jobs: Run, series: DataFrame, folds: list[Fold], view: View) -> DataFrame:
-    """Return rows of `tables.BACKTEST`: every model of every fold, scored bucket by bucket; of many series a sample."""
+    """Return rows of `tables.BACKTEST`: every model of every fold, scored batch by batch; of many series a sample."""
     config, trials = jobs.config, None
     series = spread_sample(series, config.evaluate.series)
     if config.evaluate.simulated_cost.n_paths:
@@ -123,11 +123,11 @@ def backtest(jobs: Run, series: DataFrame, folds: list[Fold], view: View) -> Dat
         series = series.join(terms, on=[str(t.SKU), str(t.SITE)], how="left").join(keeps, on=str(t.SKU), how="left")
         trials = Trials(config.evaluate, config.costs, config.freq, config.seed)
     scoring = Backtest(folds, config.forecast.fallback, config.evaluate, config.seed, trials)
-    return per_bucket(series, partial(score_bucket, view, scoring), t.BACKTEST, sizes=config.spark)
+    return per_batch(series, partial(score_series, view, scoring), t.BACKTEST)
 
 
-def score_bucket(view: View, scoring: Backtest, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the backtest of a range of buckets."""
+def score_series(view: View, scoring: Backtest, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the backtest of some series."""
     return scoring.rows(view.panel(rows), rows)
 
 

@@ -7,8 +7,14 @@ is (sku, site, stream); stream `*` is all channels pooled. `period` columns name
 from dataclasses import dataclass, replace
 from typing import Self
 
+import pyarrow as pa
+
 POOLED = "*"
 N_BUCKETS = 4096
+ARROW = {"string": pa.string(), "double": pa.float64(), "date": pa.date32(), "int": pa.int32(), "bigint": pa.int64(),
+         "boolean": pa.bool_(), "array<float>": pa.list_(pa.float32()),
+         "array<array<float>>": pa.list_(pa.list_(pa.float32()))}  # fmt: skip
+"""Spark DDL type -> Arrow type, of the columns that are made as Arrow."""
 
 
 class Column(str):
@@ -68,6 +74,11 @@ class Table:
         """
         keys = [f"{column} {column.type} not null" for column in self.key]
         return ", ".join(keys + [f"{column} {column.type}" for column in self.values])
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """Return the Arrow schema, every column nullable."""
+        return pa.schema([(str(column), ARROW[column.type]) for column in self.columns])
 
     @property
     def without_run(self) -> "Table":

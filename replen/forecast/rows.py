@@ -1,9 +1,11 @@
 """Distributions as rows of the `forecasts` table, and back; exact in float32."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from replen import tables as t
@@ -11,27 +13,36 @@ from replen.errors import TableError
 from replen.forecast.distribution import Distribution
 
 
-def to_rows(distribution: Distribution, keys: pd.DataFrame, *, seeds: NDArray[np.int64]) -> pd.DataFrame:
-    """Return one row a series: the columns of `tables.FORECASTS` but run_id, model, cutoff and model_version.
+def to_rows(distribution: Distribution, keys: pd.DataFrame, *, seeds: NDArray[np.int64]) -> pa.Table:
+    """Return one row a series: the columns of `tables.FORECASTS` that the distribution and its keys give.
 
     Args:
         distribution: of the series of `keys`, in the same order.
         keys: sku, site, stream, bucket.
         seeds: shape (n_series,), what each series' sample paths are drawn from.
     """
-    return pd.DataFrame(
-        {
-            **{str(column): keys[column].to_numpy() for column in (t.SKU, t.SITE, t.STREAM, t.BUCKET)},
-            t.MEAN: list(distribution.mean),
-            t.MEDIAN: list(distribution.median),
-            t.QUANTILES: [list(by_step) for by_step in distribution.quantiles],
-            t.FAMILY: distribution.family,
-            t.PARAMETERS: [list(by_step) for by_step in distribution.parameters],
-            t.DEPENDENCE: [distribution.dependence.astype(np.float32)] * len(distribution),
-            t.SEED: seeds,
-            t.REASON: [reason or None for reason in distribution.reason.tolist()],
-        }
-    )
+    n_series, dependence = len(distribution), distribution.dependence
+    columns = {
+        **{column: keys[column] for column in (t.SKU, t.SITE, t.STREAM, t.BUCKET)},
+        t.MEAN: nested(distribution.mean),
+        t.MEDIAN: nested(distribution.median),
+        t.QUANTILES: nested(distribution.quantiles),
+        t.FAMILY: [distribution.family] * n_series,
+        t.PARAMETERS: nested(distribution.parameters),
+        t.DEPENDENCE: nested(np.broadcast_to(dependence, (n_series, len(dependence)))),
+        t.SEED: seeds,
+        t.REASON: [reason or None for reason in distribution.reason.tolist()],
+    }
+    return pa.table({str(column): pa.array(values, t.ARROW[column.type]) for column, values in columns.items()})
+
+
+def nested(values: NDArray[np.floating[Any]]) -> pa.ListArray:
+    """Return a list a row, or lists of lists, of float32 that lie in one array."""
+    lists = pa.array(np.ravel(values).astype(np.float32, copy=False))
+    for axis in range(values.ndim - 1, 0, -1):
+        edges = np.arange(math.prod(values.shape[:axis]) + 1, dtype=np.int32) * values.shape[axis]
+        lists = pa.ListArray.from_arrays(edges, lists)
+    return lists
 
 
 def from_rows(forecasts: pd.DataFrame, *, levels: tuple[float, ...]) -> Distribution:

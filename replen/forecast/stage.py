@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
 
 from replen import tables as t
 from replen.features.panel import Panel, active
@@ -71,17 +72,16 @@ class Forecasting:
     levels: tuple[float, ...]
     seed: int
 
-    def __call__(self, series: pd.DataFrame) -> pd.DataFrame:
+    def __call__(self, series: pd.DataFrame) -> pa.Table:
         """Return rows of `tables.FORECASTS` without run_id, one a row of `tables.SERIES`."""
         panel = self.view.panel(series)
         sold = active(panel, self.view.features.active_periods)
-        frames = [self._inactive(panel.take(~sold))]
+        parts = [t.FORECASTS.without_run.arrow.empty_table(), self._inactive(panel.take(~sold))]
         if sold.any():
-            frames += self._forecast(self.view.at(panel, panel.cutoff))
-        rows = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
-        return rows.assign(**{str(t.CUTOFF): self.view.cutoff})[t.FORECASTS.without_run.names]
+            parts += self._forecast(self.view.at(panel, panel.cutoff))
+        return pa.concat_tables(parts, promote_options="default")
 
-    def _forecast(self, panel: Panel) -> Iterator[pd.DataFrame]:
+    def _forecast(self, panel: Panel) -> Iterator[pa.Table]:
         levels, given_to = np.asarray(self.levels, np.float32), self.champions.models(panel)
         for champion in np.unique(given_to).tolist():
             part = panel.take(given_to == champion)
@@ -89,16 +89,23 @@ class Forecasting:
             for answer in predict_chain(chain, part, horizon=self.horizon, levels=levels):
                 yield self._rows(answer.distribution, part.take(answer.rows), answer.model)
 
-    def _rows(self, distribution: Distribution, panel: Panel, model: str) -> pd.DataFrame:
+    def _rows(self, distribution: Distribution, panel: Panel, model: str) -> pa.Table:
         seeds = random.series_seeds(panel.keys, panel.cutoff, seed=self.seed)
         rows = to_rows(distribution, panel.keys, seeds=seeds)
         labels = self.champions.segmentation.labels(panel, (CLASS, ABC))
-        made_by = {str(t.MODEL): model, str(t.MODEL_VERSION): self.models[model].version}
-        classes = {str(t.DEMAND_CLASS): labels[CLASS], str(t.ABC_CLASS): labels[ABC]}
+        classes = {t.DEMAND_CLASS: labels[CLASS], t.ABC_CLASS: labels[ABC]}
         revenue = recent_revenue(panel, self.view.features.active_periods)
-        return rows.assign(**made_by, **classes, **{str(t.RECENT_REVENUE): revenue})
+        made_by = {t.MODEL: model, t.MODEL_VERSION: self.models[model].version}
+        return self._with(rows, made_by, {**classes, t.RECENT_REVENUE: revenue})
 
-    def _inactive(self, panel: Panel) -> pd.DataFrame:
-        keys = panel.keys[[*t.SERIES.key, t.BUCKET]]
-        nothing = {str(name): None for name in t.FORECASTS.without_run.names if name not in keys.columns}
-        return keys.assign(**{**nothing, str(t.MODEL): self.champions.by_segment[ALL], str(t.REASON): t.INACTIVE})
+    def _inactive(self, panel: Panel) -> pa.Table:
+        columns = (*t.SERIES.key, t.BUCKET)
+        keys = pa.table({str(column): pa.array(panel.keys[column], t.ARROW[column.type]) for column in columns})
+        return self._with(keys, {t.MODEL: self.champions.by_segment[ALL], t.REASON: t.INACTIVE}, {})
+
+    def _with(self, rows: pa.Table, same: Mapping[t.Column, str], columns: Mapping[t.Column, ArrayLike]) -> pa.Table:
+        """Return the rows with the cutoff, with values that are the same in each, and with columns."""
+        every = {column: [value] * len(rows) for column, value in {**same, t.CUTOFF: self.view.cutoff}.items()}
+        for column, values in {**every, **columns}.items():
+            rows = rows.append_column(str(column), pa.array(values, t.ARROW[column.type]))
+        return rows

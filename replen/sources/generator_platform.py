@@ -15,8 +15,6 @@ from replen.sources.generator_products import BLOCK, Products, products_of
 from replen.sources.generator_stock import Stock, Terms, stock_of, terms_of
 from replen.sources.generator_world import Stage, World, keyed_rng, world_of
 
-ARROW_TYPES = {"string": pa.string(), "double": pa.float64(), "date": pa.date32(), "int": pa.int32(), "boolean": pa.bool_()}
-
 IntArray = NDArray[np.int64]
 
 
@@ -121,7 +119,7 @@ def constant(value: str, n_rows: int) -> pa.Array:
 
 def batch(table: t.Table, columns: Mapping[str, object]) -> pa.RecordBatch:
     """Return the columns as rows of the table, in its order and types; NaN is null where pandas or numpy wrote it."""
-    types = [ARROW_TYPES[column.type] for column in table.columns]
+    types = [t.ARROW[column.type] for column in table.columns]
     arrays = [as_arrow(columns[name], kind) for name, kind in zip(table.names, types, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, names=table.names)
 

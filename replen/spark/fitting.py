@@ -22,7 +22,7 @@ from replen.forecast.ranks import ALONE
 from replen.forecast.storage import Packed, pack
 from replen.forecast.streamed import STREAMED, Training, n_ranks
 from replen.progress import Progress
-from replen.spark.buckets import per_bucket, spread_sample
+from replen.spark.buckets import per_batch, spread_sample
 from replen.spark.run import Run
 from replen.training_log import Epoch
 
@@ -110,18 +110,18 @@ def note_epoch(progress: Progress, epochs: list[Epoch], model: str, cutoff: str,
 
 
 def fit_counted(series: DataFrame, cutoffs: list[np.datetime64], view: View, config: Config) -> Fitted:
-    """Return the forecasters made of counts added up over buckets: two passes, as the second needs the season of the first."""
-    parts = per_bucket(series, partial(season_parts, view, cutoffs), fit.SEASON_DDL, sizes=config.spark)
+    """Return the forecasters made of counts added up over series: two passes, as the second needs the season of the first."""
+    parts = per_batch(series, partial(season_parts, view, cutoffs), fit.SEASON_DDL)
     season = fit.seasons(parts.groupBy(*fit.SEASON_KEY).sum(t.VALUE, fit.COUNT).toDF(*parts.columns).toPandas())
     measure = partial(profile_parts, view, cutoffs, season, config)
-    counts = per_bucket(series, measure, fit.PROFILE_DDL, sizes=config.spark)
+    counts = per_batch(series, measure, fit.PROFILE_DDL)
     profiles = counts.groupBy(*fit.PROFILE_KEY).agg(F.sum(fit.COUNT).alias(fit.COUNT)).toPandas()
     fitted = {cutoff: fit.simple_forecasters(cutoff, season, profiles, config.forecast) for cutoff in cutoffs}
     return {cutoff: {name: pack(name, one) for name, one in by_name.items()} for cutoff, by_name in fitted.items()}
 
 
 def season_parts(view: View, cutoffs: list[np.datetime64], rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the season sums of a range of buckets at each cutoff."""
+    """Return the season sums of some series at each cutoff."""
     panel = view.panel(rows)
     return fit.season_rows({cutoff: view.at(panel, cutoff) for cutoff in cutoffs})
 
@@ -129,6 +129,6 @@ def season_parts(view: View, cutoffs: list[np.datetime64], rows: pd.DataFrame) -
 def profile_parts(
     view: View, cutoffs: list[np.datetime64], season: fit.Seasons, config: Config, rows: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return the residual counts of a range of buckets at each cutoff."""
+    """Return the residual counts of some series at each cutoff."""
     panel = view.panel(rows)
     return fit.profile_rows({cutoff: view.at(panel, cutoff) for cutoff in cutoffs}, season, config.forecast)

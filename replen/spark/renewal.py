@@ -39,15 +39,15 @@ def renewal(jobs: Run, series: DataFrame, view: View, progress: Progress) -> Ren
     Forecasts are taken from a run of the same recipe and cutoff whose models this run has too, where the row is what it was
     and the class has stayed, as all series together say where a class ends.
     """
-    cutoffs, sizes = [np.datetime64(view.cutoff)], jobs.config.spark
+    cutoffs = [np.datetime64(view.cutoff)]
     earlier = jobs.earlier(*COMPARED)
     if earlier is None or earlier["train"] != jobs.needed("train") or not _is_same_market(jobs, earlier["ingest"]):
-        (limits,) = limits_at(series, cutoffs, view, sizes)
+        (limits,) = limits_at(series, cutoffs, view)
         return Renewal(series, None, limits)
     before = jobs.read_of(earlier["build_features"], t.SERIES)
     changed = jobs.stage(CHANGED, changed_series({t.SERIES: series}, {t.SERIES: before}))
     unchanged = jobs.read_of(earlier["forecast"], t.FORECASTS).join(changed, on=KEY, how="left_anti")
-    revenues = revenues_at(series.join(changed, on=KEY, how="left_semi"), cutoffs, view, sizes).select(t.VALUE)
+    revenues = revenues_at(series.join(changed, on=KEY, how="left_semi"), cutoffs, view).select(t.VALUE)
     active = unchanged.where(F.col(t.RECENT_REVENUE).isNotNull()).select(F.col(t.RECENT_REVENUE).alias(t.VALUE))
     limits = abc_limits(revenues.unionByName(active).toPandas()[t.VALUE].to_numpy(np.float64), view.features.classes.abc)
     others = unchanged.where(F.col(t.ABC_CLASS).eqNullSafe(_abc_class(limits)))

@@ -16,6 +16,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM
 # sixth of a plan's processor time. Beyond these sizes memory still goes back.
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 256 * 2**20}
 
+BATCH_BYTES = 32 * 2**20
+"""Of rows that a Python worker gets at a time: some thousand series of two years of weeks."""
+
 
 def session(settings: config.Spark, app_name: str) -> SparkSession:
     """Return the running session, or a new one; `spark.settings` of the configuration win over everything set here.
@@ -43,6 +46,9 @@ def required_options(settings: config.Spark) -> dict[str, str]:
         # Merging partitions by their bytes would put a stage whose cost is Python time into one task.
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Files are cut for the work on their rows, which may be seconds for a few of their bytes; and so are batches.
+        "spark.sql.files.minPartitionNum": str(settings.partitions),
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(BATCH_BYTES),
         "spark.sql.catalogImplementation": "in-memory",
         # The catalogue makes this folder though no table lives in it; by default in the working directory.
         "spark.sql.warehouse.dir": (Path(tempfile.gettempdir()) / "replen-spark-warehouse").as_uri(),

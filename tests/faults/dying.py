@@ -7,6 +7,7 @@ in the folder MARKERS.
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from runpy import run_path
@@ -16,7 +17,7 @@ import pandas as pd
 
 from replen.spark import buckets
 
-undisturbed, numbers = buckets.per_bucket, count()
+undisturbed, numbers = {name: getattr(buckets, name) for name in ("per_bucket", "per_batch", "per_range")}, count()
 
 
 class Deadly:
@@ -39,15 +40,15 @@ class Deadly:
         os._exit(1)
 
 
-def deadly(rows: Any, function: Any, *rest: Any, **options: Any) -> Any:
-    """Stand for `per_bucket`."""
+def deadly(name: str, rows: Any, function: Any, *rest: Any, **options: Any) -> Any:
+    """Stand for a function of `buckets`."""
     number = next(numbers)
-    if number % every:
-        return undisturbed(rows, function, *rest, **options)
-    return undisturbed(rows, Deadly(function, markers / str(number)), *rest, **options)
+    chosen = function if number % every else Deadly(function, markers / str(number))
+    return undisturbed[name](rows, chosen, *rest, **options)
 
 
 if __name__ == "__main__":
     job, markers, every = sys.argv.pop(1), Path(sys.argv.pop(1)), int(sys.argv.pop(1))
-    buckets.per_bucket = deadly  # before any job takes it from there
+    for door in undisturbed:  # before any job takes it from there
+        setattr(buckets, door, partial(deadly, door))
     run_path(job, run_name="__main__")

@@ -3,16 +3,20 @@
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
 
 import replen.tables as t
 from replen.config import Spark
 from replen.errors import PlanError
-from replen.spark.buckets import bucket, per_bucket, spread_sample
+from replen.spark.buckets import bucket, per_batch, per_bucket, per_range, spread_sample
 from replen.spark.failures import told_by_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyspark.sql import DataFrame, SparkSession
 
 N_SERIES = 500
@@ -46,6 +50,26 @@ def test_every_series_comes_through_once_whatever_the_sizes(spark: "SparkSession
         assert (rows.groupby(rows[t.BUCKET] // buckets_per_group)["n_in_call"].nunique() == 1).all()
 
 
+def test_every_series_comes_through_once_as_it_is_read(spark: "SparkSession") -> None:
+    ddl = "sku string, site string, stream string, bucket int, n_in_call int"
+    rows = per_batch(keys(spark).repartition(3), echo, ddl).toPandas()
+    assert sorted(rows[t.SKU]) == sorted(f"sku-{number}" for number in range(N_SERIES))
+    assert rows["n_in_call"].nunique() <= 3
+
+
+def test_a_range_of_buckets_is_one_call_and_one_partition_in_order(spark: "SparkSession") -> None:
+    def echo_in_arrow(rows: pa.Table) -> pa.Table:
+        return rows.append_column("n_in_call", pa.array([rows.num_rows] * rows.num_rows, pa.int32()))
+
+    ddl = "sku string, site string, stream string, bucket int, n_in_call int"
+    found = per_range(keys(spark).repartition(5), echo_in_arrow, ddl, n_ranges=3)
+    rows = found.withColumn("partition", F.spark_partition_id()).toPandas()
+    assert sorted(rows[t.SKU]) == sorted(f"sku-{number}" for number in range(N_SERIES))
+    assert (rows["partition"] == rows[t.BUCKET] * 3 // t.N_BUCKETS).all()
+    assert (rows.groupby("partition")["n_in_call"].nunique() == 1).all()
+    assert rows.groupby("partition")["n_in_call"].first().sum() == N_SERIES
+
+
 def test_buckets_are_spread_and_depend_on_the_key_alone(spark: "SparkSession") -> None:
     rows = keys(spark).toPandas().set_index("sku")[t.BUCKET]
     again = keys(spark).repartition(7).toPandas().set_index("sku")[t.BUCKET]
@@ -68,9 +92,18 @@ def refuse(rows: pd.DataFrame) -> pd.DataFrame:
     raise PlanError("costs, 2 rows: lost_sale_cost must be above unit_cost\n  - sku-1: raise it")
 
 
-def test_an_error_of_a_worker_is_told_as_it_was_raised(spark: "SparkSession") -> None:
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda spark: per_bucket(keys(spark), refuse, "sku string", sizes=sizes(2, 4096)),
+        lambda spark: per_batch(keys(spark), refuse, "sku string"),
+    ],
+)
+def test_an_error_of_a_worker_is_told_as_it_was_raised(
+    spark: "SparkSession", work: "Callable[[SparkSession], DataFrame]"
+) -> None:
     with pytest.raises(PySparkException) as raised:
-        per_bucket(keys(spark), refuse, "sku string", sizes=sizes(2, 4096)).collect()
+        work(spark).collect()
     told = told_by_worker(raised.value)
     assert isinstance(told, PlanError)
     assert str(told) == "costs, 2 rows: lost_sale_cost must be above unit_cost\n  - sku-1: raise it"

@@ -137,7 +137,7 @@ def test_any_correlations_give_a_factor_with_unit_variances(correlations: list[f
 
 def test_rows_come_back_exactly() -> None:
     made, seeds = negative_binomials(), np.arange(6, dtype=np.int64)
-    rows = to_rows(made, keys(6), seeds=seeds)
+    rows = to_rows(made, keys(6), seeds=seeds).to_pandas()
     back = from_rows(rows, levels=tuple(LEVELS))
     for name in ("parameters", "levels", "mean", "quantiles", "dependence", "reason"):
         assert np.array_equal(getattr(back, name), getattr(made, name)), name
@@ -145,7 +145,7 @@ def test_rows_come_back_exactly() -> None:
 
 
 def test_rows_of_two_families_are_refused() -> None:
-    rows = to_rows(negative_binomials(), keys(6), seeds=np.arange(6, dtype=np.int64))
+    rows = to_rows(negative_binomials(), keys(6), seeds=np.arange(6, dtype=np.int64)).to_pandas()
     rows.loc[0, t.FAMILY] = "quantiles"
     with pytest.raises(TableError, match="one family"):
         from_rows(rows, levels=tuple(LEVELS))
@@ -160,7 +160,7 @@ def test_every_second_path_mirrors_the_one_before() -> None:
 
 def test_paths_need_no_quantiles_where_parameters_tell_them() -> None:
     seeds = np.arange(6, dtype=np.int64)
-    rows = to_rows(negative_binomials(), keys(6), seeds=seeds)
+    rows = to_rows(negative_binomials(), keys(6), seeds=seeds).to_pandas()
     wanted = paths_of_rows(rows, levels=tuple(LEVELS), n_paths=5, horizon=2)
     rows[t.QUANTILES] = None
     assert np.array_equal(paths_of_rows(rows, levels=tuple(LEVELS), n_paths=5, horizon=2), wanted)

@@ -82,7 +82,7 @@ def forecast_rows(kind: str, by_segment: dict[str, str], **fakes: Fake) -> pd.Da
     panel = VIEW.at(VIEW.panel(series()), PERIODS[-1])
     segmentation = Segmentation(CONFIG.features, abc_limits(recent_revenue(panel, 52), CONFIG.features.classes.abc))
     models = {name: Versioned(f"version of {name}", fake) for name, fake in fakes.items()}
-    return Forecasting(VIEW, models, Champions(by_segment, kind, segmentation), ["good"], 3, (0.5,), 1)(series())
+    return Forecasting(VIEW, models, Champions(by_segment, kind, segmentation), ["good"], 3, (0.5,), 1)(series()).to_pandas()
 
 
 def forecast(kind: str, by_segment: dict[str, str], **fakes: Fake) -> dict[str, tuple[str, str | None]]:
