@@ -40,7 +40,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
 
 
 def build(jobs: Run, progress: Progress) -> Committed:
-    """Assemble the series that changed bucket by bucket, take the others from an earlier run, write them, commit them."""
+    """Assemble the series that changed, take the others from an earlier run, write them, commit them."""
     config = jobs.config
     read_in, n_files = jobs.needed("ingest"), config.spark.partitions
     cutoff, n_rows = read_in.cutoff, sum(read_in.counts[table.name] for table in BY_SERIES)

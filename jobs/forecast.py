@@ -41,7 +41,7 @@ def run(spark: SparkSession, config: Config, progress: Progress) -> Committed:
 
 
 def make_forecasts(jobs: Run, progress: Progress) -> Committed:
-    """Forecast every bucket by its champions, series that an earlier run has forecast aside, write the rows, commit them."""
+    """Forecast by champions the series that no earlier run has forecast as they are, take over the others, write and commit."""
     config = jobs.config
     view = open_view(jobs)
     series = jobs.read(t.SERIES, "build_features")

@@ -34,7 +34,7 @@ def revenues_at(series: DataFrame, cutoffs: Sequence[np.datetime64], view: View)
 
 
 def revenue_rows(view: View, cutoffs: Sequence[np.datetime64], rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the recent revenue of the active series of some series at each cutoff."""
+    """Return the recent revenue at each cutoff of those series that are active there."""
     panel = view.panel(rows)
     by_cutoff = [recent_revenue(view.at(panel, cutoff), view.features.active_periods) for cutoff in cutoffs]
     numbers = np.repeat(np.arange(len(cutoffs), dtype=np.int32), [len(values) for values in by_cutoff])
