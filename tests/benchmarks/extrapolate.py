@@ -22,6 +22,7 @@ from scipy.optimize import nnls
 
 KINDS = ("driver_gib", "jvm_gib", "worker_gib")
 N_SERIES = "n_series"
+NO_NIGHT = ("generate", "plan_orders, no limits")
 
 
 def line(n_series: Sequence[float], measured: Sequence[float]) -> tuple[float, float]:
@@ -32,12 +33,12 @@ def line(n_series: Sequence[float], measured: Sequence[float]) -> tuple[float, f
 
 
 def by_stage(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row a run and stage, in the order of the stages; parts of stages are left out."""
+    """Return one row a run and stage, in the order of the stages; parts of stages, and those that no night has, are left out."""
     rows = [
         {N_SERIES: run[N_SERIES], "stage": stage, **measured}
         for run in runs
         for stage, measured in run["stages"].items()
-        if " > " not in stage and stage != "generate"
+        if " > " not in stage and stage not in NO_NIGHT
     ]
     return pd.DataFrame(rows)
 
@@ -62,6 +63,11 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=400)
     asked = parser.parse_args()
     measured = by_stage([json.loads(text) for text in asked.runs.read_text(encoding="utf-8").splitlines() if text.strip()])
+    sizes = measured.groupby("stage")[N_SERIES].nunique()
+    if (sizes < 2).any():
+        parser.error(
+            f"{asked.runs}: expected each stage at two sizes or more, found one of {', '.join(sizes.index[sizes < 2])}"
+        )
     fitted = lines(measured, n_series=asked.series, cores=asked.cores).round(4)
     print(fitted.to_string())
     print(measured.groupby(N_SERIES)[list(KINDS)].max().to_string())
