@@ -33,7 +33,7 @@ def line(n_series: Sequence[float], measured: Sequence[float]) -> tuple[float, f
 
 
 def by_stage(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row a run and stage, in the order of the stages; parts of stages, and those that no night has, are left out."""
+    """Return one row a run and stage, in the order of the stages; parts of stages, and what no night has, are left out."""
     rows = [
         {N_SERIES: run[N_SERIES], "stage": stage, **measured}
         for run in runs
